@@ -1,0 +1,87 @@
+import type { Instant } from './clock.ts'
+import type { DenyReason } from './decision.ts'
+import type { ErrorCode } from './errors.ts'
+import type { CallId, HoldId, OperationId } from './ids.ts'
+import type { JsonObject, JsonValue } from './json.ts'
+
+export type Door = 'graphql' | 'mcp' | 'http'
+
+/** `approved` is also the state of a permitted call that waits for its turn behind another root field of the same document. */
+export const CALL_STATES = ['held', 'approved', 'executing', 'completed', 'failed', 'in_doubt', 'denied', 'rejected', 'expired', 'cancelled'] as const
+export type CallState = (typeof CALL_STATES)[number]
+
+/** States that a call never leaves, but for `in_doubt`, which a person ends. */
+export const FINAL_STATES: ReadonlySet<CallState> = new Set(['completed', 'failed', 'in_doubt', 'denied', 'rejected', 'expired', 'cancelled'])
+
+/** The agent's own account of the call: recorded, never trusted to widen anything. */
+export interface Asserted {
+  rationale?: string
+  run?: string
+}
+
+/** A stored answer. `body` is the upstream body after filtering; `value` is read from it where it is JSON. */
+export interface StoredResult {
+  status: number
+  headers: Record<string, string>
+  body: string
+  /** `utf8` or `base64` for bytes that are not text. */
+  encoding: 'utf8' | 'base64'
+}
+
+export interface CallError {
+  code: ErrorCode
+  message: string
+  advice?: string
+}
+
+/** A call as the projection keeps it. */
+export interface Call {
+  id: CallId
+  door: Door
+  agent: string
+  owner: string
+  subject: string | null
+  issuer: string
+  actors: readonly string[]
+  connector: string
+  operation: OperationId
+  operationVersion: string
+  /** Canonical arguments. */
+  input: JsonObject
+  state: CallState
+  denyReason: DenyReason | null
+  policies: readonly string[]
+  rationale: string | null
+  run: string | null
+  traceId: string | null
+  holdId: HoldId | null
+  upstreamStatus: number | null
+  error: CallError | null
+  result: StoredResult | null
+  resultKept: 'none' | 'kept' | 'too_large'
+  delivered: boolean
+  createdAt: Instant
+  updatedAt: Instant
+  /** Upstream time in milliseconds, where the call was executed. */
+  upstreamMs: number | null
+}
+
+/** How an execution ended. `sent` says whether any byte went upstream. */
+export type OutcomeKind = 'completed' | 'failed' | 'in_doubt' | 'not_sent'
+
+export interface Outcome {
+  kind: OutcomeKind
+  upstreamStatus: number | null
+  error: CallError | null
+  /** SHA-256 hex of the filtered answer's bytes, null where nothing came. */
+  resultDigest: string | null
+  resultBytes: number
+  upstreamMs: number
+}
+
+/** The state that an outcome puts its call into. */
+export function stateAfter(kind: OutcomeKind): CallState {
+  return kind === 'not_sent' ? 'failed' : kind
+}
+
+export type { JsonValue }

@@ -1,0 +1,41 @@
+import type { JsonObject } from './json.ts'
+
+/** A `@hold` forbid that matched. `policyHash` is SHA-256 hex of the policy's text. */
+export interface MatchedHold {
+  policyId: string
+  policyHash: string
+  /** Name in `approvals.yaml`. */
+  approval: string
+  /** For people. */
+  reason?: string
+  /** For the agent. */
+  advice?: string
+}
+
+export type DenyReason = 'no_permit' | 'forbidden' | 'policy_error'
+
+/** What policy says. `policies` are the determining ids, sorted. A closed union: the compiler finds the forgotten case. */
+export type Verdict =
+  | { effect: 'permit'; policies: readonly string[] }
+  | { effect: 'hold'; policies: readonly string[]; holds: readonly MatchedHold[] }
+  | { effect: 'deny'; policies: readonly string[]; reason: DenyReason; advice?: string; errors?: readonly string[] }
+
+/** All that is needed to decide again later: it goes into the decision entry as it is. */
+export interface DecisionEvidence {
+  /** SHA-256 hex over the sorted policy texts and the schema. */
+  policySet: string
+  engine: string
+  /** The request as it was put to the engine: principals, action, resource, context; canonical. */
+  request: JsonObject
+  /** `@shadow` forbids that would have matched. */
+  shadow: readonly string[]
+}
+
+export interface Decision {
+  verdict: Verdict
+  evidence: DecisionEvidence
+}
+
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(value)}`)
+}

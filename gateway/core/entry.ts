@@ -1,0 +1,53 @@
+import type { Asserted, Door, Outcome } from './call.ts'
+import type { Instant } from './clock.ts'
+import type { Decision } from './decision.ts'
+import type { ErrorCode, Fault } from './errors.ts'
+import type { CallId, HoldId, IntentId, OperationId } from './ids.ts'
+import type { JsonObject } from './json.ts'
+import type { Hold, HoldState } from './hold.ts'
+
+/** Who and what a decision is about: the request part of a decision entry. */
+export interface CallRequest {
+  door: Door
+  agent: string
+  agentEpoch: number
+  owner: string
+  subject: string | null
+  issuer: string
+  actors: readonly string[]
+  operation: OperationId
+  operationVersion: string
+  /** Canonical arguments. */
+  input: JsonObject
+  asserted: Asserted
+  traceId: string | null
+}
+
+/** The body of an entry, by kind. Everything an auditor needs, nothing secret. */
+export type EntryBody =
+  | { kind: 'decision'; request: CallRequest; decision: Decision; release: HoldId | null }
+  | { kind: 'intent'; intent: IntentId; agentEpoch: number; policySet: string; consumes: HoldId | null }
+  | { kind: 'outcome'; intent: IntentId; outcome: Outcome }
+  | { kind: 'hold.opened'; hold: Hold }
+  | { kind: 'hold.changed'; hold: HoldId; from: HoldState; to: HoldState; by: string; why?: string }
+  | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string }
+  | { kind: 'resolved'; by: string; effect: 'HAPPENED' | 'DID_NOT_HAPPEN'; evidence: string }
+  | { kind: 'refused'; door: Door | 'status' | 'operator' | 'oauth'; agent: string | null; asked: string | null; code: ErrorCode; message: string; faults: readonly Fault[] }
+  | { kind: 'agent.changed'; agent: string; by: string; change: string; epoch: number }
+  | { kind: 'agent.token'; agent: string; by: string; subject: string | null }
+  | { kind: 'person.token'; person: string; by: string }
+  | { kind: 'credential.set'; connector: string; credential: string; version: number; by: string }
+  | { kind: 'explained'; by: string; request: CallRequest; decision: Decision }
+  | { kind: 'view'; by: string; what: string }
+  | { kind: 'policy.activated'; policySet: string; files: Readonly<Record<string, string>> }
+
+export type EntryKind = EntryBody['kind']
+
+/** An entry as stored: `seq` is dense for each process, from 1. */
+export interface Entry {
+  process: string
+  seq: number
+  at: Instant
+  callId: CallId | null
+  body: EntryBody
+}

@@ -1,0 +1,43 @@
+import { GatewayError } from './errors.ts'
+
+declare const brand: unique symbol
+export type Brand<T, B extends string> = T & { readonly [brand]: B }
+
+/** `call_` and 26 lower-case base-32 digits: 48 bits of time, 80 bits of randomness, so ids sort by time. */
+export type CallId = Brand<string, 'CallId'>
+/** `hold_` and 26 digits, as a call id. */
+export type HoldId = Brand<string, 'HoldId'>
+/** Returned by the recorder only, and only once the intent is durable: the key that `execute` asks for. */
+export type IntentId = Brand<string, 'IntentId'>
+/** `connector.operation`. */
+export type OperationId = Brand<string, 'OperationId'>
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+
+function suffix(nowMs: number, random: Uint8Array): string {
+  let time = ''
+  for (let rest = nowMs, i = 0; i < 10; i++) {
+    time = ALPHABET[rest % 32] + time
+    rest = Math.floor(rest / 32)
+  }
+  let noise = ''
+  for (let i = 0; i < 16; i++) noise += ALPHABET[(random[i] ?? 0) % 32]
+  return time + noise
+}
+
+/** Needs 16 random bytes, of which 5 bits each are used. */
+export const newCallId = (nowMs: number, random: Uint8Array): CallId => `call_${suffix(nowMs, random)}` as CallId
+export const newHoldId = (nowMs: number, random: Uint8Array): HoldId => `hold_${suffix(nowMs, random)}` as HoldId
+export const operationId = (connector: string, name: string): OperationId => `${connector}.${name}` as OperationId
+
+/** Parses a call id that came from outside. Throws ID_MALFORMED. */
+export function parseCallId(raw: string): CallId {
+  if (!/^call_[0-9a-z]{26}$/.test(raw)) throw new GatewayError('ID_MALFORMED', 'malformed call id: a call id is `call_` and 26 letters and digits')
+  return raw as CallId
+}
+
+/** Parses a hold id that came from outside. Throws ID_MALFORMED. */
+export function parseHoldId(raw: string): HoldId {
+  if (!/^hold_[0-9a-z]{26}$/.test(raw)) throw new GatewayError('ID_MALFORMED', 'malformed hold id: a hold id is `hold_` and 26 letters and digits')
+  return raw as HoldId
+}
