@@ -7,11 +7,30 @@ import type { JsonObject, JsonValue } from './json.ts'
 export type Door = 'graphql' | 'mcp' | 'http'
 
 /** `approved` is also the state of a permitted call that waits for its turn behind another root field of the same document. */
-export const CALL_STATES = ['held', 'approved', 'executing', 'completed', 'failed', 'in_doubt', 'denied', 'rejected', 'expired', 'cancelled'] as const
+export const CALL_STATES = [
+  'held',
+  'approved',
+  'executing',
+  'completed',
+  'failed',
+  'in_doubt',
+  'denied',
+  'rejected',
+  'expired',
+  'cancelled',
+] as const
 export type CallState = (typeof CALL_STATES)[number]
 
 /** States that a call never leaves, but for `in_doubt`, which a person ends. */
-export const FINAL_STATES: ReadonlySet<CallState> = new Set(['completed', 'failed', 'in_doubt', 'denied', 'rejected', 'expired', 'cancelled'])
+export const FINAL_STATES: ReadonlySet<CallState> = new Set([
+  'completed',
+  'failed',
+  'in_doubt',
+  'denied',
+  'rejected',
+  'expired',
+  'cancelled',
+])
 
 /** The agent's own account of the call: recorded, never trusted to widen anything. */
 export interface Asserted {

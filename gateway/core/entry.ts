@@ -32,7 +32,15 @@ export type EntryBody =
   | { kind: 'hold.changed'; hold: HoldId; from: HoldState; to: HoldState; by: string; why?: string }
   | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string }
   | { kind: 'resolved'; by: string; effect: 'HAPPENED' | 'DID_NOT_HAPPEN'; evidence: string }
-  | { kind: 'refused'; door: Door | 'status' | 'operator' | 'oauth'; agent: string | null; asked: string | null; code: ErrorCode; message: string; faults: readonly Fault[] }
+  | {
+      kind: 'refused'
+      door: Door | 'status' | 'operator' | 'oauth'
+      agent: string | null
+      asked: string | null
+      code: ErrorCode
+      message: string
+      faults: readonly Fault[]
+    }
   | { kind: 'agent.changed'; agent: string; by: string; change: string; epoch: number }
   | { kind: 'agent.token'; agent: string; by: string; subject: string | null }
   | { kind: 'person.token'; person: string; by: string }

@@ -28,7 +28,11 @@ export const ERRORS = {
   CALL_NOT_IN_DOUBT: { http: 409, retry: 'never', says: 'only a call in doubt can be resolved' },
   CALL_NOT_CLAIMABLE: { http: 409, retry: 'never', says: 'only an approved call that waits for its agent can be claimed' },
   TOKEN_REQUEST_REFUSED: { http: 400, retry: 'never', says: 'the token endpoint refused (RFC 6749 5.2)' },
-  CONFIG_INVALID: { http: 500, retry: 'never', says: 'the configuration, a connector or a policy is faulty; every fault is listed with its place' },
+  CONFIG_INVALID: {
+    http: 500,
+    retry: 'never',
+    says: 'the configuration, a connector or a policy is faulty; every fault is listed with its place',
+  },
   DATA_LOCKED: { http: 500, retry: 'never', says: 'another process uses the data directory' },
   INTERNAL: { http: 500, retry: 'later', says: 'an unexpected fault; details are in the log under the call id' },
 } as const satisfies Record<string, { http: number; retry: 'never' | 'later' | 'if-idempotent'; says: string }>

@@ -69,9 +69,12 @@ export interface Vote {
  * The AND of several definitions: all groups, the highest count of each, the shortest expiry; `claim` wins over `execute`,
  * since it asks for the agent's presence.
  */
-export function combineApprovals(definitions: readonly ApprovalDefinition[]): Pick<Hold, 'requires' | 'onApproval'> & { expiresMs: number } {
+export function combineApprovals(
+  definitions: readonly ApprovalDefinition[],
+): Pick<Hold, 'requires' | 'onApproval'> & { expiresMs: number } {
   const counts = new Map<string, number>()
-  for (const { requires } of definitions) for (const { group, count } of requires) counts.set(group, Math.max(count, counts.get(group) ?? 0))
+  for (const { requires } of definitions)
+    for (const { group, count } of requires) counts.set(group, Math.max(count, counts.get(group) ?? 0))
   return {
     requires: [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([group, count]) => ({ group, count })),
     onApproval: definitions.some((d) => d.onApproval === 'claim') ? 'claim' : 'execute',

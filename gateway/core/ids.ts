@@ -32,12 +32,14 @@ export const operationId = (connector: string, name: string): OperationId => `${
 
 /** Parses a call id that came from outside. Throws ID_MALFORMED. */
 export function parseCallId(raw: string): CallId {
-  if (!/^call_[0-9a-z]{26}$/.test(raw)) throw new GatewayError('ID_MALFORMED', 'malformed call id: a call id is `call_` and 26 letters and digits')
+  if (!/^call_[0-9a-z]{26}$/.test(raw))
+    throw new GatewayError('ID_MALFORMED', 'malformed call id: a call id is `call_` and 26 letters and digits')
   return raw as CallId
 }
 
 /** Parses a hold id that came from outside. Throws ID_MALFORMED. */
 export function parseHoldId(raw: string): HoldId {
-  if (!/^hold_[0-9a-z]{26}$/.test(raw)) throw new GatewayError('ID_MALFORMED', 'malformed hold id: a hold id is `hold_` and 26 letters and digits')
+  if (!/^hold_[0-9a-z]{26}$/.test(raw))
+    throw new GatewayError('ID_MALFORMED', 'malformed hold id: a hold id is `hold_` and 26 letters and digits')
   return raw as HoldId
 }

@@ -73,7 +73,11 @@ export const namespaceOf = (connector: string): string => connector.charAt(0).to
 export const operationName = (raw: string): string => raw.replace(/[^A-Za-z0-9_]+/g, '_').replace(/^_+|_+$/g, '') || '_'
 
 /** What an input asks to touch: the business object where the operation declares one and the arguments name it. */
-export function resourceOf(operation: Operation, input: JsonObject, read: (root: JsonValue, pointer: string) => JsonValue | undefined): string | undefined {
+export function resourceOf(
+  operation: Operation,
+  input: JsonObject,
+  read: (root: JsonValue, pointer: string) => JsonValue | undefined,
+): string | undefined {
   if (!operation.businessKey) return undefined
   const value = read(input, operation.businessKey.at)
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined

@@ -1,0 +1,54 @@
+import type { Call, CallState, Door } from '../core/call.ts'
+import type { Instant } from '../core/clock.ts'
+import type { Entry } from '../core/entry.ts'
+import type { Hold, HoldState, Vote } from '../core/hold.ts'
+import type { CallId, HoldId } from '../core/ids.ts'
+
+export interface CallFilter {
+  agent?: string
+  subject?: string
+  connector?: string
+  operation?: string
+  state?: readonly CallState[]
+  door?: Door
+  since?: Instant
+  until?: Instant
+  run?: string
+}
+
+/** Keyset position: ids sort by time, so the id is the cursor. */
+export interface PageRequest<Id extends string> {
+  first: number
+  after?: Id
+}
+
+export interface Page<T> {
+  rows: readonly T[]
+  more: boolean
+}
+
+export interface HoldFilter {
+  state?: readonly HoldState[]
+  agent?: string
+  /** Holds that ask for one of these groups. */
+  groups?: readonly string[]
+  orderBy: 'NEWEST' | 'EXPIRES'
+}
+
+/** Reads of the projections. Bounded pages, newest first unless asked otherwise. Throws UNAVAILABLE when the database is away. */
+export interface CallStore {
+  call(id: CallId): Promise<Call | undefined>
+  calls(filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>>
+  /** Newest executed call equal to this join key, for the hold card. */
+  lastEqual(joinKey: string, before: CallId): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined>
+  hold(id: HoldId): Promise<Hold | undefined>
+  holds(filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
+  votes(id: HoldId): Promise<readonly Vote[]>
+  entries(callId: CallId): Promise<readonly Entry[]>
+  /** Entries of all kinds for one process or all, in order; at most `LIMITS.pageRowsMax`. */
+  entriesAfter(position: { at: Instant; process: string; seq: number } | null, first: number): Promise<readonly Entry[]>
+  /** Open holds past `now`, oldest first, bounded. */
+  expiredHolds(now: Instant, first: number): Promise<readonly Hold[]>
+  /** Approved `execute` holds not yet consumed, oldest first, bounded: what a restart has to go on with. */
+  releasable(first: number): Promise<readonly Hold[]>
+}

@@ -1,0 +1,123 @@
+import type { Asserted, CallError, CallState, Door } from '../core/call.ts'
+import type { Instant } from '../core/clock.ts'
+import type { DenyReason } from '../core/decision.ts'
+import type { ErrorCode, Fault } from '../core/errors.ts'
+import type { CallId } from '../core/ids.ts'
+import type { JsonObject, JsonValue } from '../core/json.ts'
+import type { Catalogue, Operation } from '../core/operation.ts'
+import type { Principal } from '../core/principal.ts'
+import type { ProxiedRequest } from './connector.ts'
+
+/** A door's request for one operation. `input` is strictly parsed JSON, not yet validated. */
+export interface Asked {
+  door: Door
+  operation: Operation
+  input: JsonObject
+  asserted: Asserted
+  idempotencyKey?: string
+  /** Distinguishes root fields of one document under one key. */
+  responseKey?: string
+  traceparent?: string
+  /** How long a held call may wait for people before the answer says HELD, in milliseconds. */
+  waitMs: number
+  /** Called about every second while a held call waits. */
+  onWaiting?: (callId: CallId) => void
+  /** The caller left: ends waiting and reads, never a write that was sent, never a hold. */
+  signal: AbortSignal
+  /** `stream` asks for the answer as it comes (the HTTP door); otherwise it is buffered. */
+  delivery: 'buffered' | 'stream'
+}
+
+/** The answer of an executed call, filtered. Exactly one of the body forms is read. */
+export interface CallResult {
+  status: number
+  /** Allow-listed, lower-case. */
+  headers: Readonly<Record<string, string>>
+  body: { kind: 'bytes'; bytes: Uint8Array } | { kind: 'stream'; chunks: AsyncIterable<Uint8Array> }
+  /** The body as JSON where it is JSON and buffered; a text body is a string; null where empty. */
+  value: JsonValue
+}
+
+/** What a door tells the agent: the rows of the table "Answers to an agent". */
+export type Answer =
+  | { kind: 'result'; callId: CallId; traceparent: string; result: CallResult; replayed: boolean }
+  | { kind: 'denied'; callId: CallId; traceparent: string; reason: DenyReason | 'rejected'; advice?: string; comment?: string }
+  | { kind: 'held'; callId: CallId; traceparent: string; expiresAt: Instant }
+  | { kind: 'running'; callId: CallId; traceparent: string }
+  | {
+      kind: 'failed'
+      callId: CallId
+      traceparent: string
+      code: ErrorCode
+      message: string
+      inDoubt: boolean
+      upstreamStatus?: number
+      result?: CallResult
+    }
+  | { kind: 'ended'; callId: CallId; traceparent: string; code: 'EXPIRED' | 'CANCELLED'; message: string }
+  | {
+      kind: 'refused'
+      /** Absent where nothing became a call. */
+      callId?: CallId
+      traceparent: string
+      code: ErrorCode
+      message: string
+      faults: readonly Fault[]
+      retryAfterSeconds?: number
+    }
+
+/** A decided call that has not run yet. `run` is called once. */
+export interface Admitted {
+  readonly callId?: CallId
+  run(): Promise<Answer>
+  /** Gives up a permitted call whose turn never came. */
+  abandon(): Promise<void>
+}
+
+export interface CallStatus {
+  id: CallId
+  state: CallState
+  operation: string
+  createdAt: Instant
+  expiresAt?: Instant
+  result?: JsonValue
+  error?: CallError
+  upstream?: { status: number }
+}
+
+/** What the surfaces for agents speak to: the pipeline behind every door. */
+export interface Calls {
+  /**
+   * Authenticates a bearer token. Throws UNAUTHENTICATED (and records `refused`), also for suspended and unknown agents.
+   * `authorization` is the header's whole value, undefined where none came.
+   */
+  authenticate(authorization: string | undefined, door: Door | 'status'): Promise<Principal>
+  catalogue(): Catalogue
+  /** The operations this principal may ever use, and a key that is equal for equal views. */
+  view(principal: Principal): { key: string; operations: readonly Operation[] }
+  /** The operation under its joint name if this principal may see it; undefined for invisible and unknown ones alike. */
+  find(principal: Principal, jointName: string): Operation | undefined
+  /** Reads a proxied request. Throws NOT_FOUND (unknown connector, path or invisible), METHOD_NOT_ALLOWED and BAD_INPUT. */
+  match(principal: Principal, connector: string, request: ProxiedRequest): { operation: Operation; input: JsonObject }
+  /** Validates, decides and records; runs nothing. Never throws: a refusal is an `Admitted` whose `run` answers it. */
+  admit(principal: Principal, asked: Asked): Promise<Admitted>
+  /** `admit` and `run` in one: the intent commits in the transaction of the decision. */
+  call(principal: Principal, asked: Asked): Promise<Answer>
+  /** Records what never became a call (bad JSON, unknown operation, shed load). */
+  refuse(
+    door: Door | 'status',
+    principal: Principal | null,
+    asked: string | null,
+    error: { code: ErrorCode; message: string; faults?: readonly Fault[] },
+  ): Promise<void>
+  /** Throws NOT_FOUND for calls of other agents or subjects. Waits at most `waitMs` for a state that is final. */
+  status(principal: Principal, id: CallId, waitMs: number, signal: AbortSignal): Promise<CallStatus>
+  /** The answer of a call once more: as `call` would have told it. Never executes. */
+  answer(principal: Principal, id: CallId, waitMs: number, signal: AbortSignal, onWaiting?: () => void): Promise<Answer>
+  /** Executes an approved call of an `on_approval: claim` hold. Throws CALL_NOT_CLAIMABLE. */
+  claim(principal: Principal, id: CallId, signal: AbortSignal): Promise<Answer>
+  /** Cancels a held or approved call. Throws NOT_FOUND, HOLD_NOT_OPEN. */
+  cancel(principal: Principal, id: CallId): Promise<void>
+  /** The door has handed the result over. */
+  delivered(id: CallId): void
+}

@@ -1,0 +1,62 @@
+import type { Call, CallState } from '../core/call.ts'
+import type { Decision } from '../core/decision.ts'
+import type { Entry } from '../core/entry.ts'
+import type { Hold, Vote } from '../core/hold.ts'
+import type { CallId, HoldId } from '../core/ids.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { ConnectorInfo, Operation } from '../core/operation.ts'
+import type { Agent, PersonRole } from '../core/principal.ts'
+import type { CallFilter, HoldFilter, Page, PageRequest } from './call-store.ts'
+import type { PolicyText } from './decider.ts'
+
+/** An authenticated person at the control plane. `local` is the command line's credential: it reads, registers, suspends, mints; it never votes. */
+export interface Operator {
+  name: string
+  groups: readonly string[]
+  roles: readonly (PersonRole | 'local')[]
+}
+
+export interface Explained {
+  decision: Decision
+  policies: readonly PolicyText[]
+}
+
+/**
+ * People's use cases. Every method checks the operator's role and throws FORBIDDEN; reads of payloads (`input`, results) are for eligible approvers,
+ * security and auditors and leave a `view` entry; operators see metadata.
+ */
+export interface OperatorUseCases {
+  calls(by: Operator, filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>>
+  call(by: Operator, id: CallId): Promise<Call | undefined>
+  /** Whether `input` and results of this call may be shown; records the look. */
+  mayViewPayload(by: Operator, call: Call): Promise<boolean>
+  trail(by: Operator, id: CallId): Promise<readonly Entry[]>
+  holds(by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
+  hold(by: Operator, id: HoldId): Promise<Hold | undefined>
+  votes(by: Operator, id: HoldId): Promise<readonly Vote[]>
+  /** Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
+  approveHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
+  rejectHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
+  /** Throws CALL_NOT_IN_DOUBT, NOT_ELIGIBLE (the agent's owner). */
+  resolveCall(by: Operator, id: CallId, effect: 'HAPPENED' | 'DID_NOT_HAPPEN', evidence: string): Promise<Call>
+  agents(by: Operator): readonly Agent[]
+  agent(by: Operator, name: string): Agent | undefined
+  /** Answers with the time until every intent of older epochs is refused, in milliseconds. */
+  setAgentStatus(
+    by: Operator,
+    name: string,
+    status: 'active' | 'suspended',
+    why: string | undefined,
+  ): Promise<{ agent: Agent; effectiveAfterMs: number }>
+  connectors(by: Operator): readonly ConnectorInfo[]
+  operations(by: Operator, connector: string | undefined): readonly Operation[]
+  policies(by: Operator): readonly PolicyText[]
+  /** A dry decision, recorded as such. Throws NOT_FOUND, BAD_INPUT. */
+  explain(by: Operator, agent: string, operation: string, input: JsonObject, subject: string | undefined): Promise<Explained>
+  /** Development tokens: an agent's access token, or a person's, each an entry. Throws FORBIDDEN where the issuer is not a development issuer. */
+  mintAgentToken(by: Operator, agent: string, subject: string | undefined): Promise<string>
+  mintPersonToken(by: Operator, person: string): Promise<string>
+  setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>
+}
+
+export type { CallState }

@@ -1,0 +1,19 @@
+import type { Catalogue } from '../core/operation.ts'
+import type { Person } from '../core/principal.ts'
+
+/** One Cedar file. `connector` is null for `org.cedar`. */
+export interface PolicyFile {
+  /** As shown in messages, relative to where the gateway was started where that is shorter. */
+  path: string
+  connector: string | null
+  text: string
+}
+
+/** Everything that a policy set is compiled from. */
+export interface PolicySource {
+  files: readonly PolicyFile[]
+  catalogue: Catalogue
+  /** Names in `approvals.yaml`: a `@hold` that names another is an error. */
+  approvals: ReadonlySet<string>
+  people: readonly Person[]
+}
