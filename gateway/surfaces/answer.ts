@@ -1,0 +1,88 @@
+import { unreachable } from '../core/decision.ts'
+import type { ErrorCode, Fault } from '../core/errors.ts'
+import type { CallId } from '../core/ids.ts'
+import type { Answer } from '../ports/calls.ts'
+
+/** Everything but a result, in the words that every door uses. */
+export interface Refusal {
+  code: ErrorCode
+  /** Public sentence without its final full stop, lower case. */
+  message: string
+  /** True where it is certain that this request executed nothing. */
+  notExecuted: boolean
+  /** Absent where nothing became a call. */
+  callId?: CallId
+  reason?: string
+  advice?: string
+  /** ISO 8601, UTC. */
+  expiresAt?: string
+  statusUrl?: string
+  faults?: readonly Fault[]
+  retryAfterSeconds?: number
+  inDoubt?: true
+  upstreamStatus?: number
+}
+
+/** Path of a call's status; `baseUrl` in front where the reader needs a whole URL. */
+export const statusUrlOf = (callId: CallId, baseUrl = ''): string => `${baseUrl}/v1/calls/${callId}`
+
+/** What an answer refuses, or null where it is a result. The one place where an answer gets its words. */
+export function refusalOf(answer: Answer, baseUrl = ''): Refusal | null {
+  switch (answer.kind) {
+    case 'result':
+      return null
+    case 'denied':
+      return denial(answer)
+    case 'held':
+      return {
+        code: 'HELD',
+        message: `held as \`${answer.callId}\` until people decide, at most until ${new Date(answer.expiresAt).toISOString()}`,
+        notExecuted: true,
+        callId: answer.callId,
+        expiresAt: new Date(answer.expiresAt).toISOString(),
+        statusUrl: statusUrlOf(answer.callId, baseUrl),
+      }
+    case 'running':
+      return {
+        code: 'RUNNING',
+        message: 'approved and running; result not known yet',
+        notExecuted: false,
+        callId: answer.callId,
+        statusUrl: statusUrlOf(answer.callId, baseUrl),
+      }
+    case 'failed':
+      return {
+        code: answer.code,
+        message: answer.message,
+        notExecuted: false,
+        callId: answer.callId,
+        ...(answer.inDoubt && { inDoubt: true as const, statusUrl: statusUrlOf(answer.callId, baseUrl) }),
+        ...(answer.upstreamStatus !== undefined && { upstreamStatus: answer.upstreamStatus }),
+      }
+    case 'ended':
+      return { code: answer.code, message: answer.message, notExecuted: true, callId: answer.callId }
+    case 'refused':
+      return {
+        code: answer.code,
+        message: answer.message,
+        notExecuted: answer.code !== 'RESULT_NOT_KEPT' && answer.code !== 'INTERNAL',
+        ...(answer.callId !== undefined && { callId: answer.callId }),
+        ...(answer.faults.length > 0 && { faults: answer.faults }),
+        ...(answer.retryAfterSeconds !== undefined && { retryAfterSeconds: answer.retryAfterSeconds }),
+      }
+    default:
+      return unreachable(answer)
+  }
+}
+
+function denial(answer: Extract<Answer, { kind: 'denied' }>): Refusal {
+  const rejected = answer.reason === 'rejected'
+  return {
+    code: 'DENIED',
+    message: rejected && answer.comment ? `denied (rejected by a person: ${answer.comment})` : `denied (${answer.reason})`,
+    notExecuted: true,
+    callId: answer.callId,
+    reason: answer.reason,
+    ...(answer.advice !== undefined && { advice: answer.advice }),
+  }
+}
