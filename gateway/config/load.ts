@@ -1,0 +1,261 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import type { ApprovalDefinition } from '../core/hold.ts'
+import { canonicalJson } from '../core/json.ts'
+import type { Person } from '../core/principal.ts'
+import { LIMITS } from '../limits.ts'
+import type { Manifest } from '../ports/connector.ts'
+import type { PolicyFile } from '../ports/policy-source.ts'
+import type { AgentSeed } from '../ports/registry.ts'
+import type { Environment } from './environment.ts'
+import { Faults } from './faults.ts'
+import {
+  agentsFile,
+  approvalsFile,
+  gatehouseFile,
+  type GatehouseFile,
+  type IssuerConfig,
+  manifestFile,
+  type ManifestFile,
+  peopleFile,
+} from './schema.ts'
+import { readConfigText, readYaml, type YamlFile } from './yaml-file.ts'
+
+/** How an agent proves itself at the token endpoint. */
+export type ClientAuthentication = { kind: 'jwks'; keys: readonly Record<string, unknown>[] } | { kind: 'secret'; hash: string }
+
+export interface AgentLimits {
+  callsPerMinute: number
+  concurrentCalls: number
+  openHolds: number
+}
+
+/** The whole configuration, validated; paths absolute, durations in milliseconds. */
+export interface Configuration {
+  file: string
+  organisation: string
+  issuers: readonly IssuerConfig[]
+  databaseUrl?: string
+  manifests: readonly Manifest[]
+  policies: readonly PolicyFile[]
+  policyTests: readonly { path: string; text: string }[]
+  approvals: ReadonlyMap<string, ApprovalDefinition>
+  people: readonly Person[]
+  agents: readonly AgentSeed[]
+  clients: ReadonlyMap<string, ClientAuthentication>
+  telemetry: GatehouseFile['telemetry']
+  limits: AgentLimits
+}
+
+/** A path as messages show it: relative to where the process runs where that is shorter. */
+const shown = (path: string): string => {
+  const near = relative(process.cwd(), path)
+  return near.length < path.length ? near : path
+}
+
+/**
+ * Reads `gatehouse.yaml` and everything that it names. Files only: no database, no network, no process.
+ * Throws CONFIG_INVALID with all faults at once, each with `file:line:column`.
+ */
+export function loadConfiguration(file: string, environment: Environment): Configuration {
+  const faults = new Faults()
+  const path = shown(resolve(file))
+  const main = readYaml(path, gatehouseFile, environment, path, faults)
+  faults.refuse()
+  if (!main) throw new Error('unreachable: a missing file is a fault')
+  const { value, place } = main
+  const beside = (name: string): string => (isAbsolute(name) ? name : join(dirname(path), name))
+  const people = value.people ? (readYaml(beside(value.people), peopleFile, environment, place(['people']), faults)?.value ?? []) : []
+  const approvals = value.approvals ? readApprovals(beside(value.approvals), environment, place(['approvals']), faults) : new Map()
+  const { agents, clients } = readAgents(beside(value.agents), environment, place(['agents']), faults)
+  const manifests = value.connectors.flatMap((folder, i) => readManifests(beside(folder), environment, place(['connectors', i]), faults))
+  unique(
+    manifests.map((m) => ({ name: m.connector, place: m.file })),
+    'connector',
+    faults,
+  )
+  const names = new Set(manifests.map((m) => m.connector))
+  const policies = value.policies.flatMap((folder, i) => readPolicies(beside(folder), names, place(['policies', i]), faults))
+  const policyTests = value.policies.flatMap((folder) => readPolicyTests(join(beside(folder), 'tests'), faults))
+  checkApprovals(approvals, people, value.approvals ? beside(value.approvals) : path, faults)
+  faults.refuse()
+  const databaseUrl = environment.DATABASE_URL || value.database?.url
+  return {
+    file: path,
+    organisation: value.organisation,
+    issuers: value.issuers,
+    ...(databaseUrl ? { databaseUrl } : {}),
+    manifests,
+    policies,
+    policyTests,
+    approvals,
+    people: people.map(({ region, ...person }) => ({ ...person, ...(region ? { region } : {}) })),
+    agents,
+    clients,
+    telemetry: value.telemetry,
+    limits: {
+      callsPerMinute: value.limits.callsPerMinute ?? LIMITS.callsPerMinuteDefault,
+      concurrentCalls: value.limits.concurrentCalls ?? LIMITS.concurrentCallsDefault,
+      openHolds: value.limits.openHolds ?? LIMITS.openHoldsDefault,
+    },
+  }
+}
+
+function readApprovals(path: string, environment: Environment, askedAt: string, faults: Faults): Map<string, ApprovalDefinition> {
+  const read = readYaml(path, approvalsFile, environment, askedAt, faults)
+  return new Map(
+    Object.entries(read?.value ?? {}).map(([name, { requires, expires, on_approval: onApproval }]) => {
+      const version = createHash('sha256')
+        .update(canonicalJson({ requires, expiresMs: expires, onApproval }))
+        .digest('hex')
+      return [name, { name, requires, expiresMs: expires, onApproval, version }]
+    }),
+  )
+}
+
+/** A hold that nobody could satisfy is refused at start, not discovered by a waiting agent. */
+function checkApprovals(
+  approvals: ReadonlyMap<string, ApprovalDefinition>,
+  people: readonly { name: string; groups: readonly string[] }[],
+  path: string,
+  faults: Faults,
+): void {
+  for (const { name, requires } of approvals.values()) {
+    for (const { group, count } of requires) {
+      const members = people.filter((p) => p.groups.includes(group)).length
+      if (members < count)
+        faults.add(path, `approval \`${name}\` asks for ${count} of group \`${group}\`, which has ${members}: nobody could satisfy it`)
+    }
+  }
+}
+
+function readAgents(path: string, environment: Environment, askedAt: string, faults: Faults) {
+  const read = readYaml(path, agentsFile, environment, askedAt, faults)
+  const clients = new Map<string, ClientAuthentication>()
+  const agents: AgentSeed[] = []
+  for (const [index, { client, status, ...agent }] of (read?.value ?? []).entries()) {
+    agents.push({ ...agent, ...(status ? { status } : {}) })
+    if (!client || !read) continue
+    if ('secretHash' in client) clients.set(agent.name, { kind: 'secret', hash: client.secretHash })
+    else {
+      const keys = readJwks(
+        isAbsolute(client.jwks) ? client.jwks : join(dirname(path), client.jwks),
+        read.place([index, 'client', 'jwks']),
+        faults,
+      )
+      if (keys) clients.set(agent.name, { kind: 'jwks', keys })
+    }
+  }
+  if (read)
+    unique(
+      agents.map((a, index) => ({ name: a.name, place: read.place([index, 'name']) })),
+      'agent',
+      faults,
+    )
+  return { agents, clients }
+}
+
+function readJwks(path: string, askedAt: string, faults: Faults): Record<string, unknown>[] | undefined {
+  const text = readConfigText(path, askedAt, faults)
+  if (text === undefined) return undefined
+  try {
+    const set: unknown = JSON.parse(text)
+    if (typeof set === 'object' && set !== null && 'keys' in set && Array.isArray(set.keys)) {
+      if (set.keys.some((key) => 'd' in key || 'k' in key)) {
+        faults.add(askedAt, `\`${path}\` holds private or symmetric keys: publish the public part only`)
+        return undefined
+      }
+      return set.keys
+    }
+    faults.add(askedAt, `\`${path}\` is no JWK set: an object with \`keys\` (RFC 7517 5)`)
+  } catch {
+    faults.add(askedAt, `\`${path}\` is not JSON`)
+  }
+  return undefined
+}
+
+function filesIn(folder: string, endings: readonly string[], askedAt: string, faults: Faults): string[] {
+  if (!existsSync(folder)) {
+    faults.add(askedAt, `no such folder: \`${folder}\``)
+    return []
+  }
+  return readdirSync(folder)
+    .filter((name) => endings.some((ending) => name.endsWith(ending)))
+    .sort()
+    .map((name) => join(folder, name))
+}
+
+function readManifests(folder: string, environment: Environment, askedAt: string, faults: Faults): Manifest[] {
+  return filesIn(folder, ['.yaml', '.yml'], askedAt, faults).flatMap((path) => {
+    const read = readYaml(path, manifestFile, environment, path, faults)
+    const manifest = read && toManifest(path, read, faults)
+    return manifest ? [manifest] : []
+  })
+}
+
+function toManifest(path: string, { value, place }: YamlFile<ManifestFile>, faults: Faults): Manifest | undefined {
+  const { operations, baseUrl, stdio, credential, source, ...rest } = value
+  if (value.kind === 'openapi' && (!baseUrl || stdio)) faults.add(place([]), 'an `openapi` connector needs `baseUrl` and takes no `stdio`')
+  if (value.kind === 'mcp' && Boolean(baseUrl) === Boolean(stdio))
+    faults.add(place([]), 'an `mcp` connector needs exactly one of `baseUrl` and `stdio`')
+  const sourcePath = isAbsolute(source) ? source : join(dirname(path), source)
+  const text = readConfigText(sourcePath, place(['source']), faults)
+  if (text === undefined) return undefined
+  const overrides = Object.fromEntries(
+    Object.entries(operations.overrides).map(([name, { timeout, mode, reversibility, businessKey, dataClasses, idempotency }]) => [
+      name,
+      {
+        ...(mode ? { mode } : {}),
+        ...(reversibility ? { reversibility } : {}),
+        ...(businessKey ? { businessKey } : {}),
+        ...(dataClasses ? { dataClasses } : {}),
+        ...(idempotency ? { idempotency } : {}),
+        ...(timeout ? { timeoutMs: Math.min(timeout, LIMITS.upstreamTimeoutMsMax) } : {}),
+      },
+    ]),
+  )
+  return {
+    ...rest,
+    file: path,
+    source: { path: sourcePath, text },
+    ...(baseUrl ? { baseUrl } : {}),
+    ...(stdio ? { stdio } : {}),
+    ...(credential ? { credential } : {}),
+    operations: {
+      ...(operations.include ? { include: operations.include } : {}),
+      ...(operations.exclude ? { exclude: operations.exclude } : {}),
+      overrides,
+    },
+  }
+}
+
+function readPolicies(folder: string, connectors: ReadonlySet<string>, askedAt: string, faults: Faults): PolicyFile[] {
+  return filesIn(folder, ['.cedar'], askedAt, faults).flatMap((path) => {
+    const name = path.slice(folder.length + 1, -'.cedar'.length)
+    const text = readConfigText(path, askedAt, faults)
+    if (text === undefined) return []
+    if (name !== 'org' && !connectors.has(name)) {
+      faults.add(path, `there is no connector \`${name}\`: a policy file is named after its connector, or \`org.cedar\``)
+      return []
+    }
+    return [{ path, connector: name === 'org' ? null : name, text }]
+  })
+}
+
+function readPolicyTests(folder: string, faults: Faults): { path: string; text: string }[] {
+  if (!existsSync(folder)) return []
+  return filesIn(folder, ['.json'], folder, faults).flatMap((path) => {
+    const text = readConfigText(path, folder, faults)
+    return text === undefined ? [] : [{ path, text }]
+  })
+}
+
+function unique(named: readonly { name: string; place: string }[], what: string, faults: Faults): void {
+  const seen = new Map<string, string>()
+  for (const { name, place } of named) {
+    const first = seen.get(name)
+    if (first) faults.add(place, `${what} \`${name}\` stands already at ${first}`)
+    else seen.set(name, place)
+  }
+}

@@ -1,0 +1,144 @@
+import { z } from 'zod'
+import { durationMs } from './duration.ts'
+
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name is lower-case letters, digits and dashes, starting with a letter')
+const words = z.array(z.string().min(1)).default([])
+
+/** A duration in text, as milliseconds. */
+export const duration = z.string().transform((text, context) => {
+  const ms = durationMs(text)
+  if (ms !== undefined) return ms
+  context.addIssue({ code: 'custom', message: `\`${text}\` is no duration: write \`30s\`, \`5m\`, \`1h\`, \`7d\` or ISO 8601` })
+  return z.NEVER
+})
+
+const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const
+
+const builtInIssuer = z.strictObject({
+  kind: z.literal('built-in'),
+  /** Lets the local operator mint tokens for agents and people; refused when the gateway listens beyond loopback. */
+  development: z.boolean().default(false),
+})
+
+const externalIssuer = z.strictObject({
+  kind: z.literal('external'),
+  /** Exact `iss`. */
+  issuer: z.url(),
+  /** Exact `aud`. */
+  audience: z.string().min(1),
+  algorithms: z.array(z.enum(ASYMMETRIC)).min(1),
+  /** Address of the JWK set. */
+  jwks: z.url(),
+  types: z.array(z.string().min(1)).min(1).optional(),
+  /** Whom its tokens speak for. */
+  for: z.enum(['agents', 'people']).default('agents'),
+  /** RFC 6901 pointers into the claims, where they differ from `act.sub`, `client_id`, `azp` and `sub`. */
+  claims: z.strictObject({ agent: z.string().startsWith('/').optional(), subject: z.string().startsWith('/').optional() }).default({}),
+})
+
+export const gatehouseFile = z.strictObject({
+  organisation: name,
+  issuers: z.array(z.discriminatedUnion('kind', [builtInIssuer, externalIssuer])).min(1),
+  database: z.strictObject({ url: z.string().min(1) }).optional(),
+  connectors: z.array(z.string().min(1)).min(1),
+  policies: z.array(z.string().min(1)).min(1),
+  approvals: z.string().min(1).optional(),
+  people: z.string().min(1).optional(),
+  agents: z.string().min(1),
+  telemetry: z
+    .strictObject({
+      logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+      serviceName: z.string().min(1).default('gatehouse'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      callsPerMinute: z.int().positive().optional(),
+      concurrentCalls: z.int().positive().optional(),
+      openHolds: z.int().positive().optional(),
+    })
+    .default({}),
+})
+
+export const peopleFile = z.array(
+  z.strictObject({
+    name,
+    groups: words,
+    roles: z.array(z.enum(['operator', 'security', 'auditor'])).default([]),
+    region: z.string().min(1).optional(),
+  }),
+)
+
+export const agentsFile = z.array(
+  z.strictObject({
+    name,
+    owner: name,
+    team: z.string().min(1),
+    region: z.string().min(1),
+    purpose: z.string().default(''),
+    roles: words,
+    clearance: words,
+    autonomy: z.int().min(0).max(5).default(0),
+    status: z.enum(['proposed', 'active', 'suspended', 'retired']).optional(),
+    client: z
+      .union([
+        z.strictObject({ jwks: z.string().min(1) }),
+        z.strictObject({ secretHash: z.string().regex(/^scrypt\$/, 'a client secret is stored as its scrypt hash') }),
+      ])
+      .optional(),
+  }),
+)
+
+export const approvalsFile = z.record(
+  name,
+  z.strictObject({
+    requires: z.array(z.strictObject({ group: z.string().min(1), count: z.int().positive() })).min(1),
+    expires: duration,
+    on_approval: z.enum(['execute', 'claim']).default('execute'),
+  }),
+)
+
+const override = z.strictObject({
+  mode: z.enum(['read', 'write']).optional(),
+  reversibility: z.enum(['read-only', 'reversible', 'externally-reversible', 'irreversible']).optional(),
+  businessKey: z
+    .strictObject({ type: z.string().regex(/^[A-Z][A-Za-z0-9]*$/, 'a type starts with a capital letter'), at: z.string().startsWith('/') })
+    .optional(),
+  dataClasses: z.record(z.string().startsWith('/'), z.array(z.string().min(1)).min(1)).optional(),
+  idempotency: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('none') }),
+      z.strictObject({ kind: z.literal('idempotent') }),
+      z.strictObject({ kind: z.literal('key-header'), header: z.string().regex(/^[A-Za-z][A-Za-z0-9-]*$/) }),
+    ])
+    .optional(),
+  timeout: duration.optional(),
+})
+
+export const manifestFile = z.strictObject({
+  connector: z
+    .string()
+    .regex(/^[a-z][a-z0-9]{0,23}$/, 'a connector is lower-case letters and digits, at most 24')
+    .refine((value) => value !== 'gatehouse', 'the name `gatehouse` is reserved'),
+  kind: z.enum(['openapi', 'mcp']),
+  source: z.string().min(1),
+  baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+  stdio: z.strictObject({ command: z.string().min(1), args: z.array(z.string()).default([]) }).optional(),
+  region: z.string().min(1),
+  credential: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,62}$/)
+    .optional(),
+  egress: words,
+  operations: z
+    .strictObject({
+      include: z.array(z.string().min(1)).optional(),
+      exclude: z.array(z.string().min(1)).optional(),
+      overrides: z.record(z.string(), override).default({}),
+    })
+    .prefault({}),
+})
+
+export type GatehouseFile = z.output<typeof gatehouseFile>
+export type IssuerConfig = GatehouseFile['issuers'][number]
+export type ManifestFile = z.output<typeof manifestFile>
