@@ -1,0 +1,154 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { CALL_STATES } from '../core/call.ts'
+import { ERRORS } from '../core/errors.ts'
+import type { Catalogue } from '../core/operation.ts'
+import { LIMITS } from '../limits.ts'
+
+type Labels = Readonly<Record<string, string>>
+
+/** One metric as the reference lists it. */
+export interface MetricDescription {
+  readonly name: string
+  readonly type: 'counter' | 'histogram' | 'gauge'
+  readonly labels: readonly string[]
+  readonly help: string
+}
+
+/** Every metric of our own; `process_*` and `nodejs_*` come beside them from the runtime. */
+export const METRICS = {
+  calls: {
+    name: 'gatehouse_calls_total',
+    type: 'counter',
+    labels: ['door', 'connector', 'operation', 'outcome'],
+    help: 'Calls answered, by door, connector, operation and outcome.',
+  },
+  refused: {
+    name: 'gatehouse_refused_total',
+    type: 'counter',
+    labels: ['door', 'code'],
+    help: 'Requests that never became a call, by door and error code.',
+  },
+  call_seconds: {
+    name: 'gatehouse_call_seconds',
+    type: 'histogram',
+    labels: ['door', 'connector'],
+    help: 'Seconds from arrival of a call to its answer, waiting for people left out.',
+  },
+  upstream_seconds: {
+    name: 'gatehouse_upstream_seconds',
+    type: 'histogram',
+    labels: ['connector'],
+    help: 'Seconds that the system behind the connector took.',
+  },
+  holds_open: { name: 'gatehouse_holds_open', type: 'gauge', labels: [], help: 'Holds that wait for people.' },
+  record_queue_units: {
+    name: 'gatehouse_record_queue_units',
+    type: 'gauge',
+    labels: [],
+    help: 'Units of the record that wait for their commit.',
+  },
+  waiters: { name: 'gatehouse_waiters', type: 'gauge', labels: [], help: 'Requests that wait for people or for a running call.' },
+} as const satisfies Record<string, MetricDescription>
+
+export type GaugeName = 'holds_open' | 'record_queue_units' | 'waiters'
+
+const OTHER = 'other'
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+const DOORS: ReadonlySet<string> = new Set(['graphql', 'mcp', 'http', 'status', 'operator', 'oauth', 'health'])
+const OUTCOMES: ReadonlySet<string> = new Set([
+  ...CALL_STATES,
+  ...Object.keys(ERRORS),
+  ...['result', 'replayed', 'running', 'ended', 'refused', 'permit', 'hold', 'deny', 'not_sent'],
+])
+const CODES: ReadonlySet<string> = new Set(Object.keys(ERRORS))
+
+const among = (known: ReadonlySet<string>, value: string | undefined): string => (value !== undefined && known.has(value) ? value : OTHER)
+
+/** Prometheus metrics of one gateway, in a registry of its own. */
+export interface Metrics {
+  count(name: 'calls' | 'refused', labels: Labels): void
+  observe(name: 'call_seconds' | 'upstream_seconds', seconds: number, labels: Labels): void
+  /** Has a gauge read at every scrape. A read that fails leaves the gauge out of that scrape. */
+  gauge(name: GaugeName, read: () => number | Promise<number>): void
+  text(): Promise<{ contentType: string; body: string }>
+  close(): void
+}
+
+/** Connectors and operations that may be labels: those of the catalogue. All else is `other`, so a caller cannot make series. */
+function boundedLabels(catalogue: () => Catalogue | undefined) {
+  let seen: Catalogue | undefined
+  let connectors: ReadonlySet<string> = new Set()
+  let operations: ReadonlySet<string> = new Set()
+  const series = new Set<string>()
+  const refresh = (): void => {
+    const now = catalogue()
+    if (now === seen || !now) return
+    seen = now
+    connectors = new Set(now.connectors.map((c) => c.name))
+    operations = new Set(now.operations.keys())
+  }
+  return {
+    connector(labels: Labels): string {
+      refresh()
+      return among(connectors, labels.connector ?? labels.operation?.split('.', 1)[0])
+    },
+    /** The operation, or `other` once the metric has as many series as it may. */
+    operation(labels: Labels, rest: string): string {
+      const operation = among(operations, labels.operation)
+      const key = `${operation} ${rest}`
+      if (series.has(key)) return operation
+      if (series.size >= LIMITS.metricSeriesPerNameMax) return OTHER
+      series.add(key)
+      return operation
+    },
+  }
+}
+
+/** Makes the metrics. `catalogue` says which connectors and operations may be labels. */
+export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const calls = new Counter({ ...pick('calls'), registers })
+  const refused = new Counter({ ...pick('refused'), registers })
+  const callSeconds = new Histogram({ ...pick('call_seconds'), buckets: SECONDS, registers })
+  const upstreamSeconds = new Histogram({ ...pick('upstream_seconds'), buckets: SECONDS, registers })
+  const bound = boundedLabels(catalogue)
+  return {
+    count(name, labels) {
+      const door = among(DOORS, labels.door)
+      if (name === 'refused') return refused.inc({ door, code: among(CODES, labels.code) })
+      const outcome = among(OUTCOMES, labels.outcome)
+      const connector = bound.connector(labels)
+      calls.inc({ door, connector, operation: bound.operation(labels, `${door} ${outcome}`), outcome })
+    },
+    observe(name, seconds, labels) {
+      if (!Number.isFinite(seconds) || seconds < 0) return
+      const connector = bound.connector(labels)
+      if (name === 'upstream_seconds') upstreamSeconds.observe({ connector }, seconds)
+      else callSeconds.observe({ door: among(DOORS, labels.door), connector }, seconds)
+    },
+    gauge(name, read) {
+      registry.removeSingleMetric(METRICS[name].name)
+      new Gauge({
+        ...pick(name),
+        registers,
+        async collect() {
+          this.reset()
+          const value = await Promise.resolve()
+            .then(read)
+            .catch(() => Number.NaN)
+          if (Number.isFinite(value)) this.set(value)
+          else this.remove()
+        },
+      })
+    },
+    text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    close: () => registry.clear(),
+  }
+}
+
+function pick(name: keyof typeof METRICS): { name: string; help: string; labelNames: string[] } {
+  const { help, labels } = METRICS[name]
+  return { name: METRICS[name].name, help, labelNames: [...labels] }
+}

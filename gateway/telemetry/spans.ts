@@ -1,0 +1,97 @@
+import type { Span as SdkSpan, Tracer } from '@opentelemetry/api'
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { LIMITS } from '../limits.ts'
+import type { Span, SpanAttributes } from '../ports/telemetry.ts'
+import { isSecretName, scrub } from './redact.ts'
+import { newSpanId, newTraceId, readTraceparent, writeTraceparent } from './trace-ids.ts'
+
+export type StartSpan = (attributes: SpanAttributes, traceparent: string | undefined) => Span
+
+/** A span that nobody exports: it has its place in the trace and nothing else. Its id is made when somebody asks. */
+class BareSpan implements Span {
+  #spanId = ''
+  readonly #flags: number
+
+  constructor(
+    readonly traceId: string,
+    flags: number,
+  ) {
+    this.#flags = flags
+  }
+
+  get traceparent(): string {
+    if (this.#spanId === '') this.#spanId = newSpanId()
+    return writeTraceparent(this.traceId, this.#spanId, this.#flags)
+  }
+
+  child(): Span {
+    return new BareSpan(this.traceId, this.#flags)
+  }
+
+  set(): void {}
+
+  end(): void {}
+}
+
+/** Spans without an exporter. A caller's sampled flag is passed on as it came; traces that begin here are not sampled. */
+export const startBareSpan: StartSpan = (_attributes, traceparent) => {
+  const parent = readTraceparent(traceparent)
+  return parent ? new BareSpan(parent.traceId, parent.flags) : new BareSpan(newTraceId(), 0)
+}
+
+function exportable(attributes: SpanAttributes): SpanAttributes {
+  const out: Record<string, string | number | boolean> = {}
+  for (const [name, value] of Object.entries(attributes)) {
+    if (isSecretName(name)) continue
+    out[name] = typeof value === 'string' ? scrub(value.slice(0, LIMITS.spanAttributeCharsMax)) : value
+  }
+  return out
+}
+
+const KINDS = { call: SpanKind.SERVER, decision: SpanKind.INTERNAL, upstream: SpanKind.CLIENT } as const
+
+class ExportedSpan implements Span {
+  readonly #tracer: Tracer
+  readonly #span: SdkSpan
+
+  constructor(tracer: Tracer, span: SdkSpan) {
+    this.#tracer = tracer
+    this.#span = span
+  }
+
+  get traceId(): string {
+    return this.#span.spanContext().traceId
+  }
+
+  get traceparent(): string {
+    const { traceId, spanId, traceFlags } = this.#span.spanContext()
+    return writeTraceparent(traceId, spanId, traceFlags)
+  }
+
+  child(name: 'decision' | 'upstream', attributes: SpanAttributes = {}): Span {
+    const options = { kind: KINDS[name], attributes: this.#span.isRecording() ? exportable(attributes) : {} }
+    return new ExportedSpan(this.#tracer, this.#tracer.startSpan(name, options, trace.setSpan(ROOT_CONTEXT, this.#span)))
+  }
+
+  set(attributes: SpanAttributes): void {
+    if (this.#span.isRecording()) this.#span.setAttributes(exportable(attributes))
+  }
+
+  end(error?: string): void {
+    if (error !== undefined && this.#span.isRecording()) {
+      this.#span.setStatus({ code: SpanStatusCode.ERROR, message: scrub(error.slice(0, LIMITS.spanAttributeCharsMax)) })
+    }
+    this.#span.end()
+  }
+}
+
+/** Spans that go to an exporter: the call is a server span below the caller's, the others are its children. */
+export function startExportedSpan(tracer: Tracer): StartSpan {
+  return (attributes, traceparent) => {
+    const parent = readTraceparent(traceparent)
+    const context = parent
+      ? trace.setSpanContext(ROOT_CONTEXT, { traceId: parent.traceId, spanId: parent.spanId, traceFlags: parent.flags, isRemote: true })
+      : ROOT_CONTEXT
+    return new ExportedSpan(tracer, tracer.startSpan('call', { kind: KINDS.call, attributes: exportable(attributes) }, context))
+  }
+}
