@@ -13,6 +13,8 @@ export interface Registry {
   people(): readonly Person[]
   /** Members of a group, sorted. */
   members(group: string): readonly string[]
+  /** Reads the registry again now. */
+  refresh(): Promise<void>
   /**
    * Changes an agent's status and raises its epoch, durably, with its entry. Resolves once committed. Throws NOT_FOUND.
    * A retired name stays taken (no re-binding).
