@@ -1,0 +1,91 @@
+import type { Call } from '../core/call.ts'
+import { unreachable } from '../core/decision.ts'
+import type { Hold } from '../core/hold.ts'
+import type { CallId } from '../core/ids.ts'
+import { passesThrough } from '../core/outcome.ts'
+import { LIMITS } from '../limits.ts'
+import type { Answer } from '../ports/calls.ts'
+import { fromStored } from './filter.ts'
+import type { Parts } from './stages.ts'
+import { isFinal, type Waiter } from './wait.ts'
+
+/** Tells a call's answer from the record alone: the same words as when it was fresh. */
+export async function answerFrom(parts: Parts, call: Call, traceparent: string): Promise<Answer> {
+  const { id: callId } = call
+  switch (call.state) {
+    case 'held':
+      return { kind: 'held', callId, traceparent, expiresAt: (await holdOf(parts, call))?.expiresAt ?? call.createdAt }
+    case 'approved':
+    case 'executing':
+      return { kind: 'running', callId, traceparent }
+    case 'completed':
+      return completed(call, traceparent)
+    case 'failed':
+    case 'in_doubt':
+      return {
+        kind: 'failed',
+        callId,
+        traceparent,
+        code: call.error?.code ?? 'UPSTREAM',
+        message: call.error?.message ?? 'the gateway stopped before the outcome was known',
+        inDoubt: call.state === 'in_doubt',
+        ...(call.upstreamStatus === null ? {} : { upstreamStatus: call.upstreamStatus }),
+        ...(call.result && passesThrough(call.result.status) ? { result: fromStored(call.result) } : {}),
+      }
+    case 'denied':
+      return {
+        kind: 'denied',
+        callId,
+        traceparent,
+        reason: call.denyReason ?? 'forbidden',
+        ...(call.error?.advice ? { advice: call.error.advice } : {}),
+      }
+    case 'rejected':
+      return await rejected(parts, call, traceparent)
+    case 'expired':
+      return { kind: 'ended', callId, traceparent, code: 'EXPIRED', message: 'nobody approved the call in time' }
+    case 'cancelled':
+      return { kind: 'ended', callId, traceparent, code: 'CANCELLED', message: call.error?.message ?? 'the call was cancelled' }
+    default:
+      return unreachable(call.state)
+  }
+}
+
+export const holdOf = async (parts: Parts, call: Call): Promise<Hold | undefined> =>
+  call.holdId ? await parts.store.hold(call.holdId) : undefined
+
+function completed(call: Call, traceparent: string): Answer {
+  const { id: callId } = call
+  if (call.result) return { kind: 'result', callId, traceparent, result: fromStored(call.result), replayed: true }
+  // Ended by a person who found out that it happened: there is no answer of the system to hand over.
+  const message =
+    call.upstreamStatus === null
+      ? 'a person found that the call took effect; its answer is not known'
+      : 'the call was executed; its result was not kept'
+  return { kind: 'refused', callId, traceparent, code: 'RESULT_NOT_KEPT', message, faults: [] }
+}
+
+async function rejected(parts: Parts, call: Call, traceparent: string): Promise<Answer> {
+  const votes = call.holdId ? await parts.store.votes(call.holdId) : []
+  const comment = votes.find((vote) => vote.verdict === 'reject')?.comment
+  return { kind: 'denied', callId: call.id, traceparent, reason: 'rejected', ...(comment ? { comment } : {}) }
+}
+
+/**
+ * Waits for people for up to `waitMs`, and once they approved for the result, at most until `LIMITS.answerWaitMsMax` in all: clients give up at 60 s.
+ * A call that waits for its agent to claim it (`isClaimable`) ends the waiting.
+ */
+export async function settle(
+  waiter: Waiter,
+  id: CallId,
+  waitMs: number,
+  signal: AbortSignal,
+  isClaimable: (call: Call) => Promise<boolean>,
+  onWaiting?: () => void,
+): Promise<Call | undefined> {
+  const startedMs = performance.now()
+  const call = await waiter.until(id, waitMs, signal, (c) => c.state !== 'held', onWaiting)
+  if (!call || call.state === 'held' || isFinal(call) || (await isClaimable(call))) return call
+  const leftMs = Math.min(LIMITS.runningWaitMsMax, LIMITS.answerWaitMsMax - (performance.now() - startedMs))
+  return await waiter.until(id, Math.max(0, leftMs), signal, isFinal, onWaiting)
+}

@@ -1,0 +1,62 @@
+import type { Door } from '../core/call.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Principal } from '../core/principal.ts'
+import type { Parts } from './stages.ts'
+
+/**
+ * Bearer token to principal (RFC 6750 2.1: header only). The registry has the last word: an agent that is unknown or not active is refused
+ * however valid its token is. Throws UNAUTHENTICATED after recording `refused`; a failed credential never falls back to anything.
+ */
+export async function authenticate(parts: Parts, authorization: string | undefined, door: Door | 'status'): Promise<Principal> {
+  try {
+    const principal = await identify(parts, authorization)
+    parts.onStage('authenticated')
+    return principal
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    await recordRefusal(parts, door, null, null, error)
+    throw error
+  }
+}
+
+async function identify(parts: Parts, authorization: string | undefined): Promise<Principal> {
+  if (authorization === undefined) throw new GatewayError('UNAUTHENTICATED', 'no token: send `Authorization: Bearer <access token>`')
+  const token = /^Bearer +([^\s]+)$/i.exec(authorization)?.[1]
+  if (!token) throw new GatewayError('UNAUTHENTICATED', 'the authorization header is not `Bearer <access token>`')
+  const verified = await parts.verifier.verify(token, 'agents')
+  if (!verified.agent) throw new GatewayError('UNAUTHENTICATED', 'the token names no agent')
+  const agent = parts.registry.agent(verified.agent)
+  if (!agent) throw new GatewayError('UNAUTHENTICATED', 'the agent of this token is not registered')
+  if (agent.status !== 'active') throw new GatewayError('UNAUTHENTICATED', `the agent is ${agent.status}`)
+  return {
+    agent,
+    ...(verified.subject === undefined ? {} : { subject: verified.subject }),
+    actors: verified.actors,
+    issuer: verified.issuer,
+    tokenExpiresAtMs: verified.expiresAtMs,
+  }
+}
+
+/** Writes a `refused` entry. A record that is away does not turn a refusal into something else, so that failure only goes to the log. */
+export async function recordRefusal(
+  parts: Parts,
+  door: Door | 'status',
+  principal: Principal | null,
+  asked: string | null,
+  error: Pick<GatewayError, 'code' | 'message' | 'faults'>,
+): Promise<void> {
+  parts.telemetry.count('refused', { door, code: error.code })
+  try {
+    await parts.recorder.note(null, {
+      kind: 'refused',
+      door,
+      agent: principal?.agent.name ?? null,
+      asked: asked === null ? null : asked.slice(0, 256),
+      code: error.code,
+      message: error.message,
+      faults: error.faults.slice(0, 20),
+    })
+  } catch (failure) {
+    parts.telemetry.log.error({ error: failure, code: error.code, door }, 'a refusal could not be recorded')
+  }
+}

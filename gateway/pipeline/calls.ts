@@ -1,0 +1,98 @@
+import { type Call, FINAL_STATES } from '../core/call.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { CallId } from '../core/ids.ts'
+import type { Principal } from '../core/principal.ts'
+import { LIMITS } from '../limits.ts'
+import type { Calls, CallStatus } from '../ports/calls.ts'
+import { holdOf } from './answer.ts'
+import { authenticate, recordRefusal } from './authenticate.ts'
+import { fromStored } from './filter.ts'
+import { admit, type Line, resultOf } from './handle.ts'
+import { createLimiter } from './limit.ts'
+import { createResolver } from './resolve.ts'
+import { release } from './resume.ts'
+import type { Parts } from './stages.ts'
+import { createWaiter, isFinal } from './wait.ts'
+
+/** The pipeline as the doors see it. `close` ends its waiting; calls under way go on. */
+export function createCalls(parts: Parts): Calls & { close(): void } {
+  const waiter = createWaiter(parts.store, parts.bus)
+  const line: Line = { parts, waiter, limiter: createLimiter(parts.limits, parts.clock) }
+  const resolver = createResolver(parts)
+  const traceparent = (): string => parts.telemetry.startCall({}, undefined).traceparent
+  return {
+    authenticate: (authorization, door) => authenticate(parts, authorization, door),
+    catalogue: () => parts.catalogue,
+    view: (principal) => resolver.view(principal),
+    find: (principal, jointName) => resolver.find(principal, jointName),
+    match: (principal, connector, request) => resolver.match(principal, connector, request),
+    admit: (principal, asked) => admit(line, principal, asked, 'later'),
+    async call(principal, asked) {
+      return await (await admit(line, principal, asked, 'now')).run()
+    },
+    refuse: (door, principal, asked, { code, message, faults }) =>
+      recordRefusal(parts, door, principal, asked, { code, message, faults: faults ?? [] }),
+    async status(principal, id, waitMs, signal) {
+      await own(parts, principal, id)
+      const call = await waiter.until(id, waitMs, signal, isFinal)
+      if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
+      return await statusOf(parts, call)
+    },
+    async answer(principal, id, waitMs, signal, onWaiting) {
+      await own(parts, principal, id)
+      return await resultOf(line, id, principal, { waitMs, signal, ...(onWaiting ? { onWaiting } : {}) }, traceparent())
+    },
+    async claim(principal, id, signal) {
+      const call = await own(parts, principal, id)
+      const hold = await holdOf(parts, call)
+      if (!hold || call.state !== 'approved' || hold.onApproval !== 'claim')
+        throw new GatewayError('CALL_NOT_CLAIMABLE', `call \`${id}\` is ${call.state} and cannot be claimed`)
+      await release(parts, hold.id, principal, signal)
+      return await resultOf(line, id, principal, { waitMs: 0, signal }, traceparent())
+    },
+    async cancel(principal, id) {
+      const call = await own(parts, principal, id)
+      const hold = await holdOf(parts, call)
+      const by = principal.agent.name
+      const changed =
+        hold &&
+        (await parts.recorder.changeHold({
+          hold: hold.id,
+          callId: id,
+          to: 'cancelled',
+          callState: 'cancelled',
+          by,
+          why: 'cancelled by its agent',
+        }))
+      if (!changed) throw new GatewayError('HOLD_NOT_OPEN', `call \`${id}\` is ${call.state} and cannot be cancelled`)
+      parts.bus.publish({ kind: 'call', id })
+    },
+    delivered: (id) => parts.recorder.delivered(id),
+    close: () => waiter.close(),
+  }
+}
+
+/** The call, if this agent made it for this subject: to anyone else it does not exist. */
+async function own(parts: Parts, principal: Principal, id: CallId): Promise<Call> {
+  const call = await parts.store.call(id)
+  if (!call || call.agent !== principal.agent.name || call.subject !== (principal.subject ?? null))
+    throw new GatewayError('NOT_FOUND', 'no such call')
+  return call
+}
+
+async function statusOf(parts: Parts, call: Call): Promise<CallStatus> {
+  const hold = FINAL_STATES.has(call.state) ? undefined : await holdOf(parts, call)
+  const result = call.result ? fromStored(call.result).value : undefined
+  return {
+    id: call.id,
+    state: call.state,
+    operation: call.operation,
+    createdAt: call.createdAt,
+    ...(hold ? { expiresAt: hold.expiresAt } : {}),
+    ...(result === undefined ? {} : { result }),
+    ...(call.error ? { error: call.error } : {}),
+    ...(call.upstreamStatus === null ? {} : { upstream: { status: call.upstreamStatus } }),
+  }
+}
+
+export const statusWaitMs = (seconds: number): number => Math.min(Math.max(0, seconds), LIMITS.statusWaitSecondsMax) * 1_000

@@ -1,0 +1,238 @@
+import { createHash } from 'node:crypto'
+import type { Outcome, StoredResult } from '../core/call.ts'
+import type { ErrorCode } from '../core/errors.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { IntentId } from '../core/ids.ts'
+import { judgeBreak, judgeStatus, type Judgement, passesThrough, repeatable } from '../core/outcome.ts'
+import { LIMITS } from '../limits.ts'
+import type { Answer, CallResult } from '../ports/calls.ts'
+import { type UpstreamAnswer, UpstreamError } from '../ports/connector.ts'
+import type { Span } from '../ports/telemetry.ts'
+import type { Lease } from '../ports/vault.ts'
+import type { Permit } from './decide.ts'
+import { filterHeaders, maskBytes, toStored, jsonOf } from './filter.ts'
+import { leaseFor } from './lease.ts'
+import { recordOutcome } from './record.ts'
+import type { Run } from './run.ts'
+import type { Parts } from './stages.ts'
+import { StreamedBody } from './streamed-body.ts'
+
+interface Exchange {
+  answer: UpstreamAnswer
+  needles: readonly Uint8Array[]
+  startedMs: number
+  abort: AbortController
+  span: Span
+}
+
+/**
+ * Executes once and records the outcome before the answer is handed on. Takes the intent that only the recorder gives and the permit that only
+ * the decision gives. Never throws: what breaks is an answer, and an outcome in the record.
+ */
+export async function execute(parts: Parts, run: Run, intent: IntentId, _permit: Permit): Promise<Answer> {
+  const startedMs = performance.now()
+  const span = run.span.child('upstream', { 'gatehouse.operation': run.subject.operation.id })
+  const abort = new AbortController()
+  const leave = (): void => abort.abort(new UpstreamError('broken', 'the caller left', true))
+  if (run.subject.operation.mode === 'read') run.signal.addEventListener('abort', leave, { once: true })
+  const timer = setTimeout(
+    () => abort.abort(new UpstreamError('timeout', 'the system did not answer in time', true)),
+    run.subject.operation.timeoutMs,
+  )
+  try {
+    let lease: Lease | null
+    try {
+      lease = await leaseFor(parts, run.subject.operation.connector)
+    } catch (error) {
+      return await notSent(parts, run, intent, span, error)
+    }
+    parts.onStage('leased')
+    const exchange = { needles: lease?.needles ?? [], startedMs, abort, span }
+    try {
+      const answer = await send(parts, run, lease, span, abort.signal)
+      parts.onStage('answered')
+      return await receive(parts, run, intent, { ...exchange, answer })
+    } catch (error) {
+      return await broke(parts, run, intent, startedMs, span, error, abort.signal)
+    }
+  } finally {
+    clearTimeout(timer)
+    run.signal.removeEventListener('abort', leave)
+  }
+}
+
+/** Sends at most once, and once more only where a second try can have no second effect. */
+async function send(parts: Parts, run: Run, lease: Lease | null, span: Span, signal: AbortSignal): Promise<UpstreamAnswer> {
+  const { operation, input } = run.subject
+  const connector = parts.connectors.get(operation.connector)
+  if (!connector) throw new UpstreamError('refused', 'the connector is not configured', false)
+  const context = { signal, traceparent: span.traceparent, idempotencyKey: run.callId }
+  parts.onStage('sending')
+  try {
+    return await connector.execute(operation, input, lease, context)
+  } catch (error) {
+    if (!(error instanceof UpstreamError) || error.kind !== 'broken' || signal.aborted || !repeatable(operation)) throw error
+    return await connector.execute(operation, input, lease, context)
+  }
+}
+
+async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Exchange): Promise<Answer> {
+  const { answer, needles, startedMs, span } = exchange
+  const judged = judgeStatus(run.subject.operation, answer.status)
+  const headers = filterHeaders(answer.headers, needles)
+  if (judged.kind === 'completed' && run.delivery === 'stream' && !run.keep) return stream(parts, run, intent, exchange, headers)
+  const bytes = await collect(answer.body, LIMITS.filteredBodyBytesMax)
+  const upstreamMs = performance.now() - startedMs
+  if (!bytes) return await withheld(parts, run, intent, answer.status, judged, upstreamMs, span)
+  const filtered = maskBytes(bytes, needles)
+  parts.onStage('filtered')
+  const outcome: Outcome = {
+    kind: judged.kind,
+    upstreamStatus: answer.status,
+    error: judged.error,
+    resultDigest: createHash('sha256').update(filtered).digest('hex'),
+    resultBytes: filtered.length,
+    upstreamMs: Math.round(upstreamMs),
+  }
+  const kept = keep(run, answer.status, headers, filtered)
+  if (!(await recordOutcome(parts, run, intent, outcome, kept.result, kept.how, span))) return unrecorded(run)
+  const result: CallResult = { status: answer.status, headers, body: { kind: 'bytes', bytes: filtered }, value: jsonOf(headers, filtered) }
+  return judged.kind === 'completed'
+    ? answered(run, result)
+    : failed(run, judged, answer.status, passesThrough(answer.status) ? result : undefined)
+}
+
+function keep(
+  run: Run,
+  status: number,
+  headers: Record<string, string>,
+  bytes: Uint8Array,
+): { result: StoredResult | null; how: 'none' | 'kept' | 'too_large' } {
+  if (!run.keep) return { result: null, how: 'none' }
+  return bytes.length > LIMITS.storedResultBytesMax
+    ? { result: null, how: 'too_large' }
+    : { result: toStored(status, headers, bytes), how: 'kept' }
+}
+
+/** The outcome is durable before the reader sees the end of the body. */
+function stream(
+  parts: Parts,
+  run: Run,
+  intent: IntentId,
+  { answer, needles, startedMs, abort, span }: Exchange,
+  headers: Record<string, string>,
+): Answer {
+  const chunks = new StreamedBody(answer.body, needles, run.signal, abort, async (end) => {
+    const judged = end.error ? judgeBreak(run.subject.operation, end.error) : judgeStatus(run.subject.operation, answer.status)
+    const outcome: Outcome = {
+      kind: judged.kind,
+      upstreamStatus: answer.status,
+      error: judged.error,
+      resultDigest: end.digest,
+      resultBytes: end.bytes,
+      upstreamMs: Math.round(performance.now() - startedMs),
+    }
+    if (!(await recordOutcome(parts, run, intent, outcome, null, 'none', span)))
+      throw new GatewayError('UNAVAILABLE', 'the outcome could not be recorded')
+  })
+  return answered(run, { status: answer.status, headers, body: { kind: 'stream', chunks }, value: null })
+}
+
+async function notSent(parts: Parts, run: Run, intent: IntentId, span: Span, error: unknown): Promise<Answer> {
+  parts.telemetry.log.error({ callId: run.callId, error }, 'no credential could be leased')
+  const judged: Judgement = { kind: 'not_sent', error: { code: 'UNAVAILABLE', message: 'the credential for this system is not available' } }
+  return await ended(parts, run, intent, judged, 0, span)
+}
+
+async function broke(
+  parts: Parts,
+  run: Run,
+  intent: IntentId,
+  startedMs: number,
+  span: Span,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<Answer> {
+  if (!(error instanceof UpstreamError))
+    parts.telemetry.log.error({ callId: run.callId, error }, 'an upstream call broke in an unexpected way')
+  const reason: unknown = signal.aborted ? signal.reason : undefined
+  const known = error instanceof UpstreamError ? error : new UpstreamError('broken', 'the exchange with the system broke', true, error)
+  // An abort of ours ends the exchange with whatever error the transport had at hand: say what really ended it.
+  const told = reason instanceof UpstreamError ? new UpstreamError(reason.kind, reason.message, known.sent, known) : known
+  return await ended(parts, run, intent, judgeBreak(run.subject.operation, told), performance.now() - startedMs, span)
+}
+
+async function withheld(
+  parts: Parts,
+  run: Run,
+  intent: IntentId,
+  status: number,
+  judged: Judgement,
+  upstreamMs: number,
+  span: Span,
+): Promise<Answer> {
+  const message = `the answer is larger than ${LIMITS.filteredBodyBytesMax} bytes and is withheld`
+  const outcome = {
+    kind: judged.kind,
+    upstreamStatus: status,
+    error: { code: 'WITHHELD' as const, message },
+    resultDigest: null,
+    resultBytes: 0,
+  }
+  const recorded = await recordOutcome(parts, run, intent, { ...outcome, upstreamMs: Math.round(upstreamMs) }, null, 'too_large', span)
+  return recorded ? failed(run, { kind: judged.kind, error: { code: 'WITHHELD', message } }, status) : unrecorded(run)
+}
+
+async function ended(parts: Parts, run: Run, intent: IntentId, judged: Judgement, upstreamMs: number, span: Span): Promise<Answer> {
+  const outcome: Outcome = {
+    kind: judged.kind,
+    upstreamStatus: null,
+    error: judged.error,
+    resultDigest: null,
+    resultBytes: 0,
+    upstreamMs: Math.round(upstreamMs),
+  }
+  return (await recordOutcome(parts, run, intent, outcome, null, 'none', span)) ? failed(run, judged, undefined) : unrecorded(run)
+}
+
+const answered = ({ callId, span }: Run, result: CallResult): Answer => ({
+  kind: 'result',
+  callId,
+  traceparent: span.traceparent,
+  result,
+  replayed: false,
+})
+
+function failed({ callId, span }: Run, { kind, error }: Judgement, upstreamStatus: number | undefined, result?: CallResult): Answer {
+  return {
+    kind: 'failed',
+    callId,
+    traceparent: span.traceparent,
+    code: error?.code ?? ('UPSTREAM' satisfies ErrorCode),
+    message: error?.message ?? 'the system failed',
+    inDoubt: kind === 'in_doubt',
+    ...(upstreamStatus === undefined ? {} : { upstreamStatus }),
+    ...(result ? { result } : {}),
+  }
+}
+
+const unrecorded = ({ callId, span }: Run): Answer => ({
+  kind: 'failed',
+  callId,
+  traceparent: span.traceparent,
+  code: 'UNAVAILABLE',
+  message: 'the call was sent, its outcome could not be recorded',
+  inDoubt: true,
+})
+
+/** The whole body, or undefined where it is larger than `bytesMax`. */
+async function collect(body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > bytesMax) return undefined
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)
+}

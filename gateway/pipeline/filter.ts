@@ -1,0 +1,88 @@
+import type { JsonValue } from '../core/json.ts'
+import { createRedactor } from '../core/redactor.ts'
+import type { StoredResult } from '../core/call.ts'
+import type { UpstreamAnswer } from '../ports/connector.ts'
+import type { CallResult } from '../ports/calls.ts'
+
+/**
+ * Headers of an upstream answer that may reach an agent. Everything else stays here: cookies, redirects, challenges, server names, hop-by-hop headers
+ * and whatever a `Connection` header names.
+ */
+const PASSED_HEADERS: ReadonlySet<string> = new Set([
+  'content-type',
+  'content-language',
+  'content-disposition',
+  'etag',
+  'last-modified',
+  'cache-control',
+  'expires',
+  'retry-after',
+])
+
+/** The allow-listed headers, with every form of the leased secret masked. */
+export function filterHeaders(headers: UpstreamAnswer['headers'], needles: readonly Uint8Array[]): Record<string, string> {
+  const out: Record<string, string> = {}
+  for (const name of PASSED_HEADERS) {
+    const value = headers[name]
+    if (value === undefined) continue
+    out[name] = maskText(typeof value === 'string' ? value : value.join(', '), needles)
+  }
+  return out
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: false })
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
+function maskText(text: string, needles: readonly Uint8Array[]): string {
+  if (needles.length === 0) return text
+  const redactor = createRedactor(needles)
+  return decoder.decode(Buffer.concat([redactor.push(encoder.encode(text)), redactor.end()]))
+}
+
+/** A whole body with every form of the secret masked; the length stays. */
+export function maskBytes(bytes: Uint8Array, needles: readonly Uint8Array[]): Uint8Array {
+  if (needles.length === 0) return bytes
+  const redactor = createRedactor(needles)
+  return Buffer.concat([redactor.push(bytes), redactor.end()])
+}
+
+const isJson = (contentType: string | undefined): boolean => /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType ?? '')
+
+/**
+ * A body as the doors with typed answers hand it over: JSON where it says so and is, else its text, base64 where it is not text; null where empty.
+ * Integers beyond 2^53 come as strings, since a rounded number would be another one.
+ */
+export function jsonOf(headers: Readonly<Record<string, string>>, bytes: Uint8Array): JsonValue {
+  if (bytes.length === 0) return null
+  let text: string
+  try {
+    text = strictDecoder.decode(bytes)
+  } catch {
+    return Buffer.from(bytes).toString('base64')
+  }
+  if (!isJson(headers['content-type'])) return text
+  try {
+    return /\d{16}/.test(text) ? (JSON.parse(text, keepLongIntegers) as JsonValue) : (JSON.parse(text) as JsonValue)
+  } catch {
+    return text
+  }
+}
+
+function keepLongIntegers(_key: string, value: unknown, context?: { source?: string }): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
+  return context?.source && /^-?\d+$/.test(context.source) ? context.source : value
+}
+
+export function toStored(status: number, headers: Readonly<Record<string, string>>, bytes: Uint8Array): StoredResult {
+  try {
+    return { status, headers, body: strictDecoder.decode(bytes), encoding: 'utf8' }
+  } catch {
+    return { status, headers, body: Buffer.from(bytes).toString('base64'), encoding: 'base64' }
+  }
+}
+
+export function fromStored(stored: StoredResult): CallResult {
+  const bytes = Buffer.from(stored.body, stored.encoding)
+  return { status: stored.status, headers: stored.headers, body: { kind: 'bytes', bytes }, value: jsonOf(stored.headers, bytes) }
+}

@@ -1,0 +1,270 @@
+import type { Call } from '../core/call.ts'
+import { type Decision, unreachable } from '../core/decision.ts'
+import { type Fault, GatewayError } from '../core/errors.ts'
+import type { CallId } from '../core/ids.ts'
+import type { Principal } from '../core/principal.ts'
+import { LIMITS } from '../limits.ts'
+import type { Admitted, Answer, Asked } from '../ports/calls.ts'
+import type { Span } from '../ports/telemetry.ts'
+import { answerFrom, holdOf, settle } from './answer.ts'
+import { recordRefusal } from './authenticate.ts'
+import { decide, type Subject } from './decide.ts'
+import { execute } from './execute.ts'
+import type { AgentLimiter } from './limit.ts'
+import { guardsOf, recordDecision, type Recorded, recordIntent } from './record.ts'
+import { release } from './resume.ts'
+import type { Parts } from './stages.ts'
+import type { Waiter } from './wait.ts'
+
+const STALE_TRIES_MAX = 3
+
+export interface Line {
+  parts: Parts
+  limiter: AgentLimiter
+  waiter: Waiter
+}
+
+interface Started {
+  callId: CallId
+  asked: Asked
+  span: Span
+  /** Frees the agent's place, closes the span, counts: once. */
+  finish(outcome: string): void
+}
+
+/**
+ * The policy-enforcement point, top to bottom: validate, decide, record. Nothing is sent here; `run` of what comes back does that, and only with the
+ * intent that the record gave. Never throws: a refusal is something to run as well, and is in the record.
+ */
+export async function admit(line: Line, principal: Principal, asked: Asked, intent: 'now' | 'later'): Promise<Admitted> {
+  const started = start(line, asked)
+  try {
+    const leave = line.limiter.enter(principal.agent.name)
+    const finish = started.finish
+    started.finish = (outcome) => {
+      leave()
+      finish(outcome)
+    }
+    checkAsserted(asked)
+    line.parts.validators.check(asked.operation.id, asked.input)
+    line.parts.onStage('validated')
+    const decided = await decideAndRecord(line, principal, asked, started, intent)
+    return admitted(line, started, decided)
+  } catch (error) {
+    const answer = await refuse(line, principal, started, error)
+    return { callId: started.callId, run: () => Promise.resolve(answer), abandon: () => Promise.resolve() }
+  }
+}
+
+function start({ parts }: Line, asked: Asked): Started {
+  const callId = parts.newCallId()
+  const { door, operation } = asked
+  const startedMs = performance.now()
+  const span = parts.telemetry.startCall(
+    { 'gatehouse.call': callId, 'gatehouse.door': door, 'gatehouse.operation': operation.id },
+    asked.traceparent,
+  )
+  let finished = false
+  const finish = (outcome: string): void => {
+    if (finished) return
+    finished = true
+    const labels = { door, connector: operation.connector, operation: operation.id, outcome }
+    parts.telemetry.count('calls', labels)
+    parts.telemetry.observe('call_seconds', (performance.now() - startedMs) / 1_000, { door, connector: operation.connector })
+    span.set({ 'gatehouse.outcome': outcome })
+    span.end()
+  }
+  return { callId, asked, span, finish }
+}
+
+function checkAsserted({ asserted, idempotencyKey }: Asked): void {
+  const faults: Fault[] = []
+  const bound = (name: string, value: string | undefined, max: number): void => {
+    if (value === undefined) return
+    if (value.length === 0 || value.length > max) faults.push({ pointer: '', message: `${name} must have 1 to ${max} characters` })
+    else if (!value.isWellFormed()) faults.push({ pointer: '', message: `${name} is not well-formed text` })
+  }
+  bound('the rationale', asserted.rationale, LIMITS.rationaleCharsMax)
+  bound('the run', asserted.run, LIMITS.runCharsMax)
+  bound('the idempotency key', idempotencyKey, LIMITS.idempotencyKeyCharsMax)
+  if (faults.length > 0) throw new GatewayError('BAD_INPUT', faults.map((f) => f.message).join('; '), { faults })
+}
+
+interface Decided {
+  subject: Subject
+  decision: Decision
+  recorded: Recorded
+}
+
+/** Decides and records; decides again when agent or policies changed in between. Throws UNAUTHENTICATED for an agent that is no longer active. */
+async function decideAndRecord(
+  { parts }: Line,
+  principal: Principal,
+  asked: Asked,
+  started: Started,
+  intent: 'now' | 'later',
+): Promise<Decided> {
+  let today = principal
+  for (let tries = 1; ; tries++) {
+    const { door, operation, input, asserted } = asked
+    const subject: Subject = { door, principal: today, operation, input, asserted }
+    const decision = decide(parts, subject, started.span)
+    const { idempotencyKey: key, responseKey } = asked
+    const idempotency = key === undefined ? null : { key, responseKey }
+    const recorded = await recordDecision(
+      parts,
+      { callId: started.callId, subject, traceId: started.span.traceId, idempotency, intent },
+      decision,
+    )
+    if (recorded.kind !== 'stale' || tries >= STALE_TRIES_MAX) return { subject, decision, recorded }
+    await parts.registry.refresh()
+    const agent = parts.registry.agent(principal.agent.name)
+    if (agent?.status !== 'active') throw new GatewayError('UNAUTHENTICATED', `the agent is ${agent?.status ?? 'not registered'}`)
+    today = { ...principal, agent }
+  }
+}
+
+function admitted(line: Line, started: Started, decided: Decided): Admitted {
+  const { callId, span } = started
+  const { recorded } = decided
+  return {
+    callId: recorded.kind === 'joined' ? recorded.callId : callId,
+    async run() {
+      let answer: Answer
+      try {
+        answer = await run(line, started, decided)
+      } catch (error) {
+        line.parts.telemetry.log.error({ callId, error }, 'a call could not be answered')
+        const known = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
+        answer = { kind: 'refused', callId, traceparent: span.traceparent, code: known.code, message: known.message, faults: known.faults }
+      }
+      started.finish(answer.kind)
+      return answer
+    },
+    async abandon() {
+      started.finish('cancelled')
+      if (recorded.kind === 'permitted' && recorded.intent === null)
+        await line.parts.recorder.cancelUnstarted(callId, 'its turn never came')
+    },
+  }
+}
+
+async function run(line: Line, started: Started, { subject, decision, recorded }: Decided): Promise<Answer> {
+  const { callId, span, asked } = started
+  const { traceparent } = span
+  const { verdict } = decision
+  switch (recorded.kind) {
+    case 'denied': {
+      if (verdict.effect !== 'deny') throw new GatewayError('INTERNAL', 'internal error')
+      return { kind: 'denied', callId, traceparent, reason: verdict.reason, ...(verdict.advice ? { advice: verdict.advice } : {}) }
+    }
+    case 'held':
+      if (asked.waitMs <= 0) return { kind: 'held', callId, traceparent, expiresAt: recorded.hold.expiresAt }
+      return await resultOf(line, callId, subject.principal, asked, traceparent)
+    case 'permitted':
+      return await runPermitted(line, started, subject, decision, recorded)
+    case 'joined':
+      return await resultOf(line, recorded.callId, subject.principal, asked, traceparent)
+    case 'key_reused':
+      return await told(
+        line,
+        subject.principal,
+        started,
+        'KEY_REUSED',
+        'the idempotency key was used with other arguments: use a new key for a new call',
+      )
+    case 'too_many_holds':
+      return await told(
+        line,
+        subject.principal,
+        started,
+        'LIMITED',
+        `the agent may have ${line.parts.limits.openHolds} calls held at once`,
+        60,
+      )
+    case 'stale':
+      return await told(
+        line,
+        subject.principal,
+        started,
+        'UNAVAILABLE',
+        'agent or policies changed while the call was decided: try again',
+        1,
+      )
+    default:
+      return unreachable(recorded)
+  }
+}
+
+async function runPermitted(
+  line: Line,
+  started: Started,
+  subject: Subject,
+  decision: Decision,
+  recorded: Extract<Recorded, { kind: 'permitted' }>,
+): Promise<Answer> {
+  const { callId, span, asked } = started
+  let intent = recorded.intent
+  if (intent === null) {
+    const written = await recordIntent(line.parts, callId, { guards: guardsOf(subject, decision), consumes: null, redecision: null })
+    if (written.result.kind !== 'recorded') {
+      await line.parts.recorder.cancelUnstarted(callId, 'agent or policies changed before its turn came')
+      return {
+        kind: 'ended',
+        callId,
+        traceparent: span.traceparent,
+        code: 'CANCELLED',
+        message: 'agent or policies changed before its turn came',
+      }
+    }
+    intent = written.intent
+  }
+  const keep = subject.operation.mode === 'write' || asked.idempotencyKey !== undefined
+  return await execute(line.parts, { callId, subject, span, signal: asked.signal, delivery: asked.delivery, keep }, intent, recorded.permit)
+}
+
+/** The answer of a call that is held, runs elsewhere or has ended; a call that waits for its agent is claimed by asking again. */
+export async function resultOf(
+  { parts, waiter }: Line,
+  id: CallId,
+  principal: Principal,
+  { waitMs, signal, onWaiting }: Pick<Asked, 'waitMs' | 'signal' | 'onWaiting'>,
+  traceparent: string,
+): Promise<Answer> {
+  const claimable = async (call: Call): Promise<boolean> => call.state === 'approved' && (await holdOf(parts, call))?.onApproval === 'claim'
+  const call = await settle(waiter, id, waitMs, signal, claimable, onWaiting && (() => onWaiting(id)))
+  if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
+  if (call.holdId && (await claimable(call))) {
+    const claimed = await release(parts, call.holdId, principal, signal)
+    if (claimed) return claimed
+  }
+  const latest = call.state === 'approved' ? ((await parts.store.call(id)) ?? call) : call
+  return await answerFrom(parts, latest, traceparent)
+}
+
+async function told(
+  line: Line,
+  principal: Principal,
+  started: Started,
+  code: 'KEY_REUSED' | 'LIMITED' | 'UNAVAILABLE',
+  message: string,
+  retryAfterSeconds?: number,
+): Promise<Answer> {
+  return await refuse(
+    line,
+    principal,
+    started,
+    new GatewayError(code, message, retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  )
+}
+
+async function refuse({ parts }: Line, principal: Principal, started: Started, error: unknown): Promise<Answer> {
+  const { callId, asked, span } = started
+  if (!(error instanceof GatewayError)) parts.telemetry.log.error({ callId, error }, 'an unexpected fault')
+  const known = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
+  await recordRefusal(parts, asked.door, principal, asked.operation.id, known)
+  started.finish(known.code)
+  const { code, message, faults, retryAfterSeconds } = known
+  const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
+  return { kind: 'refused', callId, traceparent: span.traceparent, code, message, faults, ...retry }
+}

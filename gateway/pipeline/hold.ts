@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import { after } from '../core/clock.ts'
+import type { MatchedHold } from '../core/decision.ts'
+import { GatewayError } from '../core/errors.ts'
+import { type ApprovalDefinition, combineApprovals, type Hold } from '../core/hold.ts'
+import type { CallId } from '../core/ids.ts'
+import { canonicalJson, type JsonObject } from '../core/json.ts'
+import type { Subject } from './decide.ts'
+import type { Parts } from './stages.ts'
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+/** Opens a hold: the AND of all matched approvals, bound by digest to exactly this call. */
+export function openHold(parts: Parts, callId: CallId, subject: Subject, matched: readonly MatchedHold[]): Hold {
+  const definitions = matched.map(({ approval }) => definitionOf(parts, approval))
+  const { requires, onApproval, expiresMs } = combineApprovals(definitions)
+  const approvalVersions = Object.fromEntries(definitions.map(({ name, version }) => [name, version]))
+  const nonce = parts.nonce()
+  const now = parts.clock.now()
+  return {
+    id: parts.newHoldId(),
+    callId,
+    state: 'open',
+    matched,
+    requires,
+    onApproval,
+    approvalVersions,
+    digest: bindingDigest(parts.organisation, subject, matched, approvalVersions, nonce),
+    nonce,
+    expiresAt: after(now, expiresMs),
+    createdAt: now,
+    decidedAt: null,
+  }
+}
+
+function definitionOf(parts: Parts, name: string): ApprovalDefinition {
+  const definition = parts.approvals.get(name)
+  // The engine refuses policies that name an unknown approval, so this is a lost approval: never a way through.
+  if (!definition) throw new GatewayError('DENIED', 'the approval that this call needs is not defined')
+  return definition
+}
+
+/** What an approval is bound to, as one digest: SHA-256 hex over JCS. A vote names it, a release checks it. */
+export function bindingDigest(
+  organisation: string,
+  { principal, operation, input }: Pick<Subject, 'principal' | 'operation' | 'input'>,
+  matched: readonly MatchedHold[],
+  approvalVersions: Readonly<Record<string, string>>,
+  nonce: string,
+): string {
+  return sha256(
+    canonicalJson({
+      tenant: organisation,
+      agent: principal.agent.name,
+      subject: principal.subject ?? null,
+      operation: operation.id,
+      version: operation.version,
+      input,
+      lookups: [],
+      policies: matched.map(({ policyId, policyHash }) => [policyId, policyHash]).sort(),
+      approvals: { ...approvalVersions },
+      nonce,
+    }),
+  )
+}
+
+/** Digest of the arguments alone, for idempotency keys. */
+export const argumentsDigest = (operation: string, input: JsonObject): string => sha256(canonicalJson({ operation, input }))
+
+/** Equal calls have equal keys: agent, subject, operation version and canonical arguments. */
+export const joinKeyOf = ({ principal, operation, input }: Pick<Subject, 'principal' | 'operation' | 'input'>): string =>
+  sha256(canonicalJson([principal.agent.name, principal.subject ?? null, operation.id, operation.version, input]))

@@ -1,0 +1,54 @@
+import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Limits } from './stages.ts'
+
+interface Use {
+  minute: number
+  calls: number
+  running: number
+}
+
+/** Calls a minute and calls at once, for each agent in this process. */
+export interface AgentLimiter {
+  /** Counts a call in. Throws LIMITED with `retryAfterSeconds`. The returned function counts it out again; calling it twice is harmless. */
+  enter(agent: string): () => void
+}
+
+export function createLimiter(limits: Limits, clock: Clock): AgentLimiter {
+  const uses = new Map<string, Use>()
+  return {
+    enter(agent) {
+      const now = clock.now()
+      const minute = Math.floor(now / 60_000)
+      const use = uses.get(agent) ?? { minute, calls: 0, running: 0 }
+      if (!uses.has(agent)) {
+        if (uses.size >= LIMITS.agentsTrackedMax) forgetIdle(uses, minute)
+        uses.set(agent, use)
+      }
+      if (use.minute !== minute) {
+        use.minute = minute
+        use.calls = 0
+      }
+      if (use.calls >= limits.callsPerMinute) {
+        throw new GatewayError('LIMITED', `the agent may make ${limits.callsPerMinute} calls a minute`, {
+          retryAfterSeconds: Math.max(1, Math.ceil(((minute + 1) * 60_000 - now) / 1_000)),
+        })
+      }
+      if (use.running >= limits.concurrentCalls) {
+        throw new GatewayError('LIMITED', `the agent may have ${limits.concurrentCalls} calls running at once`, { retryAfterSeconds: 1 })
+      }
+      use.calls++
+      use.running++
+      let inside = true
+      return () => {
+        if (inside) use.running--
+        inside = false
+      }
+    },
+  }
+}
+
+function forgetIdle(uses: Map<string, Use>, minute: number): void {
+  for (const [agent, use] of uses) if (use.running === 0 && use.minute !== minute) uses.delete(agent)
+}

@@ -1,0 +1,15 @@
+import type { CallId } from '../core/ids.ts'
+import type { Span } from '../ports/telemetry.ts'
+import type { Subject } from './decide.ts'
+
+/** A permitted call on its way to the system. */
+export interface Run {
+  callId: CallId
+  subject: Subject
+  span: Span
+  /** Ends reads when the caller leaves; a write goes on to its outcome. */
+  signal: AbortSignal
+  delivery: 'buffered' | 'stream'
+  /** Whether the answer is kept for a later hand-over. */
+  keep: boolean
+}
