@@ -28,12 +28,17 @@ export interface Explained {
 export interface OperatorUseCases {
   calls(by: Operator, filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>>
   call(by: Operator, id: CallId): Promise<Call | undefined>
-  /** Whether `input` and results of this call may be shown; records the look. */
+  /** Whether `input` and results of this call may be shown; records the look before it answers true. */
   mayViewPayload(by: Operator, call: Call): Promise<boolean>
-  trail(by: Operator, id: CallId): Promise<readonly Entry[]>
+  /** The entries of a call, oldest first; with arguments and facts only where asked for and `mayViewPayload` grants it. Throws NOT_FOUND. */
+  trail(by: Operator, id: CallId, payloads: boolean): Promise<readonly Entry[]>
   holds(by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
   hold(by: Operator, id: HoldId): Promise<Hold | undefined>
   votes(by: Operator, id: HoldId): Promise<readonly Vote[]>
+  /** The newest executed call equal to this one, made before it: what the hold card says beside the arguments. */
+  equalCall(by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined>
+  /** Today's text of a policy, for every signed-in person: policies are no secret to people, and those who decide need their words. */
+  policyText(by: Operator, id: string): PolicyText | undefined
   /** Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
   approveHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
   rejectHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
@@ -57,6 +62,12 @@ export interface OperatorUseCases {
   mintAgentToken(by: Operator, agent: string, subject: string | undefined): Promise<string>
   mintPersonToken(by: Operator, person: string): Promise<string>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>
+}
+
+/** What the operator schema resolves against: who asks, and what people can do. One object a request. */
+export interface OperatorContext {
+  by: Operator
+  cases: OperatorUseCases
 }
 
 export type { CallState }

@@ -1,0 +1,88 @@
+import type { Call } from '../core/call.ts'
+import type { Entry, EntryBody } from '../core/entry.ts'
+import { GatewayError } from '../core/errors.ts'
+import { ineligibility } from '../core/hold.ts'
+import type { CallId } from '../core/ids.ts'
+import type { CallFilter, Page, PageRequest } from '../ports/call-store.ts'
+import type { Operator } from '../ports/operator.ts'
+import type { OperatorDeps } from './deps.ts'
+import { comment, hasRole, isAsked, isReader, requirePerson, requireReader, requireRole } from './roles.ts'
+
+/** Calls newest first. Throws FORBIDDEN for people without a reading role: approvers find theirs below their holds. */
+export async function listCalls(deps: OperatorDeps, by: Operator, filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>> {
+  requireReader(by, 'listing calls')
+  return deps.store.calls(filter, page)
+}
+
+/** One call; undefined where there is none, and where this person may not see it. */
+export async function findCall(deps: OperatorDeps, by: Operator, id: CallId): Promise<Call | undefined> {
+  const call = await deps.store.call(id)
+  if (!call || isReader(by)) return call
+  const hold = call.holdId === null ? undefined : await deps.store.hold(call.holdId)
+  return hold && isAsked(by, hold) ? call : undefined
+}
+
+/**
+ * Payloads are for security, auditors, and the people who may vote on the call's hold. A look is recorded before it is granted:
+ * where the record cannot be written this throws UNAVAILABLE.
+ */
+export async function mayViewPayload(deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> {
+  if (!hasRole(by, 'security', 'auditor') && !(await mayVote(deps, by, call))) return false
+  await deps.recorder.note(call.id, { kind: 'view', by: by.name, what: 'payload' })
+  return true
+}
+
+async function mayVote(deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> {
+  if (hasRole(by, 'local') || call.holdId === null) return false
+  const hold = await deps.store.hold(call.holdId)
+  return hold !== undefined && ineligibility(hold, call, by) === null
+}
+
+/**
+ * The entries of a call, oldest first. Arguments and facts are in them only where they are asked for and this person may see them, which
+ * is recorded. Throws NOT_FOUND.
+ */
+export async function trail(deps: OperatorDeps, by: Operator, id: CallId, payloads: boolean): Promise<readonly Entry[]> {
+  const call = await findCall(deps, by, id)
+  if (!call) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
+  const open = payloads && (await mayViewPayload(deps, by, call))
+  const entries = await deps.store.entries(id)
+  return open ? entries : entries.map((entry) => ({ ...entry, body: withoutPayload(entry.body) }))
+}
+
+/** A decision's arguments and facts left out; all else in an entry is metadata. */
+function withoutPayload(body: EntryBody): EntryBody {
+  if (body.kind !== 'decision' && body.kind !== 'explained') return body
+  const { request, decision } = body
+  return { ...body, request: { ...request, input: {} }, decision: { ...decision, evidence: { ...decision.evidence, request: {} } } }
+}
+
+/** The newest executed call equal to this one. Whoever may see a held call may know that it was made before. */
+export function equalCall(deps: OperatorDeps, _by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined> {
+  return deps.store.lastEqual(deps.joinKeyOf(call), call.id)
+}
+
+/** Ends a call in doubt by a person's word. Throws NOT_FOUND, CALL_NOT_IN_DOUBT, NOT_ELIGIBLE (the agent's owner), BAD_INPUT (no evidence). */
+export async function resolveCall(
+  deps: OperatorDeps,
+  by: Operator,
+  id: CallId,
+  effect: 'HAPPENED' | 'DID_NOT_HAPPEN',
+  evidence: string,
+): Promise<Call> {
+  requirePerson(by, 'resolving a call')
+  requireRole(by, 'resolving a call', 'operator', 'security')
+  const words = comment(evidence, 'evidence')
+  if (words === undefined) throw new GatewayError('BAD_INPUT', 'evidence is missing: say how you know what happened')
+  const call = await deps.store.call(id)
+  if (!call) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
+  if (call.owner === by.name) throw new GatewayError('NOT_ELIGIBLE', "the agent's owner may not resolve its calls")
+  if (call.subject === by.name || call.actors.includes(by.name)) {
+    throw new GatewayError('NOT_ELIGIBLE', 'the subject or an actor of a call may not resolve it')
+  }
+  if (!(await deps.recorder.resolve(id, by.name, effect, words))) {
+    throw new GatewayError('CALL_NOT_IN_DOUBT', `call \`${id}\` is not in doubt`)
+  }
+  deps.bus.publish({ kind: 'call', id })
+  return (await deps.store.call(id)) ?? call
+}

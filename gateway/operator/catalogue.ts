@@ -1,0 +1,22 @@
+import { GatewayError } from '../core/errors.ts'
+import type { ConnectorInfo, Operation } from '../core/operation.ts'
+import type { Operator } from '../ports/operator.ts'
+import type { OperatorDeps } from './deps.ts'
+import { requireReader } from './roles.ts'
+
+export function listConnectors(deps: OperatorDeps, by: Operator): readonly ConnectorInfo[] {
+  requireReader(by, 'listing connectors')
+  return deps.catalogue().connectors
+}
+
+/** Operations by id. Throws NOT_FOUND for a connector that does not exist. */
+export function listOperations(deps: OperatorDeps, by: Operator, connector: string | undefined): readonly Operation[] {
+  requireReader(by, 'listing operations')
+  const { connectors, operations } = deps.catalogue()
+  if (connector !== undefined && !connectors.some(({ name }) => name === connector)) {
+    throw new GatewayError('NOT_FOUND', `no connector \`${connector}\``)
+  }
+  return [...operations.values()]
+    .filter((operation) => connector === undefined || operation.connector === connector)
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+}

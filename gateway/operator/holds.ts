@@ -1,0 +1,125 @@
+import type { Call } from '../core/call.ts'
+import { GatewayError } from '../core/errors.ts'
+import { type Hold, ineligibility, satisfied, type Vote } from '../core/hold.ts'
+import type { HoldId } from '../core/ids.ts'
+import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
+import type { Operator } from '../ports/operator.ts'
+import type { OperatorDeps } from './deps.ts'
+import { comment, isAsked, isReader, requirePerson } from './roles.ts'
+
+/** Holds that this person may see: all for reading roles, those that ask for one of their groups for everyone else. */
+export async function listHolds(deps: OperatorDeps, by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>> {
+  if (isReader(by)) return deps.store.holds(filter, page)
+  const groups = filter.groups ? filter.groups.filter((group) => by.groups.includes(group)) : by.groups
+  if (groups.length === 0) return { rows: [], more: false }
+  return deps.store.holds({ ...filter, groups }, page)
+}
+
+/** One hold; undefined where there is none, and where this person may not see it. */
+export async function findHold(deps: OperatorDeps, by: Operator, id: HoldId): Promise<Hold | undefined> {
+  const hold = await deps.store.hold(id)
+  return hold && (isReader(by) || isAsked(by, hold)) ? hold : undefined
+}
+
+/** Votes in the order they came. Throws NOT_FOUND where the person may not see the hold. */
+export async function listVotes(deps: OperatorDeps, by: Operator, id: HoldId): Promise<readonly Vote[]> {
+  if (!(await findHold(deps, by, id))) throw notFound(id)
+  return deps.store.votes(id)
+}
+
+/** A vote for the call. The one that fills the last seat approves the hold and its call. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
+export async function approveHold(deps: OperatorDeps, by: Operator, id: HoldId, words: string | undefined): Promise<Hold> {
+  const ballot = await admit(deps, by, id, 'approve', words)
+  const votes = [...(await deps.store.votes(id)), ballot.vote]
+  await cast(deps, ballot, enough(deps, ballot, votes) ? 'approved' : 'open')
+  return settle(deps, ballot)
+}
+
+/** A vote against the call: the first one ends it. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
+export async function rejectHold(deps: OperatorDeps, by: Operator, id: HoldId, words: string | undefined): Promise<Hold> {
+  const ballot = await admit(deps, by, id, 'reject', words)
+  await cast(deps, ballot, 'rejected')
+  return settle(deps, ballot)
+}
+
+interface Ballot {
+  hold: Hold
+  call: Call
+  vote: Vote
+}
+
+/** Checks that this person may vote on this hold now. What it finds is checked again by the compare-and-set that writes the vote. */
+async function admit(deps: OperatorDeps, by: Operator, id: HoldId, verdict: Vote['verdict'], words: string | undefined): Promise<Ballot> {
+  requirePerson(by, 'voting')
+  const hold = await findHold(deps, by, id)
+  const call = hold && (await deps.store.call(hold.callId))
+  // Groups count as configuration has them now, not as they stood when the person signed in.
+  const person = deps.registry.person(by.name)
+  if (!hold || !call || !person) throw notFound(id)
+  const why = ineligibility(hold, call, person)
+  if (why !== null) throw new GatewayError('NOT_ELIGIBLE', why)
+  const said = comment(words, 'comment') ?? null
+  const ballot = { hold, call, vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now() } }
+  const votes = await deps.store.votes(id)
+  if (votes.some((vote) => vote.voter === by.name)) {
+    // Two last votes at one moment each see the other's seat empty: whoever comes next finishes what they meant.
+    await settle(deps, ballot)
+    throw alreadyVoted()
+  }
+  assertOpen(hold, deps.clock.now())
+  return ballot
+}
+
+function assertOpen(hold: Hold, now: number): void {
+  if (hold.state === 'open' && now < hold.expiresAt) return
+  const state = hold.state === 'open' ? 'expired' : hold.state
+  throw new GatewayError('HOLD_NOT_OPEN', `hold \`${hold.id}\` is not open: it is ${state}`)
+}
+
+/** Whether these approvals fill every seat. Voters who may no longer vote fill none. */
+function enough(deps: OperatorDeps, { hold, call }: Ballot, votes: readonly Vote[]): boolean {
+  const voters = votes
+    .filter((vote) => vote.verdict === 'approve')
+    .flatMap((vote) => deps.registry.person(vote.voter) ?? [])
+    .filter((person) => ineligibility(hold, call, person) === null)
+  return satisfied(hold.requires, voters)
+}
+
+/** Writes the vote, with the change it makes, where the hold is still as it was read. */
+async function cast(deps: OperatorDeps, { hold, call, vote }: Ballot, to: 'open' | 'approved' | 'rejected'): Promise<void> {
+  const change = { hold: hold.id, callId: call.id, by: vote.voter, vote, digest: hold.digest }
+  const written = await deps.recorder.changeHold(
+    to === 'open'
+      ? { ...change, to: 'approved', callState: 'held', voteOnly: true }
+      : { ...change, to, callState: to, ...(vote.comment === null ? {} : { why: vote.comment }) },
+  )
+  if (written) return
+  const now = await deps.store.hold(hold.id)
+  if (!now) throw notFound(hold.id)
+  assertOpen(now, deps.clock.now())
+  if ((await deps.store.votes(hold.id)).some((other) => other.voter === vote.voter)) throw alreadyVoted()
+  throw new GatewayError('HOLD_NOT_OPEN', `hold \`${hold.id}\` changed while the vote was cast: look at it again`)
+}
+
+/** Approves an open hold whose seats are all filled, tells who waits, and answers with the hold as it is now. */
+async function settle(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
+  const { hold, call, vote } = ballot
+  let now = (await deps.store.hold(hold.id)) ?? hold
+  if (now.state === 'open' && enough(deps, ballot, await deps.store.votes(hold.id))) {
+    await deps.recorder.changeHold({
+      hold: hold.id,
+      callId: call.id,
+      to: 'approved',
+      callState: 'approved',
+      by: vote.voter,
+      digest: hold.digest,
+    })
+    now = (await deps.store.hold(hold.id)) ?? now
+  }
+  deps.bus.publish({ kind: 'call', id: call.id })
+  if (now.state === 'approved' && now.onApproval === 'execute') deps.afterApproval(call.id)
+  return now
+}
+
+const notFound = (id: HoldId): GatewayError => new GatewayError('NOT_FOUND', `no hold \`${id}\``)
+const alreadyVoted = (): GatewayError => new GatewayError('NOT_ELIGIBLE', 'you have voted on this hold already: one vote a person')

@@ -1,0 +1,43 @@
+import type { OperatorUseCases } from '../ports/operator.ts'
+import { findAgent, listAgents, setAgentStatus } from './agents.ts'
+import { equalCall, findCall, listCalls, mayViewPayload, resolveCall, trail } from './calls.ts'
+import { listConnectors, listOperations } from './catalogue.ts'
+import { setCredential } from './credentials.ts'
+import type { OperatorDeps } from './deps.ts'
+import { approveHold, findHold, listHolds, listVotes, rejectHold } from './holds.ts'
+import { explain, listPolicies, policyText } from './policies.ts'
+import { mintAgentToken, mintPersonToken } from './tokens.ts'
+
+type Verb<A extends readonly unknown[], R> = (deps: OperatorDeps, ...args: A) => R
+
+/** People's use cases over these parts. The roles are checked here, so every way in has the same rules. */
+export function createOperator(deps: OperatorDeps): OperatorUseCases {
+  const bound =
+    <A extends readonly unknown[], R>(verb: Verb<A, R>) =>
+    (...args: A): R =>
+      verb(deps, ...args)
+  return {
+    calls: bound(listCalls),
+    call: bound(findCall),
+    mayViewPayload: bound(mayViewPayload),
+    trail: bound(trail),
+    holds: bound(listHolds),
+    hold: bound(findHold),
+    votes: bound(listVotes),
+    equalCall: bound(equalCall),
+    policyText: bound(policyText),
+    approveHold: bound(approveHold),
+    rejectHold: bound(rejectHold),
+    resolveCall: bound(resolveCall),
+    agents: bound(listAgents),
+    agent: bound(findAgent),
+    setAgentStatus: bound(setAgentStatus),
+    connectors: bound(listConnectors),
+    operations: bound(listOperations),
+    policies: bound(listPolicies),
+    explain: bound(explain),
+    mintAgentToken: bound(mintAgentToken),
+    mintPersonToken: bound(mintPersonToken),
+    setCredential: bound(setCredential),
+  }
+}
