@@ -7,7 +7,7 @@ import type { Calls, CallStatus } from '../ports/calls.ts'
 import { holdOf } from './answer.ts'
 import { authenticate, recordRefusal } from './authenticate.ts'
 import { fromStored } from './filter.ts'
-import { admit, type Line, resultOf } from './handle.ts'
+import { admit, awaitHandOver, type Line, resultOf } from './handle.ts'
 import { createLimiter } from './limit.ts'
 import { createResolver } from './resolve.ts'
 import { release } from './resume.ts'
@@ -17,7 +17,7 @@ import { createWaiter, isFinal } from './wait.ts'
 /** The pipeline as the doors see it. `close` ends its waiting; calls under way go on. */
 export function createCalls(parts: Parts): Calls & { close(): void } {
   const waiter = createWaiter(parts.store, parts.bus)
-  const line: Line = { parts, waiter, limiter: createLimiter(parts.limits, parts.clock) }
+  const line: Line = { parts, waiter, limiter: createLimiter(parts.limits, parts.clock), handOvers: new Set() }
   const resolver = createResolver(parts)
   const traceparent = (): string => parts.telemetry.startCall({}, undefined).traceparent
   return {
@@ -36,6 +36,7 @@ export function createCalls(parts: Parts): Calls & { close(): void } {
       await own(parts, principal, id)
       const call = await waiter.until(id, waitMs, signal, isFinal)
       if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
+      if (call.result) awaitHandOver(line, id)
       return await statusOf(parts, call)
     },
     async answer(principal, id, waitMs, signal, onWaiting) {
@@ -67,7 +68,9 @@ export function createCalls(parts: Parts): Calls & { close(): void } {
       if (!changed) throw new GatewayError('HOLD_NOT_OPEN', `call \`${id}\` is ${call.state} and cannot be cancelled`)
       parts.bus.publish({ kind: 'call', id })
     },
-    delivered: (id) => parts.recorder.delivered(id),
+    delivered: (id) => {
+      if (line.handOvers.delete(id)) parts.recorder.delivered(id)
+    },
     close: () => waiter.close(),
   }
 }

@@ -22,6 +22,12 @@ export interface Line {
   parts: Parts
   limiter: AgentLimiter
   waiter: Waiter
+  /** Calls whose kept result is on its way to its agent: only these need a mark once they are handed over. */
+  handOvers: Set<CallId>
+}
+
+export function awaitHandOver({ handOvers }: Line, id: CallId): void {
+  if (handOvers.size < LIMITS.handOversMax) handOvers.add(id)
 }
 
 interface Started {
@@ -220,17 +226,20 @@ async function runPermitted(
     intent = written.intent
   }
   const keep = subject.operation.mode === 'write' || asked.idempotencyKey !== undefined
+  if (keep) awaitHandOver(line, callId)
   return await execute(line.parts, { callId, subject, span, signal: asked.signal, delivery: asked.delivery, keep }, intent, recorded.permit)
 }
 
 /** The answer of a call that is held, runs elsewhere or has ended; a call that waits for its agent is claimed by asking again. */
 export async function resultOf(
-  { parts, waiter }: Line,
+  line: Line,
   id: CallId,
   principal: Principal,
   { waitMs, signal, onWaiting }: Pick<Asked, 'waitMs' | 'signal' | 'onWaiting'>,
   traceparent: string,
 ): Promise<Answer> {
+  const { parts, waiter } = line
+  awaitHandOver(line, id)
   const claimable = async (call: Call): Promise<boolean> => call.state === 'approved' && (await holdOf(parts, call))?.onApproval === 'claim'
   const call = await settle(waiter, id, waitMs, signal, claimable, onWaiting && (() => onWaiting(id)))
   if (!call) throw new GatewayError('NOT_FOUND', 'no such call')

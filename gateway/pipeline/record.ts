@@ -138,7 +138,7 @@ function newCall(
     upstreamStatus: null,
     error:
       verdict.effect === 'deny'
-        ? { code: 'DENIED', message: `denied (${verdict.reason})`, ...(verdict.advice ? { advice: verdict.advice } : {}) }
+        ? { code: 'DENIED', message: `policy does not allow it (${verdict.reason})`, ...(verdict.advice ? { advice: verdict.advice } : {}) }
         : null,
     result: null,
     resultKept: 'none',

@@ -1,0 +1,78 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../limits.ts'
+import type { Log } from '../ports/telemetry.ts'
+import { sendProblem, toProblem } from './error-response.ts'
+
+export type Handler = (req: IncomingMessage, res: ServerResponse) => Promise<void>
+
+/** A path, or with a final `/` everything below it. */
+export type Routes = Readonly<Record<string, Handler>>
+
+export interface HttpServer {
+  /** Resolves with the port once it listens. */
+  listen(port: number, host: string): Promise<number>
+  /** Takes no new connections and waits for running requests, at most `LIMITS.drainMsMax`. */
+  close(): Promise<void>
+}
+
+/**
+ * One server, one port. Routes by the raw path: an absolute-form target, `Host` or `X-Forwarded-*` never change where a request goes.
+ * Handlers never reject; should one do so, the answer is INTERNAL.
+ */
+export function createHttpServer(routes: Routes, log: Log): HttpServer {
+  const exact = new Map(Object.entries(routes).filter(([path]) => !path.endsWith('/') || path === '/'))
+  const below = Object.entries(routes).filter(([path]) => path.endsWith('/') && path !== '/')
+  const find = (path: string): Handler | undefined => exact.get(path) ?? below.find(([prefix]) => path.startsWith(prefix))?.[1]
+  const server = createServer(
+    { maxHeaderSize: LIMITS.requestHeaderBytesMax, requestTimeout: LIMITS.requestTimeoutMsMax, keepAliveTimeout: LIMITS.keepAliveMs },
+    (req, res) => {
+      const url = req.url ?? ''
+      const mark = url.indexOf('?')
+      const path = mark < 0 ? url : url.slice(0, mark)
+      res.setHeader('x-content-type-options', 'nosniff')
+      const handler = path.startsWith('/') ? find(path) : undefined
+      if (!handler) return sendProblem(res, toProblem(new GatewayError('NOT_FOUND', 'no such path')))
+      handler(req, res).catch((error: unknown) => {
+        log.error({ error }, 'a request failed in an unexpected way')
+        if (res.headersSent) res.destroy()
+        else sendProblem(res, toProblem(error))
+      })
+    },
+  )
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+  })
+  return { listen: (port, host) => listen(server, port, host), close: () => close(server) }
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: NodeJS.ErrnoException): void => {
+      const message =
+        error.code === 'EADDRINUSE'
+          ? `port ${port} is taken: choose another with --port`
+          : `cannot listen on \`${host}\` port ${port}: ${error.code}`
+      reject(new GatewayError('CONFIG_INVALID', message, { cause: error }))
+    }
+    server.once('error', failed)
+    server.listen(port, host, () => {
+      server.off('error', failed)
+      const address = server.address()
+      resolve(typeof address === 'object' && address ? address.port : port)
+    })
+  })
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.closeAllConnections(), LIMITS.drainMsMax)
+    server.close(() => {
+      clearTimeout(force)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
