@@ -1,0 +1,100 @@
+import { type CryptoKey, importJWK, type JWK } from 'jose'
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
+import { unauthenticated } from './compact-jws.ts'
+
+/** Every algorithm that an issuer or client may be allowed: asymmetric ones only, so that a public key can never be taken for a secret. */
+export const ASYMMETRIC_ALGORITHMS: ReadonlySet<string> = new Set([
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+])
+
+/** Where verification keys come from. */
+export interface KeySource {
+  /** The one key of this id for this algorithm. Throws UNAUTHENTICATED where there is none or more than one. */
+  key(kid: string | undefined, algorithm: string): Promise<CryptoKey>
+}
+
+/** Public members by key type (RFC 7518 6, RFC 8037 2): nothing else is taken over, so private parts are dropped. */
+const PUBLIC_MEMBERS: ReadonlyMap<JsonValue | undefined, readonly string[]> = new Map([
+  ['EC', ['crv', 'x', 'y']],
+  ['OKP', ['crv', 'x']],
+  ['RSA', ['n', 'e']],
+])
+
+interface UsableKey {
+  readonly kid: string | undefined
+  /** The only algorithm that the key may be used with, where it says so. */
+  readonly algorithm: string | undefined
+  readonly jwk: JWK
+  readonly imported: Map<string, Promise<CryptoKey>>
+}
+
+/** The signature keys of one JWK set (RFC 7517 5), imported when first used. Immutable. */
+export class JwkSet implements KeySource {
+  readonly #keys: readonly UsableKey[]
+
+  /** Takes what can verify signatures; encryption keys, symmetric keys and malformed entries are passed over. */
+  constructor(keys: readonly JsonValue[]) {
+    this.#keys = keys.flatMap((key) => usableKey(key) ?? [])
+  }
+
+  has(kid: string): boolean {
+    return this.#keys.some((key) => key.kid === kid)
+  }
+
+  /**
+   * Two keys of one id are refused, whatever they are for. Without an id, the only key that fits the algorithm.
+   * Throws UNAUTHENTICATED.
+   */
+  async key(kid: string | undefined, algorithm: string): Promise<CryptoKey> {
+    const named =
+      kid === undefined
+        ? this.#keys.filter((key) => (key.algorithm ?? algorithm) === algorithm)
+        : this.#keys.filter((key) => key.kid === kid)
+    const [key, ...others] = named
+    if (!key) throw unauthenticated('the token is signed with a key that its issuer does not publish')
+    if (others.length > 0) throw unauthenticated('more than one key of the issuer answers to the `kid` of the token')
+    if ((key.algorithm ?? algorithm) !== algorithm) throw unauthenticated('the key of the token is for another algorithm')
+    return await importedFor(key, algorithm)
+  }
+}
+
+async function importedFor(key: UsableKey, algorithm: string): Promise<CryptoKey> {
+  const known = key.imported.get(algorithm)
+  if (known) return await known
+  const fresh = importPublic(key.jwk, algorithm)
+  key.imported.set(algorithm, fresh)
+  return await fresh
+}
+
+async function importPublic(jwk: JWK, algorithm: string): Promise<CryptoKey> {
+  const key = await importJWK(jwk, algorithm).catch(() => undefined)
+  if (!key || key instanceof Uint8Array) throw unauthenticated('the key of the token does not fit its algorithm')
+  return key
+}
+
+function usableKey(key: JsonValue): UsableKey | undefined {
+  if (!isJsonObject(key)) return undefined
+  const { kty, kid, alg, use } = key
+  const members = PUBLIC_MEMBERS.get(kty)
+  if (!members?.every((name) => typeof key[name] === 'string')) return undefined
+  if (kid !== undefined && typeof kid !== 'string') return undefined
+  if (alg !== undefined && (typeof alg !== 'string' || !ASYMMETRIC_ALGORITHMS.has(alg))) return undefined
+  if ((use !== undefined && use !== 'sig') || !mayVerify(key)) return undefined
+  const jwk = Object.fromEntries(['kty', ...members].map((name) => [name, key[name]]))
+  return { kid, algorithm: alg, jwk, imported: new Map() }
+}
+
+/** RFC 7517 4.3. */
+function mayVerify({ key_ops: operations }: JsonObject): boolean {
+  return operations === undefined || (Array.isArray(operations) && operations.includes('verify'))
+}
