@@ -1,7 +1,7 @@
 import type { Call } from '../core/call.ts'
 import type { Decision } from '../core/decision.ts'
 import { type Hold, ineligibility, satisfied } from '../core/hold.ts'
-import type { HoldId } from '../core/ids.ts'
+import type { CallId, HoldId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Answer } from '../ports/calls.ts'
 import type { HoldChange, Release } from '../ports/recorder.ts'
@@ -117,7 +117,7 @@ async function end(parts: Parts, call: Call, hold: Hold, ending: Ending): Promis
 
 export interface Releaser {
   /** Releases an approved `execute` hold soon; its result waits in the record. */
-  afterApproval(holdId: HoldId): void
+  afterApproval(callId: CallId): void
   start(): void
   /** Ends the timers and waits for releases under way. */
   close(): Promise<void>
@@ -160,7 +160,12 @@ export function createReleaser(parts: Parts, releasesMax: number, pollMs: number
       })
   }
   return {
-    afterApproval: start,
+    afterApproval(callId) {
+      parts.store.call(callId).then(
+        (call) => call?.holdId && start(call.holdId),
+        (error: unknown) => parts.telemetry.log.warn({ callId, error }, 'an approved call is released a little later'),
+      )
+    },
     start: tick,
     async close() {
       leaving.abort()

@@ -10,8 +10,10 @@ export type Handler = (req: IncomingMessage, res: ServerResponse) => Promise<voi
 export type Routes = Readonly<Record<string, Handler>>
 
 export interface HttpServer {
-  /** Resolves with the port once it listens. */
+  /** Resolves with the port once it listens. Until `serve`, every path answers UNAVAILABLE. */
   listen(port: number, host: string): Promise<number>
+  /** From here on requests go to these routes. */
+  serve(routes: Routes): void
   /** Takes no new connections and waits for running requests, at most `LIMITS.drainMsMax`. */
   close(): Promise<void>
 }
@@ -20,32 +22,45 @@ export interface HttpServer {
  * One server, one port. Routes by the raw path: an absolute-form target, `Host` or `X-Forwarded-*` never change where a request goes.
  * Handlers never reject; should one do so, the answer is INTERNAL.
  */
-export function createHttpServer(routes: Routes, log: Log): HttpServer {
-  const exact = new Map(Object.entries(routes).filter(([path]) => !path.endsWith('/') || path === '/'))
-  const below = Object.entries(routes).filter(([path]) => path.endsWith('/') && path !== '/')
-  const find = (path: string): Handler | undefined => exact.get(path) ?? below.find(([prefix]) => path.startsWith(prefix))?.[1]
-  const server = createServer(
-    { maxHeaderSize: LIMITS.requestHeaderBytesMax, requestTimeout: LIMITS.requestTimeoutMsMax, keepAliveTimeout: LIMITS.keepAliveMs },
-    (req, res) => {
-      const url = req.url ?? ''
-      const mark = url.indexOf('?')
-      const path = mark < 0 ? url : url.slice(0, mark)
-      res.setHeader('x-content-type-options', 'nosniff')
-      const handler = path.startsWith('/') ? find(path) : undefined
-      if (!handler) return sendProblem(res, toProblem(new GatewayError('NOT_FOUND', 'no such path')))
-      handler(req, res).catch((error: unknown) => {
-        log.error({ error }, 'a request failed in an unexpected way')
-        if (res.headersSent) res.destroy()
-        else sendProblem(res, toProblem(error))
-      })
-    },
-  )
+export function createHttpServer(log: Log): HttpServer {
+  let find: ((path: string) => Handler | undefined) | undefined
+  const options = {
+    maxHeaderSize: LIMITS.requestHeaderBytesMax,
+    requestTimeout: LIMITS.requestTimeoutMsMax,
+    keepAliveTimeout: LIMITS.keepAliveMs,
+  }
+  const server = createServer(options, (req, res) => {
+    const url = req.url ?? ''
+    const mark = url.indexOf('?')
+    const path = mark < 0 ? url : url.slice(0, mark)
+    res.setHeader('x-content-type-options', 'nosniff')
+    if (!find) return sendProblem(res, toProblem(new GatewayError('UNAVAILABLE', 'the gateway is starting', { retryAfterSeconds: 1 })))
+    const handler = path.startsWith('/') ? find(path) : undefined
+    if (!handler) return sendProblem(res, toProblem(new GatewayError('NOT_FOUND', 'no such path')))
+    handler(req, res).catch((error: unknown) => {
+      log.error({ error }, 'a request failed in an unexpected way')
+      if (res.headersSent) res.destroy()
+      else sendProblem(res, toProblem(error))
+    })
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   })
-  return { listen: (port, host) => listen(server, port, host), close: () => close(server) }
+  return {
+    listen: (port, host) => listen(server, port, host),
+    serve(routes) {
+      find = finder(routes)
+    },
+    close: () => close(server),
+  }
+}
+
+function finder(routes: Routes): (path: string) => Handler | undefined {
+  const exact = new Map(Object.entries(routes))
+  const below = Object.entries(routes).filter(([path]) => path.endsWith('/') && path !== '/')
+  return (path) => exact.get(path) ?? below.find(([prefix]) => path.startsWith(prefix))?.[1]
 }
 
 function listen(server: Server, port: number, host: string): Promise<number> {

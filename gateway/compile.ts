@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import { mcpKind } from '../connectors/mcp/kind.ts'
+import { openapiKind } from '../connectors/openapi/kind.ts'
+import { createDecider } from '../policies/engine/decider.ts'
+import type { Configuration } from './config/load.ts'
+import { Faults } from './config/faults.ts'
+import type { OperationId } from './core/ids.ts'
+import type { Catalogue, Operation } from './core/operation.ts'
+import { LIMITS } from './limits.ts'
+import { compileValidators, type Validators } from './pipeline/validate.ts'
+import type { Connector, ConnectorKind, Manifest } from './ports/connector.ts'
+import type { Decider } from './ports/decider.ts'
+import type { Dialer, EgressRule } from './ports/dialer.ts'
+import type { PolicySource } from './ports/policy-source.ts'
+
+const KINDS: ReadonlyMap<string, ConnectorKind> = new Map([openapiKind, mcpKind].map((kind) => [kind.kind, kind]))
+
+/** What the configured files come to. Nothing in it has connected to anything yet. */
+export interface Compiled {
+  connectors: ReadonlyMap<string, Connector>
+  catalogue: Catalogue
+  validators: Validators
+  decider: Decider
+  policySource: PolicySource
+}
+
+/**
+ * Connectors, catalogue, validators and policies from a configuration: files only, nothing is started or dialled.
+ * Throws CONFIG_INVALID with the faults of all of them.
+ */
+export async function compile(configuration: Configuration, dialer: Dialer): Promise<Compiled> {
+  const faults = new Faults()
+  const connectors = new Map<string, Connector>()
+  for (const manifest of configuration.manifests) {
+    const kind = KINDS.get(manifest.kind)
+    const connector = kind && faults.gather(() => kind.load(manifest, dialer.open(egressOf(manifest))))
+    if (connector) connectors.set(connector.name, connector)
+  }
+  const catalogue = catalogueOf([...connectors.values()], faults)
+  const validators = faults.gather(() => compileValidators(catalogue))
+  faults.refuse()
+  if (!validators) throw new Error('unreachable: validators that do not compile are faults')
+  const policySource: PolicySource = {
+    files: configuration.policies,
+    catalogue,
+    approvals: new Set(configuration.approvals.keys()),
+    people: configuration.people,
+  }
+  return { connectors, catalogue, validators, policySource, decider: await createDecider(policySource) }
+}
+
+/** The base address's own host may be private, since the manifest names it; so may what `egress` lists. */
+function egressOf({ baseUrl, egress }: Manifest): EgressRule {
+  const own = baseUrl === undefined ? [] : [new URL(baseUrl).hostname.replace(/^\[|\]$/g, '')]
+  const hosts = [...new Set([...own, ...egress])]
+  return { hosts, privateHosts: egress.filter((host) => hosts.includes(host)) }
+}
+
+function catalogueOf(connectors: readonly Connector[], faults: Faults): Catalogue {
+  const operations = new Map<OperationId, Operation>()
+  const byJointName = new Map<string, Operation>()
+  for (const operation of connectors.flatMap((c) => c.operations)) {
+    const twin = byJointName.get(operation.jointName)
+    if (twin) faults.add(operation.id, `\`${operation.id}\` and \`${twin.id}\` would both be called \`${operation.jointName}\`: rename one`)
+    operations.set(operation.id, operation)
+    byJointName.set(operation.jointName, operation)
+  }
+  if (operations.size > LIMITS.operationsMax) faults.add('', `${operations.size} operations are more than ${LIMITS.operationsMax}`)
+  const listing = [...operations.values()].map((o) => `${o.id} ${o.version}`).sort()
+  return {
+    version: createHash('sha256').update(listing.join('\n')).digest('hex'),
+    connectors: connectors.map(({ name, kind, region }) => ({ name, kind, region })),
+    operations,
+    byJointName,
+  }
+}

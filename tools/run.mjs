@@ -1,0 +1,15 @@
+// Runs a built entry: checks the Node version, builds what changed, then imports `dist/<entry>.js`.
+// Usage: node tools/run.mjs <entry> [arguments]
+import { fileURLToPath } from 'node:url'
+import { requireNode } from './node-version.mjs'
+
+requireNode()
+const { build } = await import('./build.mjs')
+const entry = process.argv[2]
+if (!entry) {
+  console.error('usage: node tools/run.mjs <entry> [arguments]')
+  process.exit(2)
+}
+if (!(await build())) process.exit(1)
+process.argv.splice(1, 2, fileURLToPath(new URL(`../dist/${entry}.js`, import.meta.url)))
+await import(`../dist/${entry}.js`)
