@@ -20,6 +20,8 @@ export interface Asked {
   traceparent?: string
   /** How long a held call may wait for people before the answer says HELD, in milliseconds. */
   waitMs: number
+  /** Called at most once, as soon as the call has its id and before anything runs: a door that must answer early can name the call. */
+  onAdmitted?: (callId: CallId, traceparent: string) => void
   /** Called about every second while a held call waits. */
   onWaiting?: (callId: CallId) => void
   /** The caller left: ends waiting and reads, never a write that was sent, never a hold. */
