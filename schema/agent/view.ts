@@ -1,0 +1,122 @@
+import type { GraphQLField, GraphQLFieldConfig } from 'graphql'
+import { GraphQLID, GraphQLInt, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
+import type { JsonObject, JsonValue } from '../../gateway/core/json.ts'
+import type { Operation } from '../../gateway/core/operation.ts'
+import { Json } from './scalars.ts'
+import type { AgentTypes } from './types.ts'
+
+/** What `whoami` answers. */
+export interface Whoami {
+  name: string
+  owner: string
+  roles: readonly string[]
+  subject: string | null
+}
+
+/** What `call(id)` answers. Times are ISO 8601, UTC. */
+export interface CallView {
+  id: string
+  state: string
+  operation: string
+  createdAt: string
+  expiresAt: string | null
+  result: JsonValue
+  error: { code: string; message: string; advice: string | null } | null
+  upstreamStatus: number | null
+}
+
+/** All that resolvers reach: the use cases of one request. A rejection becomes that field's error. */
+export interface AgentContext {
+  /**
+   * Runs what was admitted for this response key, once, and gives the upstream's answer as JSON. The arguments are those that were judged: the door
+   * reads them from the document before it runs, through `boundOperation`.
+   */
+  invoke(operation: Operation, responseKey: string): Promise<JsonValue>
+  whoami(): Whoami
+  call(id: string, waitSeconds: number | undefined): Promise<CallView>
+}
+
+/** An operation behind a root field, and how its coerced arguments become its input. */
+export interface BoundOperation {
+  operation: Operation
+  toInput: (args: Readonly<Record<string, unknown>>) => JsonObject
+}
+
+/** The operation behind a root field of a view; undefined for `whoami`, `call` and introspection. */
+export function boundOperation(field: GraphQLField<unknown, AgentContext>): BoundOperation | undefined {
+  return field.extensions.bound as BoundOperation | undefined
+}
+
+const text = { type: GraphQLString }
+
+const WhoamiType = new GraphQLObjectType<Whoami, AgentContext>({
+  name: 'Whoami',
+  description: 'The agent that this request is made by.',
+  fields: {
+    name: text,
+    owner: { type: GraphQLString, description: 'Who answers for the agent.' },
+    roles: { type: new GraphQLList(GraphQLString) },
+    subject: { type: GraphQLString, description: 'The person that the agent acts for; null when it acts for itself.' },
+  },
+})
+
+const CallType = new GraphQLObjectType<CallView, AgentContext>({
+  name: 'Call',
+  description: 'One call of this agent and its state.',
+  fields: {
+    id: { type: GraphQLID },
+    state: {
+      type: GraphQLString,
+      description: 'held, approved, executing, completed, failed, in_doubt, denied, rejected, expired or cancelled.',
+    },
+    operation: text,
+    createdAt: text,
+    expiresAt: { type: GraphQLString, description: 'Until when people can decide, where the call was held.' },
+    result: { type: Json, description: 'The answer of the upstream system, once the call is completed.' },
+    error: {
+      type: new GraphQLObjectType({ name: 'CallError', fields: { code: text, message: text, advice: text } }),
+    },
+    upstreamStatus: { type: GraphQLInt, description: 'HTTP status of the upstream system.' },
+  },
+})
+
+const CONTROL: Record<string, GraphQLFieldConfig<unknown, AgentContext>> = {
+  whoami: { type: WhoamiType, description: 'Who this agent is.', resolve: (_source, _args, context) => context.whoami() },
+  call: {
+    type: CallType,
+    description: 'The state of one of your own calls; waits up to `waitSeconds` (at most 45) for its end.',
+    args: { id: { type: new GraphQLNonNull(GraphQLID) }, waitSeconds: { type: GraphQLInt } },
+    resolve: (_source, args: { id: string; waitSeconds?: number | null }, context) => context.call(args.id, args.waitSeconds ?? undefined),
+  },
+}
+
+/**
+ * The schema that an agent with these operations sees: reads below Query, writes below Mutation (absent without writes), `whoami` and `call` always.
+ * Only the root types are new; named types come from `types`, which must be of the catalogue of these operations, so types that no visible operation
+ * uses are not in the schema. Resolvers need an `AgentContext`.
+ */
+export function buildView(operations: readonly Operation[], types: AgentTypes): GraphQLSchema {
+  const roots: Record<Operation['mode'], Record<string, GraphQLFieldConfig<unknown, AgentContext>>> = { read: {}, write: {} }
+  for (const operation of operations) roots[operation.mode][operation.jointName] = rootField(operation, types)
+  const query = new GraphQLObjectType({ name: 'Query', fields: { ...CONTROL, ...roots.read } })
+  if (Object.keys(roots.write).length === 0) return new GraphQLSchema({ query })
+  return new GraphQLSchema({ query, mutation: new GraphQLObjectType({ name: 'Mutation', fields: roots.write }) })
+}
+
+function rootField(operation: Operation, types: AgentTypes): GraphQLFieldConfig<unknown, AgentContext> {
+  const { type, args, toInput, toOutput } = types.field(operation)
+  const bound: BoundOperation = { operation, toInput }
+  return {
+    type,
+    args,
+    description: describe(operation),
+    extensions: { bound },
+    resolve: async (_source, _args, context, info) => toOutput(await context.invoke(operation, String(info.path.key))),
+  }
+}
+
+function describe({ title, description, mode, reversibility, id }: Operation): string {
+  const says = [title, description].filter((part) => part !== undefined && part !== '').join('\n\n')
+  const kind = mode === 'read' ? 'Reads only' : `Writes, ${reversibility}`
+  return `${says}${says === '' ? '' : '\n\n'}${kind} (\`${id}\`).`
+}

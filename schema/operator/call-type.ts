@@ -1,0 +1,302 @@
+import { GraphQLJSON } from 'graphql-scalars'
+import { Arg, Ctx, Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
+import type { Call, CallError, StoredResult } from '../../gateway/core/call.ts'
+import type { Entry, EntryBody, EntryKind } from '../../gateway/core/entry.ts'
+import type { CallId } from '../../gateway/core/ids.ts'
+import type { JsonObject } from '../../gateway/core/json.ts'
+import type { OperatorContext } from '../../gateway/ports/operator.ts'
+import { DecisionType } from './decision-type.ts'
+import { CallStateEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
+import { HoldType } from './hold-type.ts'
+import { mayView, trailOf } from './looks.ts'
+
+@ObjectType('CallError')
+export class CallErrorType {
+  @Field(() => String)
+  readonly code: string
+  @Field(() => String)
+  readonly message: string
+  @Field(() => String, { nullable: true })
+  readonly advice: string | null
+
+  constructor(error: CallError) {
+    this.code = error.code
+    this.message = error.message
+    this.advice = error.advice ?? null
+  }
+}
+
+@ObjectType('Intent', { description: 'Written before the first byte went upstream.' })
+export class IntentType {
+  @Field(() => ID)
+  readonly id: string
+  @Field(() => GraphQLISODateTime)
+  readonly at: Date
+  @Field(() => String, { description: 'The gateway process that executes.' })
+  readonly process: string
+  @Field(() => String)
+  readonly policySet: string
+  @Field(() => ID, { nullable: true, description: 'The hold whose approval was used up.' })
+  readonly consumes: string | null
+
+  constructor(entry: Entry, body: Extract<EntryBody, { kind: 'intent' }>) {
+    this.id = body.intent
+    this.at = new Date(entry.at)
+    this.process = entry.process
+    this.policySet = body.policySet
+    this.consumes = body.consumes
+  }
+}
+
+@ObjectType('Outcome', { description: 'How the execution ended.' })
+export class OutcomeType {
+  readonly #entry: Entry
+  readonly #body: Extract<EntryBody, { kind: 'outcome' }>
+
+  constructor(entry: Entry, body: Extract<EntryBody, { kind: 'outcome' }>) {
+    this.#entry = entry
+    this.#body = body
+  }
+
+  @Field(() => OutcomeKindEnum)
+  get kind(): string {
+    return this.#body.outcome.kind
+  }
+
+  @Field(() => GraphQLISODateTime)
+  get at(): Date {
+    return new Date(this.#entry.at)
+  }
+
+  @Field(() => Int, { nullable: true })
+  get upstreamStatus(): number | null {
+    return this.#body.outcome.upstreamStatus
+  }
+
+  @Field(() => Int, { description: 'Milliseconds spent upstream.' })
+  get upstreamMs(): number {
+    return Math.round(this.#body.outcome.upstreamMs)
+  }
+
+  @Field(() => CallErrorType, { nullable: true })
+  get error(): CallErrorType | null {
+    const { error } = this.#body.outcome
+    return error ? new CallErrorType(error) : null
+  }
+
+  @Field(() => String, { nullable: true, description: "SHA-256 of the filtered answer's bytes, hexadecimal." })
+  get resultDigest(): string | null {
+    return this.#body.outcome.resultDigest
+  }
+
+  @Field(() => Int)
+  get resultBytes(): number {
+    return this.#body.outcome.resultBytes
+  }
+}
+
+@ObjectType('CallResult', { description: 'The stored answer, after the filter.' })
+export class ResultType {
+  @Field(() => Int)
+  readonly status: number
+  @Field(() => GraphQLJSON)
+  readonly headers: Record<string, string>
+  @Field(() => String)
+  readonly body: string
+  @Field(() => String, { description: '`utf8`, or `base64` for bytes that are not text.' })
+  readonly encoding: string
+
+  constructor(result: StoredResult) {
+    this.status = result.status
+    this.headers = result.headers
+    this.body = result.body
+    this.encoding = result.encoding
+  }
+}
+
+@ObjectType('Entry', { description: 'One line of the record.' })
+export class EntryType {
+  @Field(() => String)
+  readonly kind: string
+  @Field(() => GraphQLISODateTime)
+  readonly at: Date
+  @Field(() => String)
+  readonly process: string
+  @Field(() => Int, { description: 'Dense for each process, from 1.' })
+  readonly seq: number
+  @Field(() => GraphQLJSON, { description: 'The whole entry; arguments and facts only where asked for and allowed.' })
+  readonly body: EntryBody
+
+  constructor(entry: Entry) {
+    this.kind = entry.body.kind
+    this.at = new Date(entry.at)
+    this.process = entry.process
+    this.seq = entry.seq
+    this.body = entry.body
+  }
+}
+
+type Found<K extends EntryKind> = { entry: Entry; body: Extract<EntryBody, { kind: K }> }
+
+function lastOf<K extends EntryKind>(entries: readonly Entry[], kind: K): Found<K> | undefined {
+  const entry = entries.findLast((one) => one.body.kind === kind)
+  return entry && { entry, body: entry.body as Found<K>['body'] }
+}
+
+/** The decision of an entry; its facts are read again, with payloads, only when they are asked for. */
+function decisionOf(callId: CallId, { entry, body }: Found<'decision'>): DecisionType {
+  const facts = async (context: OperatorContext): Promise<JsonObject | null> => {
+    const full = (await trailOf(context, callId, true)).find((one) => one.process === entry.process && one.seq === entry.seq)
+    const request = full?.body.kind === 'decision' ? full.body.decision.evidence.request : {}
+    return Object.keys(request).length > 0 ? request : null
+  }
+  return new DecisionType(body.decision, { at: entry.at, release: body.release, facts })
+}
+
+@ObjectType('Call', { description: 'One call of an agent, from its decision to its outcome.' })
+export class CallType {
+  readonly #call: Call
+
+  constructor(call: Call) {
+    this.#call = call
+  }
+
+  @Field(() => ID)
+  get id(): string {
+    return this.#call.id
+  }
+
+  @Field(() => CallStateEnum)
+  get state(): string {
+    return this.#call.state
+  }
+
+  @Field(() => DoorEnum)
+  get door(): string {
+    return this.#call.door
+  }
+
+  @Field(() => String)
+  get agent(): string {
+    return this.#call.agent
+  }
+
+  @Field(() => String, { description: 'The person who answers for the agent.' })
+  get owner(): string {
+    return this.#call.owner
+  }
+
+  @Field(() => String, { nullable: true, description: 'The person the agent acts for; null where it acts for itself.' })
+  get subject(): string | null {
+    return this.#call.subject
+  }
+
+  @Field(() => String)
+  get issuer(): string {
+    return this.#call.issuer
+  }
+
+  @Field(() => [String], { description: 'The act chain, outermost first.' })
+  get actors(): readonly string[] {
+    return this.#call.actors
+  }
+
+  @Field(() => String)
+  get connector(): string {
+    return this.#call.connector
+  }
+
+  @Field(() => String, { description: '`connector.operation`.' })
+  get operation(): string {
+    return this.#call.operation
+  }
+
+  @Field(() => String)
+  get operationVersion(): string {
+    return this.#call.operationVersion
+  }
+
+  @Field(() => GraphQLJSON, {
+    nullable: true,
+    description: 'Canonical arguments. Null for people who may not see payloads; a look is recorded.',
+  })
+  async input(@Ctx() context: OperatorContext): Promise<JsonObject | null> {
+    return (await mayView(context, this.#call)) ? this.#call.input : null
+  }
+
+  @Field(() => ResultType, {
+    nullable: true,
+    description: 'Null where none was kept, and for people who may not see payloads; a look is recorded.',
+  })
+  async result(@Ctx() context: OperatorContext): Promise<ResultType | null> {
+    const { result } = this.#call
+    return result && (await mayView(context, this.#call)) ? new ResultType(result) : null
+  }
+
+  @Field(() => String, { description: '`none`, `kept`, or `too_large`.' })
+  get resultKept(): string {
+    return this.#call.resultKept
+  }
+
+  @Field(() => String, { nullable: true, description: "The agent's own account: unverified." })
+  get rationale(): string | null {
+    return this.#call.rationale
+  }
+
+  @Field(() => String, { nullable: true })
+  get run(): string | null {
+    return this.#call.run
+  }
+
+  @Field(() => String, { nullable: true, description: 'Trace id of the call (W3C Trace Context).' })
+  get trace(): string | null {
+    return this.#call.traceId
+  }
+
+  @Field(() => DecisionType, { nullable: true, description: 'The newest decision.' })
+  async decision(@Ctx() context: OperatorContext): Promise<DecisionType | null> {
+    const found = lastOf(await trailOf(context, this.#call.id, false), 'decision')
+    return found ? decisionOf(this.#call.id, found) : null
+  }
+
+  @Field(() => HoldType, { nullable: true, description: 'The newest hold.' })
+  async hold(@Ctx() { by, cases }: OperatorContext): Promise<HoldType | null> {
+    const hold = this.#call.holdId === null ? undefined : await cases.hold(by, this.#call.holdId)
+    return hold ? new HoldType(hold) : null
+  }
+
+  @Field(() => IntentType, { nullable: true, description: 'Null where nothing was executed.' })
+  async intent(@Ctx() context: OperatorContext): Promise<IntentType | null> {
+    const found = lastOf(await trailOf(context, this.#call.id, false), 'intent')
+    return found ? new IntentType(found.entry, found.body) : null
+  }
+
+  @Field(() => OutcomeType, { nullable: true, description: 'Null while nothing was executed or its end is not known.' })
+  async outcome(@Ctx() context: OperatorContext): Promise<OutcomeType | null> {
+    const found = lastOf(await trailOf(context, this.#call.id, false), 'outcome')
+    return found ? new OutcomeType(found.entry, found.body) : null
+  }
+
+  @Field(() => CallErrorType, { nullable: true })
+  get error(): CallErrorType | null {
+    return this.#call.error ? new CallErrorType(this.#call.error) : null
+  }
+
+  @Field(() => [EntryType], { description: 'The record of this call, oldest first. A look at payloads is recorded.' })
+  async entries(
+    @Ctx() context: OperatorContext,
+    @Arg('payloads', () => Boolean, { defaultValue: false }) payloads: boolean,
+  ): Promise<EntryType[]> {
+    return (await trailOf(context, this.#call.id, payloads)).map((entry) => new EntryType(entry))
+  }
+
+  @Field(() => GraphQLISODateTime)
+  get createdAt(): Date {
+    return new Date(this.#call.createdAt)
+  }
+
+  @Field(() => GraphQLISODateTime)
+  get updatedAt(): Date {
+    return new Date(this.#call.updatedAt)
+  }
+}

@@ -1,0 +1,129 @@
+import { GraphQLJSON } from 'graphql-scalars'
+import { Ctx, Field, GraphQLISODateTime, ID, ObjectType } from 'type-graphql'
+import type { Decision, MatchedHold } from '../../gateway/core/decision.ts'
+import type { HoldId } from '../../gateway/core/ids.ts'
+import type { JsonObject } from '../../gateway/core/json.ts'
+import type { OperatorContext } from '../../gateway/ports/operator.ts'
+import { EffectEnum } from './enums.ts'
+
+@ObjectType('Reason', { description: 'A policy that determined a decision.' })
+export class ReasonType {
+  readonly #matched: MatchedHold | undefined
+
+  constructor(policyId: string, matched: MatchedHold | undefined) {
+    this.policyId = policyId
+    this.#matched = matched
+  }
+
+  @Field(() => ID, { description: 'The `@id` of the policy.' })
+  readonly policyId: string
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Cedar text; null where the policy has gone, or has changed since it held this call.',
+  })
+  text(@Ctx() { by, cases }: OperatorContext): string | null {
+    const policy = cases.policyText(by, this.policyId)
+    if (!policy || (this.#matched && this.#matched.policyHash !== policy.hash)) return null
+    return policy.text
+  }
+
+  @Field(() => String, { nullable: true, description: 'What `@reason` tells people.' })
+  reason(@Ctx() { by, cases }: OperatorContext): string | null {
+    return this.#matched?.reason ?? cases.policyText(by, this.policyId)?.annotations.reason ?? null
+  }
+
+  @Field(() => String, { nullable: true, description: 'The approval that `@hold` asks for.' })
+  get approval(): string | null {
+    return this.#matched?.approval ?? null
+  }
+}
+
+/** When and for which release a decision was made; a dry decision has neither. */
+export interface DecisionOrigin {
+  at: number | null
+  release: HoldId | null
+  /** The facts, or null where who asks may not see payloads. */
+  facts(context: OperatorContext): Promise<JsonObject | null>
+}
+
+@ObjectType('Decision', { description: 'What policy said about a call, and why.' })
+export class DecisionType {
+  readonly #decision: Decision
+  readonly #origin: DecisionOrigin
+
+  constructor(decision: Decision, origin: DecisionOrigin) {
+    this.#decision = decision
+    this.#origin = origin
+  }
+
+  @Field(() => EffectEnum)
+  get outcome(): string {
+    return this.#decision.verdict.effect
+  }
+
+  @Field(() => String, { nullable: true, description: 'Why it was denied: `no_permit`, `forbidden` or `policy_error`.' })
+  get denyReason(): string | null {
+    const { verdict } = this.#decision
+    return verdict.effect === 'deny' ? verdict.reason : null
+  }
+
+  @Field(() => String, { nullable: true, description: 'What `@advice` tells the agent.' })
+  get advice(): string | null {
+    const { verdict } = this.#decision
+    if (verdict.effect === 'deny') return verdict.advice ?? null
+    return verdict.effect === 'hold' ? (verdict.holds.find((hold) => hold.advice !== undefined)?.advice ?? null) : null
+  }
+
+  @Field(() => [ReasonType], { description: 'The determining policies.' })
+  get reasons(): ReasonType[] {
+    const { verdict } = this.#decision
+    const holds = verdict.effect === 'hold' ? verdict.holds : []
+    return verdict.policies.map(
+      (id) =>
+        new ReasonType(
+          id,
+          holds.find((hold) => hold.policyId === id),
+        ),
+    )
+  }
+
+  @Field(() => [String], { description: 'Errors of policies; each of them alone is a reason to deny.' })
+  get errors(): readonly string[] {
+    const { verdict } = this.#decision
+    return verdict.effect === 'deny' ? (verdict.errors ?? []) : []
+  }
+
+  @Field(() => [String], { description: '`@shadow` policies that would have matched.' })
+  get shadow(): readonly string[] {
+    return this.#decision.evidence.shadow
+  }
+
+  @Field(() => GraphQLJSON, {
+    nullable: true,
+    description: 'The request as it was put to the engine. Null for people who may not see payloads; a look is recorded.',
+  })
+  facts(@Ctx() context: OperatorContext): Promise<JsonObject | null> {
+    return this.#origin.facts(context)
+  }
+
+  @Field(() => String, { description: 'SHA-256 of the policy set, hexadecimal.' })
+  get policySet(): string {
+    return this.#decision.evidence.policySet
+  }
+
+  @Field(() => String)
+  get engine(): string {
+    return this.#decision.evidence.engine
+  }
+
+  @Field(() => GraphQLISODateTime, { nullable: true, description: 'Null for a dry decision.' })
+  get at(): Date | null {
+    return this.#origin.at === null ? null : new Date(this.#origin.at)
+  }
+
+  @Field(() => ID, { nullable: true, description: 'The hold whose release asked again.' })
+  get release(): string | null {
+    return this.#origin.release
+  }
+}

@@ -1,0 +1,37 @@
+import { registerEnumType } from 'type-graphql'
+import { CALL_STATES, type CallState, type Door, type OutcomeKind } from '../../gateway/core/call.ts'
+import type { Verdict } from '../../gateway/core/decision.ts'
+import { HOLD_STATES, type HoldState } from '../../gateway/core/hold.ts'
+import type { Mode, Reversibility } from '../../gateway/core/operation.ts'
+import type { AgentStatus } from '../../gateway/core/principal.ts'
+
+/** A GraphQL enum whose names are the words of the record, so that one thing has one word everywhere. */
+function words<T extends string>(name: string, description: string, values: readonly T[], as: (word: T) => string = (word) => word) {
+  const members = Object.fromEntries(values.map((word) => [as(word), word])) as Record<string, T>
+  registerEnumType(members, { name, description })
+  return members
+}
+
+const underscored = (word: string): string => word.replaceAll('-', '_')
+
+export const CallStateEnum = words<CallState>('CallState', 'State of a call.', CALL_STATES)
+export const HoldStateEnum = words<HoldState>('HoldState', 'State of a hold.', HOLD_STATES)
+export const DoorEnum = words<Door>('Door', 'The door a call came through.', ['graphql', 'mcp', 'http'])
+export const EffectEnum = words<Verdict['effect']>('DecisionOutcome', 'What policy says.', ['permit', 'hold', 'deny'])
+export const OutcomeKindEnum = words<OutcomeKind>('OutcomeKind', 'How an execution ended.', ['completed', 'failed', 'in_doubt', 'not_sent'])
+export const ModeEnum = words<Mode>('Mode', 'Whether an operation reads or writes.', ['read', 'write'])
+export const ReversibilityEnum = words<Reversibility>(
+  'Reversibility',
+  'Whether the effect of an operation can be undone.',
+  ['read-only', 'reversible', 'externally-reversible', 'irreversible'],
+  underscored,
+)
+export const AgentStatusEnum = words<AgentStatus>('AgentStatus', 'Only active agents pass a door.', [
+  'proposed',
+  'active',
+  'suspended',
+  'retired',
+])
+export const VerdictEnum = words('VoteVerdict', 'A vote.', ['approve', 'reject'])
+export const HoldOrderEnum = words('HoldOrder', 'NEWEST first, or what EXPIRES soonest first.', ['NEWEST', 'EXPIRES'])
+export const EffectWordEnum = words('CallEffect', 'What a person found out about a call in doubt.', ['HAPPENED', 'DID_NOT_HAPPEN'])

@@ -1,0 +1,179 @@
+import { GraphQLJSON } from 'graphql-scalars'
+import { Ctx, Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
+import type { Call } from '../../gateway/core/call.ts'
+import { GatewayError } from '../../gateway/core/errors.ts'
+import { type Hold, ineligibility } from '../../gateway/core/hold.ts'
+import type { JsonObject } from '../../gateway/core/json.ts'
+import type { OperatorContext } from '../../gateway/ports/operator.ts'
+import { ReasonType } from './decision-type.ts'
+import { HoldStateEnum, VerdictEnum } from './enums.ts'
+import { callOf, mayView } from './looks.ts'
+
+@ObjectType('Requirement', { description: 'So many distinct people of this group.' })
+export class RequirementType {
+  @Field(() => String)
+  readonly group: string
+  @Field(() => Int)
+  readonly count: number
+
+  constructor(group: string, count: number) {
+    this.group = group
+    this.count = count
+  }
+}
+
+@ObjectType('Vote')
+export class VoteType {
+  @Field(() => String)
+  readonly voter: string
+  @Field(() => VerdictEnum)
+  readonly verdict: string
+  @Field(() => String, { nullable: true })
+  readonly comment: string | null
+  @Field(() => GraphQLISODateTime)
+  readonly at: Date
+
+  constructor(voter: string, verdict: string, comment: string | null, at: number) {
+    this.voter = voter
+    this.verdict = verdict
+    this.comment = comment
+    this.at = new Date(at)
+  }
+}
+
+@ObjectType('EqualCall', { description: 'An earlier executed call with the same agent, subject, operation and arguments.' })
+export class EqualCallType {
+  @Field(() => ID)
+  readonly id: string
+  @Field(() => GraphQLISODateTime)
+  readonly at: Date
+
+  constructor(id: string, at: number) {
+    this.id = id
+    this.at = new Date(at)
+  }
+}
+
+@ObjectType('Hold', { description: 'A call that waits for people, or waited.' })
+export class HoldType {
+  readonly #hold: Hold
+
+  constructor(hold: Hold) {
+    this.#hold = hold
+  }
+
+  async #call(context: OperatorContext): Promise<Call> {
+    const call = await callOf(context, this.#hold.callId)
+    if (!call) throw new GatewayError('NOT_FOUND', `no call \`${this.#hold.callId}\``)
+    return call
+  }
+
+  @Field(() => ID)
+  get id(): string {
+    return this.#hold.id
+  }
+
+  @Field(() => ID)
+  get callId(): string {
+    return this.#hold.callId
+  }
+
+  @Field(() => HoldStateEnum)
+  get state(): string {
+    return this.#hold.state
+  }
+
+  @Field(() => String)
+  async agent(@Ctx() context: OperatorContext): Promise<string> {
+    return (await this.#call(context)).agent
+  }
+
+  @Field(() => String, { description: "The agent's owner, who may not vote." })
+  async owner(@Ctx() context: OperatorContext): Promise<string> {
+    return (await this.#call(context)).owner
+  }
+
+  @Field(() => String, { nullable: true, description: 'The person the agent acts for, who may not vote.' })
+  async subject(@Ctx() context: OperatorContext): Promise<string | null> {
+    return (await this.#call(context)).subject
+  }
+
+  @Field(() => String)
+  async connector(@Ctx() context: OperatorContext): Promise<string> {
+    return (await this.#call(context)).connector
+  }
+
+  @Field(() => String, { description: '`connector.operation`.' })
+  async operation(@Ctx() context: OperatorContext): Promise<string> {
+    return (await this.#call(context)).operation
+  }
+
+  @Field(() => GraphQLJSON, {
+    nullable: true,
+    description: 'The complete canonical arguments. Null for people who may not see payloads; a look is recorded.',
+  })
+  async input(@Ctx() context: OperatorContext): Promise<JsonObject | null> {
+    const call = await this.#call(context)
+    return (await mayView(context, call)) ? call.input : null
+  }
+
+  @Field(() => String, { nullable: true, description: "The agent's own account: unverified." })
+  async rationale(@Ctx() context: OperatorContext): Promise<string | null> {
+    return (await this.#call(context)).rationale
+  }
+
+  @Field(() => [RequirementType], { description: 'All of them are needed.' })
+  get requires(): RequirementType[] {
+    return this.#hold.requires.map(({ group, count }) => new RequirementType(group, count))
+  }
+
+  @Field(() => [ReasonType], { description: 'The policies that hold this call.' })
+  get reasons(): ReasonType[] {
+    return this.#hold.matched.map((matched) => new ReasonType(matched.policyId, matched))
+  }
+
+  @Field(() => [VoteType])
+  async votes(@Ctx() { by, cases }: OperatorContext): Promise<VoteType[]> {
+    const votes = await cases.votes(by, this.#hold.id)
+    return votes.map((vote) => new VoteType(vote.voter, vote.verdict, vote.comment, vote.at))
+  }
+
+  @Field(() => String, { nullable: true, description: 'Why you may not vote on it; null where you may, as far as the hold is open.' })
+  async ineligible(@Ctx() context: OperatorContext): Promise<string | null> {
+    const { by } = context
+    if (by.roles.includes('local')) return 'the local operator credential is no person'
+    if (by.roles.includes('auditor')) return 'auditors change nothing'
+    return ineligibility(this.#hold, await this.#call(context), by)
+  }
+
+  @Field(() => EqualCallType, { nullable: true, description: 'Null where no such call was executed before.' })
+  async equalCall(@Ctx() context: OperatorContext): Promise<EqualCallType | null> {
+    const equal = await context.cases.equalCall(context.by, await this.#call(context))
+    return equal ? new EqualCallType(equal.id, equal.updatedAt) : null
+  }
+
+  @Field(() => String, { description: '`execute`: runs once approved. `claim`: waits for its agent.' })
+  get onApproval(): string {
+    return this.#hold.onApproval
+  }
+
+  @Field(() => String, { description: 'Binding digest, SHA-256 hexadecimal: what a vote is about.' })
+  get digest(): string {
+    return this.#hold.digest
+  }
+
+  @Field(() => GraphQLISODateTime)
+  get createdAt(): Date {
+    return new Date(this.#hold.createdAt)
+  }
+
+  @Field(() => GraphQLISODateTime)
+  get expiresAt(): Date {
+    return new Date(this.#hold.expiresAt)
+  }
+
+  @Field(() => GraphQLISODateTime, { nullable: true })
+  get decidedAt(): Date | null {
+    return this.#hold.decidedAt === null ? null : new Date(this.#hold.decidedAt)
+  }
+}

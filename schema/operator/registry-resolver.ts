@@ -1,0 +1,93 @@
+import { Arg, Ctx, Mutation, Query, Resolver } from 'type-graphql'
+import type { JsonObject } from '../../gateway/core/json.ts'
+import type { OperatorContext } from '../../gateway/ports/operator.ts'
+import { AgentChangeType, AgentType, ConnectorType, CredentialSetType, MeType, OperationType } from './registry-types.ts'
+
+const optional = { nullable: true } as const
+const READ_ERRORS = 'Errors: FORBIDDEN (without a reading role).'
+const LOCAL_ERRORS = 'For the local operator credential only. Errors: FORBIDDEN, NOT_FOUND, BAD_INPUT, UNAVAILABLE.'
+
+@Resolver()
+export class RegistryResolver {
+  @Query(() => MeType, { description: 'Who is signed in.' })
+  me(@Ctx() { by }: OperatorContext): MeType {
+    return new MeType(by)
+  }
+
+  @Query(() => [AgentType], { description: `All agents. ${READ_ERRORS}` })
+  agents(@Ctx() { by, cases }: OperatorContext): AgentType[] {
+    return cases.agents(by).map((agent) => new AgentType(agent))
+  }
+
+  @Query(() => AgentType, { nullable: true, description: `One agent. ${READ_ERRORS}` })
+  agent(@Ctx() { by, cases }: OperatorContext, @Arg('name', () => String) name: string): AgentType | null {
+    const agent = cases.agent(by, name)
+    return agent ? new AgentType(agent) : null
+  }
+
+  @Query(() => [ConnectorType], { description: `All connectors. ${READ_ERRORS}` })
+  connectors(@Ctx() { by, cases }: OperatorContext): ConnectorType[] {
+    return cases.connectors(by).map((connector) => new ConnectorType(connector))
+  }
+
+  @Query(() => [OperationType], { description: 'Operations by id. Errors: FORBIDDEN (without a reading role), NOT_FOUND.' })
+  operations(@Ctx() { by, cases }: OperatorContext, @Arg('connector', () => String, optional) connector: string | null): OperationType[] {
+    return cases.operations(by, connector ?? undefined).map((operation) => new OperationType(operation))
+  }
+
+  @Mutation(() => AgentChangeType, {
+    description: 'Stops an agent at every door at once. Errors: FORBIDDEN, NOT_FOUND, BAD_INPUT, UNAVAILABLE.',
+  })
+  async suspendAgent(
+    @Ctx() { by, cases }: OperatorContext,
+    @Arg('name', () => String) name: string,
+    @Arg('reason', () => String, optional) reason: string | null,
+  ): Promise<AgentChangeType> {
+    return new AgentChangeType(await cases.setAgentStatus(by, name, 'suspended', reason ?? undefined))
+  }
+
+  @Mutation(() => AgentChangeType, {
+    description: 'Lets a suspended agent work again. Errors: FORBIDDEN, NOT_FOUND, BAD_INPUT, UNAVAILABLE.',
+  })
+  async reinstateAgent(
+    @Ctx() { by, cases }: OperatorContext,
+    @Arg('name', () => String) name: string,
+    @Arg('reason', () => String, optional) reason: string | null,
+  ): Promise<AgentChangeType> {
+    return new AgentChangeType(await cases.setAgentStatus(by, name, 'active', reason ?? undefined))
+  }
+
+  @Mutation(() => String, { description: `An access token of an agent, from a development issuer. ${LOCAL_ERRORS}` })
+  agentToken(
+    @Ctx() { by, cases }: OperatorContext,
+    @Arg('agent', () => String) agent: string,
+    @Arg('subject', () => String, optional) subject: string | null,
+  ): Promise<string> {
+    return cases.mintAgentToken(by, agent, subject ?? undefined)
+  }
+
+  @Mutation(() => String, { description: `An access token of a person, from a development issuer. ${LOCAL_ERRORS}` })
+  userToken(@Ctx() { by, cases }: OperatorContext, @Arg('person', () => String) person: string): Promise<string> {
+    return cases.mintPersonToken(by, person)
+  }
+
+  @Mutation(() => CredentialSetType, { description: `Seals a new version of a connector's credential. ${LOCAL_ERRORS}` })
+  async setCredential(
+    @Ctx() { by, cases }: OperatorContext,
+    @Arg('connector', () => String) connector: string,
+    @Arg('credential', () => String) credential: string,
+    @Arg('kind', () => String, { description: '`header`, `basic` or `query`.' }) kind: string,
+    @Arg('header', () => String, { nullable: true, description: 'Header name; kind `header`.' }) header: string | null,
+    @Arg('parameter', () => String, { nullable: true, description: 'Query parameter; kind `query`.' }) parameter: string | null,
+    @Arg('value', () => String, { nullable: true, description: 'Kinds `header` and `query`.' }) value: string | null,
+    @Arg('username', () => String, { nullable: true, description: 'Kind `basic`.' }) username: string | null,
+    @Arg('password', () => String, { nullable: true, description: 'Kind `basic`.' }) password: string | null,
+  ): Promise<CredentialSetType> {
+    const given: JsonObject = { kind }
+    for (const [name, text] of Object.entries({ header, parameter, value, username, password })) {
+      if (text !== null && text !== undefined) given[name] = text
+    }
+    const { version } = await cases.setCredential(by, connector, credential, given)
+    return new CredentialSetType(connector, credential, version)
+  }
+}
