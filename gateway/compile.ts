@@ -49,7 +49,7 @@ export async function compile(configuration: Configuration, dialer: Dialer): Pro
   return { connectors, catalogue, validators, policySource, decider: await createDecider(policySource) }
 }
 
-/** The base address's own host may be private, since the manifest names it; so may what `egress` lists. */
+/** The base address's host is allowed; private addresses are reachable only through what `egress` names. */
 function egressOf({ baseUrl, egress }: Manifest): EgressRule {
   const own = baseUrl === undefined ? [] : [new URL(baseUrl).hostname.replace(/^\[|\]$/g, '')]
   const hosts = [...new Set([...own, ...egress])]

@@ -1,15 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { type Address, readAddress } from '../config/address-file.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
-
-/** File in the data directory that a running gateway writes (mode 0600): its address and the local operator's credential. */
-export const ADDRESS_FILE = 'gateway.json'
-
-export interface Address {
-  url: string
-  token: string
-}
 
 /** How to find a running gateway: an address and token given, or what it wrote into its data directory. Throws CONFIG_INVALID. */
 export function findGateway(options: { url?: string; token?: string; data: string }): Address {
@@ -17,17 +8,14 @@ export function findGateway(options: { url?: string; token?: string; data: strin
     if (options.token === undefined) throw new GatewayError('CONFIG_INVALID', '--url needs a token: set GATEHOUSE_TOKEN or give --token')
     return { url: options.url.replace(/\/$/, ''), token: options.token }
   }
-  const file = join(options.data, ADDRESS_FILE)
-  let written: unknown
-  try {
-    written = JSON.parse(readFileSync(file, 'utf8'))
-  } catch {
-    throw new GatewayError('CONFIG_INVALID', `no gateway runs on the data directory \`${options.data}\`: start one with \`gatehouse serve\`, or give --data or --url`)
+  const found = readAddress(options.data)
+  if (!found) {
+    throw new GatewayError(
+      'CONFIG_INVALID',
+      `no gateway runs on the data directory \`${options.data}\`: start one with \`gatehouse serve\`, or give --data or --url`,
+    )
   }
-  if (!isJsonObject(written) || typeof written.url !== 'string' || typeof written.token !== 'string') {
-    throw new GatewayError('CONFIG_INVALID', `\`${file}\` is not what a gateway writes: start the gateway again`)
-  }
-  return { url: written.url, token: written.token }
+  return found
 }
 
 /** Asks the operator GraphQL. Throws the gateway's own code and message where it refuses, CONFIG_INVALID where nobody answers. */
@@ -50,6 +38,7 @@ export async function ask(address: Address, query: string, variables: JsonObject
     const code = isJsonObject(first.extensions) ? first.extensions.code : undefined
     throw new GatewayError(code === 'NOT_FOUND' || code === 'FORBIDDEN' ? code : 'DENIED', String(first.message))
   }
-  if (!response.ok || !isJsonObject(answer.data)) throw new GatewayError('UNAUTHENTICATED', `the gateway refused: ${String(answer.detail ?? response.status)}`)
+  if (!response.ok || !isJsonObject(answer.data))
+    throw new GatewayError('UNAUTHENTICATED', `the gateway refused: ${String(answer.detail ?? response.status)}`)
   return answer.data
 }

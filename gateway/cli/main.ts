@@ -1,0 +1,159 @@
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { Address } from '../config/address-file.ts'
+import { readEnvironment } from '../config/environment.ts'
+import { listAgents, mintAgentToken, suspendAgent } from './agent.ts'
+import { check } from './check.ts'
+import { importConnector } from './connector.ts'
+import { findGateway } from './control-plane.ts'
+import { setCredential } from './credential.ts'
+import { createOutput, type ExitCode, type Output } from './output.ts'
+import { serve } from './serve.ts'
+import { mintPersonToken } from './token.ts'
+
+const environment = readEnvironment()
+
+interface Options {
+  json?: boolean
+  data: string
+  url?: string
+  token?: string
+}
+
+const port = (raw: string): number => {
+  const number = Number(raw)
+  if (!/^\d{1,5}$/.test(raw) || number > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535')
+  return number
+}
+
+/** Runs a command of the tree: faults go to stderr, never as a stack, and decide the exit code. */
+function run<A extends readonly unknown[]>(
+  work: (output: Output, options: Options & Record<string, unknown>, ...args: A) => Promise<ExitCode>,
+) {
+  return async (...raw: unknown[]): Promise<void> => {
+    const command = raw.at(-1) as Command
+    const options = command.optsWithGlobals<Options>()
+    const output = createOutput(options.json === true, process.stdout, process.stderr)
+    try {
+      process.exitCode = await work(output, options as Options & Record<string, unknown>, ...(raw.slice(0, -2) as unknown as A))
+    } catch (error) {
+      output.fail(error)
+      process.exitCode = 1
+    }
+  }
+}
+
+const gateway = ({ url, token = environment.GATEHOUSE_TOKEN, data }: Options): Address =>
+  findGateway({ data, ...(url === undefined ? {} : { url }), ...(token === undefined ? {} : { token }) })
+
+const configOption = (): Option => new Option('--config <file>', 'the configuration').default('examples/acme/gatehouse.yaml')
+
+function program(): Command {
+  const root = new Command('gatehouse')
+  root
+    .description('Autonomy gateway: every AI agent reaches enterprise systems through it')
+    .option('--json', 'print JSON instead of text')
+    .option('--data <dir>', 'data directory', '.gatehouse')
+    .option('--url <url>', 'address of a running gateway, where the data directory is not at hand')
+    .option('--token <token>', 'token for --url (or GATEHOUSE_TOKEN)')
+    .exitOverride()
+  root
+    .command('serve')
+    .description('run the gateway')
+    .addOption(configOption())
+    .option('--host <host>', 'address to listen on', '127.0.0.1')
+    .option('--port <port>', 'port to listen on; 0 takes a free one', port, 4000)
+    .action(
+      run((output, options) =>
+        serve(output, { ...options, config: String(options.config), host: String(options.host), port: Number(options.port) }, environment),
+      ),
+    )
+  root
+    .command('check')
+    .description('check configuration, connectors, policies and policy tests; starts nothing')
+    .addOption(configOption())
+    .action(run((output, options) => check(output, String(options.config), environment)))
+  agentCommands(root.command('agent').description('the register of agents'))
+  const token = root.command('token').description('development tokens')
+  token
+    .command('user')
+    .description("print a person's token (development issuer only)")
+    .argument('<name>')
+    .action(run((output, options, name: string) => mintPersonToken(output, gateway(options), name)))
+  credentialCommand(root.command('credential').description("connectors' credentials"))
+  importCommand(root.command('connector').description('connectors'))
+  return root
+}
+
+function agentCommands(agent: Command): void {
+  agent
+    .command('list')
+    .description('list agents')
+    .action(run((output, options) => listAgents(output, gateway(options))))
+  agent
+    .command('suspend')
+    .description('stop an agent at every door at once')
+    .argument('<name>')
+    .option('--reason <text>', 'why, for the record')
+    .action(run((output, options, name: string) => suspendAgent(output, gateway(options), name, options.reason as string | undefined)))
+  agent
+    .command('token')
+    .description("print an agent's token (development issuer only)")
+    .argument('<name>')
+    .option('--subject <person>', 'the person that the agent acts for')
+    .action(run((output, options, name: string) => mintAgentToken(output, gateway(options), name, options.subject as string | undefined)))
+}
+
+function credentialCommand(credential: Command): void {
+  credential
+    .command('set')
+    .description('seal a credential; the secret is read from standard input, never from the command line')
+    .argument('<connector>')
+    .argument('<credential>')
+    .addOption(new Option('--kind <kind>', 'how the system takes it').choices(['header', 'basic', 'query']).makeOptionMandatory())
+    .option('--header <name>', 'kind header: the header')
+    .option('--username <name>', 'kind basic: the user name')
+    .option('--parameter <name>', 'kind query: the parameter')
+    .action(
+      run((output, options, connector: string, name: string) =>
+        setCredential(output, gateway(options), process.stdin, connector, name, {
+          kind: String(options.kind),
+          header: options.header as string | undefined,
+          username: options.username as string | undefined,
+          parameter: options.parameter as string | undefined,
+        }),
+      ),
+    )
+}
+
+function importCommand(connector: Command): void {
+  connector
+    .command('import')
+    .description("read a system's own description into files for review")
+    .addArgument(new Argument('<kind>', 'kind of the system').choices(['openapi', 'mcp']))
+    .argument('<source>', 'openapi: a document; mcp: the address of a server, or its command')
+    .argument('[args...]', 'mcp over stdio: arguments of the command')
+    .requiredOption('--name <connector>', 'name of the connector')
+    .option('--out <dir>', 'folder of the manifests', 'connectors')
+    .option('--base-url <url>', 'openapi: address of the system')
+    .option('--refresh', 'overwrite what is there')
+    .action(
+      run((output, options, kind: string, source: string, args: string[]) =>
+        importConnector(output, {
+          kind,
+          source,
+          args,
+          name: String(options.name),
+          out: String(options.out),
+          baseUrl: options.baseUrl as string | undefined,
+          refresh: options.refresh === true,
+        }),
+      ),
+    )
+}
+
+try {
+  await program().parseAsync(process.argv)
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error
+  process.exitCode = error.exitCode === 0 ? 0 : 2
+}

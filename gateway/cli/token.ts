@@ -1,0 +1,10 @@
+import type { Address } from '../config/address-file.ts'
+import { ask } from './control-plane.ts'
+import type { ExitCode, Output } from './output.ts'
+
+/** Prints a person's access token for the control plane, alone. */
+export async function mintPersonToken(output: Output, address: Address, person: string): Promise<ExitCode> {
+  const { userToken } = await ask(address, 'mutation ($person: String!) { userToken(person: $person) }', { person })
+  output.print(String(userToken), { token: userToken ?? null })
+  return 0
+}
