@@ -5,6 +5,7 @@ import { listConnectors, listOperations } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
 import { approveHold, findHold, listHolds, listVotes, rejectHold } from './holds.ts'
+import { recordRefusal } from './refusals.ts'
 import { explain, listPolicies, policyText } from './policies.ts'
 import { mintAgentToken, mintPersonToken } from './tokens.ts'
 
@@ -39,5 +40,6 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     mintAgentToken: bound(mintAgentToken),
     mintPersonToken: bound(mintPersonToken),
     setCredential: bound(setCredential),
+    refused: bound(recordRefusal),
   }
 }

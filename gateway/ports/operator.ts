@@ -1,6 +1,7 @@
 import type { Call, CallState } from '../core/call.ts'
 import type { Decision } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
+import type { ErrorCode } from '../core/errors.ts'
 import type { Hold, Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -61,6 +62,8 @@ export interface OperatorUseCases {
   /** Development tokens: an agent's access token, or a person's, each an entry. Throws FORBIDDEN where the issuer is not a development issuer. */
   mintAgentToken(by: Operator, agent: string, subject: string | undefined): Promise<string>
   mintPersonToken(by: Operator, person: string): Promise<string>
+  /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
+  refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>
 }
 

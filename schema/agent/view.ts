@@ -1,51 +1,9 @@
-import type { GraphQLField, GraphQLFieldConfig } from 'graphql'
+import type { GraphQLFieldConfig } from 'graphql'
 import { GraphQLID, GraphQLInt, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
-import type { JsonObject, JsonValue } from '../../gateway/core/json.ts'
-import type { Operation } from '../../gateway/core/operation.ts'
+import type { Catalogue, Operation } from '../../gateway/core/operation.ts'
+import type { AgentContext, BoundOperation, CallView, Whoami } from '../../gateway/ports/agent-view.ts'
 import { Json } from './scalars.ts'
-import type { AgentTypes } from './types.ts'
-
-/** What `whoami` answers. */
-export interface Whoami {
-  name: string
-  owner: string
-  roles: readonly string[]
-  subject: string | null
-}
-
-/** What `call(id)` answers. Times are ISO 8601, UTC. */
-export interface CallView {
-  id: string
-  state: string
-  operation: string
-  createdAt: string
-  expiresAt: string | null
-  result: JsonValue
-  error: { code: string; message: string; advice: string | null } | null
-  upstreamStatus: number | null
-}
-
-/** All that resolvers reach: the use cases of one request. A rejection becomes that field's error. */
-export interface AgentContext {
-  /**
-   * Runs what was admitted for this response key, once, and gives the upstream's answer as JSON. The arguments are those that were judged: the door
-   * reads them from the document before it runs, through `boundOperation`.
-   */
-  invoke(operation: Operation, responseKey: string): Promise<JsonValue>
-  whoami(): Whoami
-  call(id: string, waitSeconds: number | undefined): Promise<CallView>
-}
-
-/** An operation behind a root field, and how its coerced arguments become its input. */
-export interface BoundOperation {
-  operation: Operation
-  toInput: (args: Readonly<Record<string, unknown>>) => JsonObject
-}
-
-/** The operation behind a root field of a view; undefined for `whoami`, `call` and introspection. */
-export function boundOperation(field: GraphQLField<unknown, AgentContext>): BoundOperation | undefined {
-  return field.extensions.bound as BoundOperation | undefined
-}
+import { AgentTypes } from './types.ts'
 
 const text = { type: GraphQLString }
 
@@ -101,6 +59,19 @@ export function buildView(operations: readonly Operation[], types: AgentTypes): 
   const query = new GraphQLObjectType({ name: 'Query', fields: { ...CONTROL, ...roots.read } })
   if (Object.keys(roots.write).length === 0) return new GraphQLSchema({ query })
   return new GraphQLSchema({ query, mutation: new GraphQLObjectType({ name: 'Mutation', fields: roots.write }) })
+}
+
+/**
+ * Builds views of whatever catalogue it is given, remembering the types of the latest one. `operations` are some of the catalogue's. What it returns
+ * carries a `BoundOperation` in `extensions.bound` of every governed root field.
+ */
+export function createViewBuilder(): (catalogue: Catalogue, operations: readonly Operation[]) => GraphQLSchema {
+  let latest: { version: string; types: AgentTypes } | undefined
+  return (catalogue, operations) => {
+    if (latest?.version !== catalogue.version)
+      latest = { version: catalogue.version, types: new AgentTypes([...catalogue.operations.values()]) }
+    return buildView(operations, latest.types)
+  }
 }
 
 function rootField(operation: Operation, types: AgentTypes): GraphQLFieldConfig<unknown, AgentContext> {

@@ -4,6 +4,7 @@ import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { CallType } from './call-type.ts'
 import { EffectWordEnum } from './enums.ts'
 import { CallFilterInput, callFilter } from './filters.ts'
+import { spend } from './looks.ts'
 import { afterArgument, type Connection, connectionType, firstArgument, pageRequest, toConnection } from './page.ts'
 
 const CallConnection = connectionType('Call', () => CallType)
@@ -12,12 +13,14 @@ const CallConnection = connectionType('Call', () => CallType)
 export class CallResolver {
   @Query(() => CallConnection, { description: 'Calls, newest first. Errors: FORBIDDEN (without a reading role), BAD_INPUT, UNAVAILABLE.' })
   async calls(
-    @Ctx() { by, cases }: OperatorContext,
+    @Ctx() context: OperatorContext,
     @Arg('filter', () => CallFilterInput, { nullable: true }) filter: CallFilterInput | null,
     @Arg('first', () => Int, firstArgument) first: number | null,
     @Arg('after', () => String, afterArgument) after: string | null,
   ): Promise<Connection<CallType>> {
+    const { by, cases } = context
     const page = pageRequest(first, after, parseCallId)
+    spend(context, page.first)
     return toConnection(await cases.calls(by, callFilter(filter), page), page, (call) => new CallType(call))
   }
 

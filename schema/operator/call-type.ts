@@ -8,7 +8,7 @@ import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { DecisionType } from './decision-type.ts'
 import { CallStateEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
 import { HoldType } from './hold-type.ts'
-import { mayView, trailOf } from './looks.ts'
+import { mayView, spend, trailOf } from './looks.ts'
 
 @ObjectType('CallError')
 export class CallErrorType {
@@ -260,7 +260,9 @@ export class CallType {
   }
 
   @Field(() => HoldType, { nullable: true, description: 'The newest hold.' })
-  async hold(@Ctx() { by, cases }: OperatorContext): Promise<HoldType | null> {
+  async hold(@Ctx() context: OperatorContext): Promise<HoldType | null> {
+    const { by, cases } = context
+    spend(context, 1)
     const hold = this.#call.holdId === null ? undefined : await cases.hold(by, this.#call.holdId)
     return hold ? new HoldType(hold) : null
   }

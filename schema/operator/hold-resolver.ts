@@ -5,6 +5,7 @@ import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { HoldOrderEnum } from './enums.ts'
 import { HoldFilterInput, holdFilter } from './filters.ts'
 import { HoldType } from './hold-type.ts'
+import { spend } from './looks.ts'
 import { afterArgument, type Connection, connectionType, firstArgument, pageRequest, toConnection } from './page.ts'
 
 const HoldConnection = connectionType('Hold', () => HoldType)
@@ -17,13 +18,15 @@ export class HoldResolver {
     description: 'Holds: all for reading roles, otherwise those that ask for one of your groups. Errors: BAD_INPUT, UNAVAILABLE.',
   })
   async holds(
-    @Ctx() { by, cases }: OperatorContext,
+    @Ctx() context: OperatorContext,
     @Arg('filter', () => HoldFilterInput, { nullable: true }) filter: HoldFilterInput | null,
     @Arg('orderBy', () => HoldOrderEnum, { defaultValue: 'NEWEST' }) orderBy: HoldFilter['orderBy'],
     @Arg('first', () => Int, firstArgument) first: number | null,
     @Arg('after', () => String, afterArgument) after: string | null,
   ): Promise<Connection<HoldType>> {
+    const { by, cases } = context
     const page = pageRequest(first, after, parseHoldId)
+    spend(context, page.first)
     return toConnection(await cases.holds(by, holdFilter(filter, orderBy), page), page, (hold) => new HoldType(hold))
   }
 

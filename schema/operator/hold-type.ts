@@ -7,7 +7,7 @@ import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { ReasonType } from './decision-type.ts'
 import { HoldStateEnum, VerdictEnum } from './enums.ts'
-import { callOf, mayView } from './looks.ts'
+import { callOf, mayView, spend } from './looks.ts'
 
 @ObjectType('Requirement', { description: 'So many distinct people of this group.' })
 export class RequirementType {
@@ -133,7 +133,9 @@ export class HoldType {
   }
 
   @Field(() => [VoteType])
-  async votes(@Ctx() { by, cases }: OperatorContext): Promise<VoteType[]> {
+  async votes(@Ctx() context: OperatorContext): Promise<VoteType[]> {
+    const { by, cases } = context
+    spend(context, 1)
     const votes = await cases.votes(by, this.#hold.id)
     return votes.map((vote) => new VoteType(vote.voter, vote.verdict, vote.comment, vote.at))
   }
@@ -148,6 +150,7 @@ export class HoldType {
 
   @Field(() => EqualCallType, { nullable: true, description: 'Null where no such call was executed before.' })
   async equalCall(@Ctx() context: OperatorContext): Promise<EqualCallType | null> {
+    spend(context, 1)
     const equal = await context.cases.equalCall(context.by, await this.#call(context))
     return equal ? new EqualCallType(equal.id, equal.updatedAt) : null
   }

@@ -1,10 +1,13 @@
 import type { Call } from '../../gateway/core/call.ts'
 import type { Entry } from '../../gateway/core/entry.ts'
+import { GatewayError } from '../../gateway/core/errors.ts'
 import type { CallId } from '../../gateway/core/ids.ts'
+import { LIMITS } from '../../gateway/limits.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 
 /** What one request has looked at: several fields of one call ask, and record, once. */
 interface Looks {
+  loads: number
   payloads: Map<CallId, Promise<boolean>>
   trails: Map<string, Promise<readonly Entry[]>>
   calls: Map<CallId, Promise<Call | undefined>>
@@ -13,25 +16,40 @@ interface Looks {
 const looks = new WeakMap<OperatorContext, Looks>()
 
 function looksOf(context: OperatorContext): Looks {
-  const known = looks.get(context) ?? { payloads: new Map(), trails: new Map(), calls: new Map() }
+  const known = looks.get(context) ?? { loads: 0, payloads: new Map(), trails: new Map(), calls: new Map() }
   looks.set(context, known)
   return known
 }
 
-function once<K, V>(map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
-  const made = map.get(key) ?? make()
+/**
+ * Counts objects that a request loads. Throws BAD_INPUT beyond `LIMITS.operatorLoadsPerRequestMax`: lists of lists multiply, and every load
+ * is a statement that calls of agents wait behind.
+ */
+export function spend(context: OperatorContext, loads: number): void {
+  const known = looksOf(context)
+  known.loads += loads
+  if (known.loads > LIMITS.operatorLoadsPerRequestMax) {
+    throw new GatewayError('BAD_INPUT', `the query loads more than ${LIMITS.operatorLoadsPerRequestMax} objects: ask for fewer at a time`)
+  }
+}
+
+function once<K, V>(context: OperatorContext, map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+  const known = map.get(key)
+  if (known) return known
+  spend(context, 1)
+  const made = make()
   map.set(key, made)
   return made
 }
 
 /** Whether the payload of this call may be shown to who asks. */
 export const mayView = (context: OperatorContext, call: Call): Promise<boolean> =>
-  once(looksOf(context).payloads, call.id, () => context.cases.mayViewPayload(context.by, call))
+  once(context, looksOf(context).payloads, call.id, () => context.cases.mayViewPayload(context.by, call))
 
 /** The call's entries, with or without payloads. */
 export const trailOf = (context: OperatorContext, id: CallId, payloads: boolean): Promise<readonly Entry[]> =>
-  once(looksOf(context).trails, `${id} ${payloads}`, () => context.cases.trail(context.by, id, payloads))
+  once(context, looksOf(context).trails, `${id} ${payloads}`, () => context.cases.trail(context.by, id, payloads))
 
 /** A call by its id, where who asks may see it. */
 export const callOf = (context: OperatorContext, id: CallId): Promise<Call | undefined> =>
-  once(looksOf(context).calls, id, () => context.cases.call(context.by, id))
+  once(context, looksOf(context).calls, id, () => context.cases.call(context.by, id))
