@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto'
+import { type Fault, GatewayError } from '../../gateway/core/errors.ts'
+import { canonicalJson, type JsonValue } from '../../gateway/core/json.ts'
+import { namespaceOf, type Operation } from '../../gateway/core/operation.ts'
+import type { PolicySource } from '../../gateway/ports/policy-source.ts'
+import type { Cedar, CedarEngine, CedarSchema } from './cedar.ts'
+import { cedarSchema, contextShape, sortedOperations } from './cedar-schema.ts'
+import { type LoadedPolicy, loadPolicies } from './load-policies.ts'
+import { canApply, type Slice, sliceOperations } from './slice.ts'
+
+/** A policy set that holds: parsed, linted, validated against the operations, and cut into slices. */
+export interface Compiled {
+  readonly policySet: string
+  readonly policies: readonly LoadedPolicy[]
+  readonly byId: ReadonlyMap<string, LoadedPolicy>
+  readonly operations: readonly Operation[]
+  readonly slices: readonly Slice[]
+  readonly sliceOf: ReadonlyMap<string, Slice>
+}
+
+/** The Cedar schema of every operation: what policies are validated against. */
+export const fullSchema = (operations: readonly Operation[]): CedarSchema => cedarSchema({ operations, context: contextShape })
+
+/** Throws CONFIG_INVALID with every fault, each at `path:line:column`. */
+export function compilePolicies(source: PolicySource, engine: CedarEngine): Compiled {
+  const operations = sortedOperations(source.catalogue)
+  const faults: Fault[] = businessTypeFaults(operations)
+  const { policies, faults: loadFaults } = loadPolicies(source, engine)
+  faults.push(...loadFaults)
+  const schema = fullSchema(operations)
+  if (!faults.some(({ pointer }) => pointer.startsWith('operations/'))) faults.push(...validateAll(policies, operations, schema, engine))
+  if (faults.length > 0) {
+    const [{ pointer, message } = { pointer: '', message: '' }] = faults
+    const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
+    throw new GatewayError('CONFIG_INVALID', `faulty policies: ${pointer}: ${message}${more}`, { faults })
+  }
+  const { slices, of } = sliceOperations(policies, operations)
+  const texts = policies.map(({ id, connector, text }): JsonValue => [id, connector, text])
+  const policySet = createHash('sha256')
+    .update(canonicalJson([texts, schema as unknown as JsonValue]))
+    .digest('hex')
+  return { policySet, policies, byId: new Map(policies.map((p) => [p.id, p])), operations, slices, sliceOf: of }
+}
+
+function businessTypeFaults(operations: readonly Operation[]): Fault[] {
+  return operations.flatMap(({ id, businessKey }) => {
+    if (!businessKey || /^[A-Z][A-Za-z0-9]{0,63}$/.test(businessKey.type)) return []
+    const message = `the business key's type \`${businessKey.type}\` is malformed: use letters and digits, starting with a capital letter`
+    return [{ pointer: `operations/${id}/businessKey/type`, message }]
+  })
+}
+
+/** Organisation policies against all operations, a connector's against its own alone. */
+function validateAll(policies: readonly LoadedPolicy[], operations: readonly Operation[], full: CedarSchema, engine: CedarEngine): Fault[] {
+  const faults: Fault[] = []
+  for (const connector of new Set(policies.map((policy) => policy.connector))) {
+    const own = policies.filter((policy) => policy.connector === connector)
+    const reached = connector === null ? operations : operations.filter((operation) => operation.connector === connector)
+    const schema: CedarSchema = connector === null ? full : pick(full, ['Gatehouse', namespaceOf(connector)])
+    faults.push(...validate(own, reached, schema, engine))
+  }
+  return faults
+}
+
+const pick = (schema: CedarSchema, names: readonly string[]): CedarSchema =>
+  Object.fromEntries(Object.entries(schema).filter(([name]) => names.includes(name)))
+
+function validate(policies: readonly LoadedPolicy[], operations: readonly Operation[], schema: CedarSchema, engine: CedarEngine): Fault[] {
+  const texts = Object.fromEntries(policies.map((policy) => [policy.id, policy.text]))
+  const answer = engine.with((api) => api.validate({ schema, policies: { staticPolicies: texts } }))
+  if (answer.type === 'failure') return answer.errors.map((error) => ({ pointer: 'policies', message: sentence(error) }))
+  const byId = new Map(policies.map((policy) => [policy.id, policy]))
+  const place = ({ policyId, error }: Cedar.ValidationError): Fault => {
+    const policy = byId.get(policyId)
+    return {
+      pointer: policy?.place(error.sourceLocations?.[0]?.start ?? 0) ?? 'policies',
+      message: `policy \`${policyId}\`: ${sentence(error)}`,
+    }
+  }
+  const wrong = new Set(answer.validationErrors.map(({ policyId }) => policyId))
+  const idle = answer.validationWarnings.filter(({ policyId, error }) => {
+    const policy = byId.get(policyId)
+    return policy && !wrong.has(policyId) && isFault(error.message, policy, operations)
+  })
+  return distinct([...answer.validationErrors.map(place), ...idle.map(place)])
+}
+
+/**
+ * A control that cannot bind refuses to start: a policy that is false for every request of the operations it names. An organisation's rule about
+ * operations that it does not have (yet) is no fault. Look-alike and direction-changing characters always are.
+ */
+function isFault(warning: string, policy: LoadedPolicy, operations: readonly Operation[]): boolean {
+  if (/BIDI|mixed scripts|confusable/.test(warning)) return true
+  if (warning.includes('unable to find an applicable action')) return policy.connector !== null
+  return warning.includes('policy is impossible') && operations.some((operation) => canApply(policy, operation))
+}
+
+const REMEDIES: readonly [RegExp, string][] = [
+  [/unable to find an applicable action/, 'name an operation of this connector, and a resource that it has'],
+  [/policy is impossible/, 'no call can ever match it, correct the condition or remove the policy'],
+  [/BIDI|mixed scripts|confusable/, 'write it in one script, without invisible characters'],
+  [/types .* are not compatible|unexpected type/, 'compare values of one type; a `number` is a decimal: `decimal("1000.0")`'],
+]
+
+function sentence({ message, help }: Cedar.DetailedError): string {
+  const cause = message.replace(/^for policy `[^`]*`, /, '')
+  const remedy = help ?? REMEDIES.find(([pattern]) => pattern.test(message))?.[1]
+  return remedy ? `${cause}: ${remedy}` : cause
+}
+
+/** One place and sentence once: the validator repeats itself for every kind of principal. */
+function distinct(faults: readonly Fault[]): Fault[] {
+  return [...new Map(faults.map((fault) => [`${fault.pointer} ${fault.message}`, fault])).values()]
+}

@@ -1,0 +1,205 @@
+import { LRUCache } from 'lru-cache'
+import type { Decision, Verdict } from '../../gateway/core/decision.ts'
+import type { OperationId } from '../../gateway/core/ids.ts'
+import type { JsonObject } from '../../gateway/core/json.ts'
+import type { Person, Principal } from '../../gateway/core/principal.ts'
+import { reservedKeys } from '../../gateway/core/reserved-keys.ts'
+import { LIMITS } from '../../gateway/limits.ts'
+import type { Decider, Explanation, PolicyText, Question } from '../../gateway/ports/decider.ts'
+import type { PolicySource } from '../../gateway/ports/policy-source.ts'
+import { CedarEngine, type EngineFault, engineVersion } from './cedar.ts'
+import { type Compiled, compilePolicies } from './compile.ts'
+import { CannotEncode } from './encode.ts'
+import type { LoadedPolicy } from './load-policies.ts'
+import { ask, Plan, type PlannedRequest, type Surroundings } from './plan.ts'
+import type { Slice } from './slice.ts'
+import { policyError, stricter, verdictOf } from './verdict.ts'
+import { Visibility } from './visibility.ts'
+
+export interface DeciderOptions {
+  /** Called when the policy engine broke down under a question and was replaced; the question itself was denied. For log and alarm. */
+  onFault?: EngineFault
+}
+
+/**
+ * Compiles policies into a decider. Throws CONFIG_INVALID with every fault, each with `path:line:column`, its cause and a remedy.
+ * The decider owns its engine: building another leaves it working, and dropping it gives all of its memory back.
+ */
+export function createDecider(source: PolicySource, options: DeciderOptions = {}): Decider {
+  const engine = new CedarEngine(options.onFault)
+  return new CedarDecider(source, engine, compilePolicies(source, engine))
+}
+
+/** One operation's questions: to the policies in force and, where there are any, to the shadows. */
+interface Route {
+  slice: Slice
+  main: Plan
+  shadow: Plan | undefined
+}
+
+const allOf = (slice: Slice): string => `${slice.id}:all`
+const permitsOf = (slice: Slice): string => `${slice.id}:permits`
+const shadowsOf = (slice: Slice): string => `${slice.id}:shadows`
+
+const texts = (policies: readonly LoadedPolicy[]): Record<string, string> => Object.fromEntries(policies.map(({ id, text }) => [id, text]))
+
+class CedarDecider implements Decider {
+  readonly policySet: string
+  readonly #engine: CedarEngine
+  readonly #engineVersion: string
+  readonly #compiled: Compiled
+  readonly #routes = new Map<string, Route>()
+  readonly #operations: PolicySource['catalogue']['operations']
+  readonly #around: Surroundings
+  readonly #visibility: Visibility
+  readonly #memo = new LRUCache<string, Decision>({ max: LIMITS.decisionMemoEntriesMax, maxSize: LIMITS.decisionMemoCharsMax })
+
+  constructor(source: PolicySource, engine: CedarEngine, compiled: Compiled) {
+    this.#engine = engine
+    this.#engineVersion = engineVersion(engine)
+    this.#compiled = compiled
+    this.#operations = source.catalogue.operations
+    this.policySet = compiled.policySet
+    this.#around = {
+      connectors: new Map(source.catalogue.connectors.map((connector) => [connector.name, connector])),
+      people: new Map(source.people.map((person) => [person.name, person])),
+    }
+    this.#visibility = new Visibility(compiled, engine, this.#around)
+    // The rest is made when it is first asked for: about a millisecond an operation.
+    for (const { id } of compiled.operations.slice(0, LIMITS.policyRoutesWarmMax)) {
+      const route = this.#route(id)
+      if (route) this.#prepare(route)
+    }
+  }
+
+  decide(question: Question): Decision {
+    const route = this.#route(question.operation.id)
+    if (!route || route.main.operation.version !== question.operation.version)
+      return this.#unasked(question, 'the operation is not the one that the policies were checked against')
+    const reserved = reservedKeys(question.input)
+    if (reserved.length > 0)
+      return this.#unasked(
+        question,
+        `reserved key at ${reserved
+          .slice(0, 10)
+          .map((pointer) => `\`${pointer}\``)
+          .join(', ')}`,
+      )
+    try {
+      return this.#remembered(route, route.main.request(question), question)
+    } catch (error) {
+      return this.#unasked(question, error instanceof CannotEncode ? error.message : 'the policy engine broke down under this question')
+    }
+  }
+
+  visible(principal: Principal, person?: Person): ReadonlySet<OperationId> {
+    return this.#visibility.visible(principal, person)
+  }
+
+  policies(): readonly PolicyText[] {
+    return this.#compiled.policies.map(policyText)
+  }
+
+  explain(question: Question): Explanation {
+    const decision = this.decide(question)
+    const { verdict } = decision
+    const determining = verdict.policies.flatMap((id) => this.#compiled.byId.get(id) ?? []).map(policyText)
+    return { decision, determining, ...(verdict.effect === 'deny' && { reason: verdict.reason }) }
+  }
+
+  /** A decision depends on the request alone, so equal requests to one operation share one. */
+  #remembered(route: Route, request: PlannedRequest, question: Question): Decision {
+    const shadowRequest = this.#shadowRequest(route, question)
+    const key = JSON.stringify([request, shadowRequest ?? null])
+    const known = this.#memo.get(key)
+    if (known) return known
+    const schema = this.#prepare(route)
+    const decision = frozen({
+      verdict: this.#verdict(route, schema, request),
+      evidence: this.#evidence(request as unknown as JsonObject, this.#shadows(route, shadowRequest)),
+    })
+    this.#memo.set(key, decision, { size: 2 * key.length + 1 })
+    return decision
+  }
+
+  #verdict(route: Route, schema: string, request: PlannedRequest): Verdict {
+    return request.principals
+      .map((principal) =>
+        verdictOf(
+          ask(this.#engine, allOf(route.slice), schema, request, principal),
+          () => ask(this.#engine, permitsOf(route.slice), schema, request, principal),
+          this.#compiled.byId,
+        ),
+      )
+      .reduce(stricter)
+  }
+
+  #shadowRequest({ shadow }: Route, question: Question): PlannedRequest | 'cannot be encoded' | undefined {
+    try {
+      return shadow?.request(question)
+    } catch {
+      return 'cannot be encoded'
+    }
+  }
+
+  /** The shadows that would have refused: they matched, failed, or look at a value that policy cannot hold. */
+  #shadows({ shadow, slice }: Route, request: PlannedRequest | 'cannot be encoded' | undefined): readonly string[] {
+    if (!shadow || request === undefined) return []
+    const everyOne = slice.shadows.map(({ id }) => id)
+    if (request === 'cannot be encoded') return everyOne
+    try {
+      const schema = shadow.prepare(this.#engine)
+      this.#engine.ensurePolicySet(shadowsOf(slice), () => texts(slice.shadows))
+      const answers = request.principals.map((principal) => ask(this.#engine, shadowsOf(slice), schema, request, principal))
+      if (answers.some(({ refused }) => refused)) return everyOne
+      return [...new Set(answers.flatMap(({ reason, failed }) => [...reason, ...failed]))].sort()
+    } catch {
+      return everyOne
+    }
+  }
+
+  #evidence(request: JsonObject, shadow: readonly string[]): Decision['evidence'] {
+    return { policySet: this.policySet, engine: this.#engineVersion, request, shadow }
+  }
+
+  /** A denial without a question to the engine; nothing that could not be encoded stands in the evidence. */
+  #unasked({ operation, principal }: Question, error: string): Decision {
+    // Names of properties are the agent's: what has no canonical form could not be recorded.
+    const notAsked = error.toWellFormed()
+    const asked: JsonObject = { agent: principal.agent.name, operation: operation.id, notAsked }
+    return frozen({ verdict: policyError(notAsked), evidence: this.#evidence(asked, []) })
+  }
+
+  #route(id: OperationId): Route | undefined {
+    const known = this.#routes.get(id)
+    if (known) return known
+    const slice = this.#compiled.sliceOf.get(id)
+    const operation = this.#operations.get(id)
+    if (!slice || !operation) return undefined
+    const shadow = slice.shadows.length === 0 ? undefined : new Plan(operation, slice.shadows, 'shadow', this.#around)
+    const route: Route = { slice, main: new Plan(operation, slice.policies, 'main', this.#around), shadow }
+    this.#routes.set(id, route)
+    return route
+  }
+
+  /** Preparses what a route's questions need, where that has not happened yet. Returns the name of their schema. */
+  #prepare({ slice, main }: Route): string {
+    this.#engine.ensurePolicySet(allOf(slice), () => texts(slice.policies))
+    this.#engine.ensurePolicySet(permitsOf(slice), () => texts(slice.policies.filter(({ effect }) => effect === 'permit')))
+    return main.prepare(this.#engine)
+  }
+}
+
+/** What of a loaded policy is for people. */
+function policyText({ id, file, line, effect, text, hash, annotations }: LoadedPolicy): PolicyText {
+  return { id, file, line, effect, text, hash, annotations }
+}
+
+/** Frozen through and through, since a decision is shared by all equal questions. */
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    Object.values(value).forEach(frozen)
+  }
+  return value
+}

@@ -1,0 +1,173 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
+
+/** Which parts of a record a set of policies looks at. `whole` means everything below. */
+export interface ReadTree {
+  whole: boolean
+  readonly children: Map<string, ReadTree>
+}
+
+export interface EntityName {
+  type: string
+  id: string
+}
+
+/** Everything a policy's conditions and scope look at. Over-approximates: what it does not list cannot change the policy's result. */
+export interface Reads {
+  readonly context: ReadTree
+  /** Names of entity attributes, whatever the entity. */
+  readonly attributes: Set<string>
+  /** Entities named outright, in scope and conditions. */
+  readonly entities: EntityName[]
+  readonly functions: Set<string>
+  /** The conditions mention `action`. */
+  action: boolean
+  /** `in`, `has` or an attribute of something that is not reached from principal, action, resource or context. */
+  rootless: boolean
+}
+
+export const newReadTree = (): ReadTree => ({ whole: false, children: new Map() })
+
+const newReads = (): Reads => ({
+  context: newReadTree(),
+  attributes: new Set(),
+  entities: [],
+  functions: new Set(),
+  action: false,
+  rootless: false,
+})
+
+function addPath(tree: ReadTree, path: readonly string[]): void {
+  let at = tree
+  for (const name of path) {
+    if (at.whole) return
+    at = childOf(at, name)
+  }
+  at.whole = true
+}
+
+/** Adds all that `from` reads to `into`. */
+export function mergeReadTree(into: ReadTree, from: ReadTree): void {
+  into.whole ||= from.whole
+  for (const [name, child] of from.children) mergeReadTree(childOf(into, name), child)
+}
+
+function childOf(tree: ReadTree, name: string): ReadTree {
+  const child = tree.children.get(name) ?? newReadTree()
+  tree.children.set(name, child)
+  return child
+}
+
+/** The union of what several policies read. */
+export function mergeReads(all: Iterable<Reads>): Reads {
+  const merged = newReads()
+  for (const reads of all) {
+    mergeReadTree(merged.context, reads.context)
+    for (const name of reads.attributes) merged.attributes.add(name)
+    merged.entities.push(...reads.entities)
+    for (const name of reads.functions) merged.functions.add(name)
+    merged.action ||= reads.action
+    merged.rootless ||= reads.rootless
+  }
+  return merged
+}
+
+/** The operator and operand of an expression in Cedar's JSON policy format: an object with exactly one member. */
+function operation(expr: JsonValue): [op: string, body: JsonValue] {
+  if (!isJsonObject(expr)) return ['', null]
+  const [entry] = Object.entries(expr)
+  return entry ?? ['', null]
+}
+
+const member = (body: JsonValue, name: string): JsonValue => (isJsonObject(body) ? (body[name] ?? null) : null)
+const OPERANDS = ['arg', 'left', 'right', 'if', 'then', 'else', 'in'] as const
+
+/** The expressions directly below one. */
+function operands(op: string, body: JsonValue): JsonValue[] {
+  if (op === 'Value' || op === 'Var' || op === 'Slot') return []
+  if (Array.isArray(body)) return body
+  if (!isJsonObject(body)) return []
+  if (op === 'Record') return Object.values(body)
+  return OPERANDS.flatMap((name) => (body[name] === undefined ? [] : [body[name]]))
+}
+
+/** `context.input.amount` as its variable and path; undefined for anything that does not start at a variable. */
+function chain(expr: JsonValue): { variable: string; path: string[] } | undefined {
+  const [op, body] = operation(expr)
+  if (op === 'Var' && typeof body === 'string') return { variable: body, path: [] }
+  if (op !== '.') return undefined
+  const left = chain(member(body, 'left'))
+  const attribute = member(body, 'attr')
+  return left && typeof attribute === 'string' ? { variable: left.variable, path: [...left.path, attribute] } : undefined
+}
+
+function addChain(reads: Reads, { variable, path }: { variable: string; path: string[] }): void {
+  if (variable === 'action') reads.action = true
+  if (variable === 'context') addPath(reads.context, path)
+  // The subject is an entity, so below it stand entity attributes.
+  if (variable !== 'context' || path[0] === 'subject') for (const name of path) reads.attributes.add(name)
+}
+
+function visit(reads: Reads, expr: JsonValue): void {
+  const [op, body] = operation(expr)
+  const whole = chain(expr)
+  if (whole) addChain(reads, whole)
+  else if (op === 'Value') addEntities(reads, body)
+  else if (op === '.' || op === 'has' || op === 'in' || op === 'is') visitAsked(reads, op, body)
+  else {
+    if (Array.isArray(body) && op !== 'Set') reads.functions.add(op)
+    for (const operand of operands(op, body)) visit(reads, operand)
+  }
+}
+
+/** Operators that ask something of their left side: what that is must be clear from the policy's text. */
+function visitAsked(reads: Reads, op: string, body: JsonValue): void {
+  const left = member(body, 'left')
+  const start = chain(left)
+  if (!start) reads.rootless = true
+  const attribute = member(body, 'attr')
+  const names = (Array.isArray(attribute) ? attribute : [attribute]).filter((name) => typeof name === 'string')
+  if (start && op === 'has') addChain(reads, { variable: start.variable, path: [...start.path, ...names] })
+  else visit(reads, left)
+  for (const name of ['right', 'in']) if (isJsonObject(body) && body[name] !== undefined) visit(reads, body[name])
+}
+
+function addEntities(reads: Reads, value: JsonValue): void {
+  if (Array.isArray(value)) for (const item of value) addEntities(reads, item)
+  if (!isJsonObject(value)) return
+  const { type, id } = isJsonObject(value.__entity) ? value.__entity : value
+  if (typeof type === 'string' && typeof id === 'string') reads.entities.push({ type, id })
+}
+
+/** What one policy, in Cedar's JSON policy format, looks at. */
+export function readsOf(policy: JsonObject): Reads {
+  const reads = newReads()
+  for (const part of ['principal', 'action', 'resource']) {
+    const scope = member(policy, part)
+    for (const holder of [scope, member(scope, 'in')]) {
+      addEntities(reads, member(holder, 'entity'))
+      addEntities(reads, member(holder, 'entities'))
+    }
+  }
+  const conditions = member(policy, 'conditions')
+  for (const condition of Array.isArray(conditions) ? conditions : []) visit(reads, member(condition, 'body'))
+  return reads
+}
+
+/** The policy with every mention of `context` replaced by an unknown, for partial evaluation. */
+export function withUnknownContext(policy: JsonObject): JsonObject {
+  const conditions = policy.conditions
+  const replaced = (Array.isArray(conditions) ? conditions : []).map((c) => (isJsonObject(c) ? { ...c, body: replace(c.body ?? null) } : c))
+  return { ...policy, conditions: replaced }
+}
+
+function replace(expr: JsonValue): JsonValue {
+  const [op, body] = operation(expr)
+  if (op === 'Var') return body === 'context' ? { unknown: [{ Value: 'context' }] } : expr
+  if (op === 'Value' || op === 'Slot') return expr
+  if (Array.isArray(body)) return { [op]: body.map(replace) }
+  if (!isJsonObject(body)) return expr
+  const entries = Object.entries(body)
+  if (op === 'Record') return { Record: Object.fromEntries(entries.map(([name, value]) => [name, replace(value)])) }
+  const isOperand = (name: string): boolean => (OPERANDS as readonly string[]).includes(name)
+  return { [op]: Object.fromEntries(entries.map(([name, value]) => [name, isOperand(name) ? replace(value) : value])) }
+}

@@ -1,0 +1,165 @@
+import { isJsonObject, type JsonValue } from '../../gateway/core/json.ts'
+import { namespaceOf, type Operation } from '../../gateway/core/operation.ts'
+import type { PolicySource } from '../../gateway/ports/policy-source.ts'
+import { CedarEngine } from './cedar.ts'
+import { cedarSchema, contextShape } from './cedar-schema.ts'
+import { type Compiled, compilePolicies } from './compile.ts'
+import type { LoadedPolicy } from './load-policies.ts'
+import { ask, type EntityUid, type PlannedRequest } from './plan.ts'
+import { nearest } from './policy-text.ts'
+import { type Answer, verdictOf } from './verdict.ts'
+
+/** A file of policy tests: a JSON array in the format of `cedar run-tests`. */
+export interface PolicyTestFile {
+  path: string
+  text: string
+}
+
+export interface PolicyTestResult {
+  passed: number
+  failed: { file: string; name: string; message: string }[]
+}
+
+/**
+ * Runs tests in the format of `cedar run-tests`: `{name, request: {principal, action, resource, context}, entities, decision, reason, num_errors}`.
+ * Each test asks the policies that are in force for its operation, as the decider does; `context` and entity attributes need only what these
+ * policies look at, but what is there must fit the schema. A test expects a permit (`allow`), a hold (`deny` whose `reason` lists only `@hold`
+ * policies) or a denial (`deny` otherwise); its `reason` must be among the determining policies. Throws CONFIG_INVALID where the policies
+ * themselves are faulty; a malformed test fails.
+ */
+export function runPolicyTests(source: PolicySource, files: readonly PolicyTestFile[]): PolicyTestResult {
+  const engine = new CedarEngine()
+  const compiled = compilePolicies(source, engine)
+  const result: PolicyTestResult = { passed: 0, failed: [] }
+  for (const { path: file, text } of files) {
+    const tests = parse(text)
+    if (!Array.isArray(tests)) {
+      result.failed.push({ file, name: '(file)', message: 'the file is not a JSON array of tests' })
+      continue
+    }
+    tests.forEach((test, index) => {
+      const name = isJsonObject(test) && typeof test.name === 'string' ? test.name : `test ${index + 1}`
+      const message = failure(() => runTest(test, compiled, engine))
+      if (message === undefined) result.passed += 1
+      else result.failed.push({ file, name, message })
+    })
+  }
+  return result
+}
+
+/** Thrown inside a test: its sentence is the failure. */
+class TestFailure extends Error {}
+
+function parse(text: string): JsonValue | undefined {
+  try {
+    return JSON.parse(text) as JsonValue
+  } catch {
+    return undefined
+  }
+}
+
+function failure(run: () => void): string | undefined {
+  try {
+    run()
+    return undefined
+  } catch (error) {
+    return error instanceof TestFailure ? error.message : 'the policy engine broke down under this test'
+  }
+}
+
+interface PolicyTest {
+  request: PlannedRequest
+  operation: Operation
+  decision: 'allow' | 'deny'
+  reason: readonly string[]
+  errors: number
+}
+
+const KEYS = ['name', 'request', 'entities', 'decision', 'reason', 'num_errors']
+
+function readTest(test: JsonValue, { operations, byId }: Compiled): PolicyTest {
+  if (!isJsonObject(test)) throw new TestFailure('a test is an object')
+  for (const key of Object.keys(test)) if (!KEYS.includes(key)) throw new TestFailure(`unknown key \`${key}\`: use ${KEYS.join(', ')}`)
+  const { request, entities, decision, reason = [], num_errors: errors = 0 } = test
+  if (!isJsonObject(request)) throw new TestFailure('`request` is missing: give principal, action, resource and context')
+  if (decision !== 'allow' && decision !== 'deny') throw new TestFailure('`decision` is neither `allow` nor `deny`')
+  if (!Array.isArray(reason) || !reason.every((id) => typeof id === 'string')) throw new TestFailure('`reason` is not a list of policy ids')
+  if (!Array.isArray(entities)) throw new TestFailure('`entities` is not a list of entities')
+  if (typeof errors !== 'number') throw new TestFailure('`num_errors` is not a number')
+  for (const id of reason)
+    if (!byId.has(id)) throw new TestFailure(`\`reason\` names the unknown policy \`${id}\`${meant(id, byId.keys())}`)
+  const action = uid(request.action, 'action')
+  const operation = operations.find((o) => action.type === `${namespaceOf(o.connector)}::Action` && action.id === o.name)
+  if (!operation) {
+    const names = operations.map((o) => `${namespaceOf(o.connector)}::Action::"${o.name}"`)
+    throw new TestFailure(`there is no operation \`${String(request.action)}\`${meant(String(request.action), names)}`)
+  }
+  const context = isJsonObject(request.context) ? request.context : {}
+  const principals = [uid(request.principal, 'principal')]
+  const planned = {
+    principals,
+    action,
+    resource: uid(request.resource, 'resource'),
+    context,
+    entities: entities as PlannedRequest['entities'],
+  }
+  return { request: planned, operation, decision, reason, errors }
+}
+
+function meant(word: string, candidates: Iterable<string>): string {
+  const near = nearest(word, candidates)
+  return near ? `: did you mean \`${near}\`?` : ''
+}
+
+/** Reads `Type::"id"`. */
+function uid(value: JsonValue | undefined, what: string): EntityUid {
+  const match = typeof value === 'string' ? /^([A-Za-z_]\w*(?:::[A-Za-z_]\w*)*)::("(?:[^"\\]|\\.)*")$/.exec(value.trim()) : null
+  const id = match?.[2] === undefined ? undefined : parse(match[2])
+  if (match?.[1] === undefined || typeof id !== 'string') throw new TestFailure(`\`${what}\` is not of the form \`Type::"id"\``)
+  return { type: match[1], id }
+}
+
+function runTest(raw: JsonValue, compiled: Compiled, engine: CedarEngine): void {
+  const test = readTest(raw, compiled)
+  const { request, operation, reason } = test
+  const slice = compiled.sliceOf.get(operation.id)
+  const schema = `test:${operation.id}`
+  engine.ensureSchema(schema, () => cedarSchema({ operations: [operation], context: contextShape, relaxed: true }))
+  const askSet = (which: string, policies: readonly LoadedPolicy[]): Answer => {
+    const set = `${slice?.id}:${which}`
+    engine.ensurePolicySet(set, () => Object.fromEntries(policies.map(({ id, text }) => [id, text])))
+    const [principal = { type: '', id: '' }] = request.principals
+    const answer = ask(engine, set, schema, request, principal)
+    if (answer.refused) throw new TestFailure(answer.errors.join('; '))
+    return answer
+  }
+  const policies = slice?.policies ?? []
+  const all = askSet('all', policies)
+  const verdict = verdictOf(
+    all,
+    () =>
+      askSet(
+        'permits',
+        policies.filter((p) => p.effect === 'permit'),
+      ),
+    compiled.byId,
+  )
+  compare(test, all, verdict.effect, compiled.byId)
+  const missing = reason.filter((id) => !all.reason.includes(id))
+  if (missing.length > 0) throw new TestFailure(`\`${missing.join('`, `')}\` did not decide; these did: ${list(all.reason)}`)
+}
+
+const list = (ids: readonly string[]): string => (ids.length === 0 ? 'none' : `\`${ids.join('`, `')}\``)
+
+function compare({ decision, reason, errors }: PolicyTest, all: Answer, effect: string, byId: Compiled['byId']): void {
+  if (all.failed.length !== errors) {
+    throw new TestFailure(
+      `expected ${errors} evaluation errors, got ${all.failed.length}${all.errors.length > 0 ? `: ${all.errors.join('; ')}` : ''}`,
+    )
+  }
+  const held = reason.length > 0 && reason.every((id) => byId.get(id)?.hold !== undefined)
+  const expected = decision === 'allow' ? 'permit' : held ? 'hold' : 'deny'
+  if (effect === expected) return
+  const hint = effect === 'hold' ? ', list the `@hold` policies in `reason` to expect a hold' : ''
+  throw new TestFailure(`expected ${expected}, got ${effect} by ${list(all.reason)}${hint}`)
+}
