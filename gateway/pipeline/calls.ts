@@ -66,7 +66,6 @@ export function createCalls(parts: Parts): Calls & { close(): void } {
           why: 'cancelled by its agent',
         }))
       if (!changed) throw new GatewayError('HOLD_NOT_OPEN', `call \`${id}\` is ${call.state} and cannot be cancelled`)
-      parts.bus.publish({ kind: 'call', id })
     },
     delivered: (id) => {
       if (line.handOvers.delete(id)) parts.recorder.delivered(id)

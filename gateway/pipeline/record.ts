@@ -2,7 +2,6 @@ import type { Call, CallState, Outcome, StoredResult } from '../core/call.ts'
 import { after } from '../core/clock.ts'
 import { type Decision, unreachable } from '../core/decision.ts'
 import type { CallRequest } from '../core/entry.ts'
-import { GatewayError } from '../core/errors.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId, IntentId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
@@ -162,8 +161,8 @@ export async function recordIntent(
 }
 
 /**
- * Writes the outcome. False where the record is away: the answer is then withheld, the call counts as in doubt, and the outcome is tried again in the
- * background for as long as this process lives, so that what is known is not lost with a short outage.
+ * Writes the outcome. False where the record is away: the answer is then withheld and the call counts as in doubt, until the recorder, which never gives
+ * an outcome up while the process lives, has written it.
  */
 export async function recordOutcome(
   parts: Parts,
@@ -186,33 +185,9 @@ export async function recordOutcome(
   try {
     await parts.recorder.finish(finished)
   } catch (error) {
-    parts.telemetry.log.error({ callId: run.callId, error }, 'an outcome could not be recorded and is tried again')
-    void retry(parts, finished)
+    parts.telemetry.log.error({ callId: run.callId, error }, 'an outcome is not recorded yet')
     return false
   }
   parts.onStage('outcome-recorded')
-  parts.bus.publish({ kind: 'call', id: run.callId })
   return true
-}
-
-let outcomesWaiting = 0
-
-async function retry(parts: Parts, finished: Parameters<Parts['recorder']['finish']>[0]): Promise<void> {
-  if (outcomesWaiting >= LIMITS.outcomesWaitingMax) return
-  outcomesWaiting++
-  try {
-    for (let tries = 0; tries < LIMITS.outcomeTriesMax; tries++) {
-      await new Promise((wake) => setTimeout(wake, LIMITS.outcomeRetryMs).unref())
-      try {
-        await parts.recorder.finish(finished)
-        return parts.bus.publish({ kind: 'call', id: finished.callId })
-      } catch (error) {
-        if (!(error instanceof GatewayError) || error.code !== 'UNAVAILABLE') throw error
-      }
-    }
-  } catch (error) {
-    parts.telemetry.log.error({ callId: finished.callId, error }, 'an outcome is lost; the call will be in doubt')
-  } finally {
-    outcomesWaiting--
-  }
 }

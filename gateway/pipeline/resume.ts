@@ -111,7 +111,6 @@ type Ending = Pick<HoldChange, 'to' | 'callState'> & { why: string; replacement?
 
 async function end(parts: Parts, call: Call, hold: Hold, ending: Ending): Promise<null> {
   await parts.recorder.changeHold({ hold: hold.id, callId: call.id, by: 'gateway', ...ending })
-  parts.bus.publish({ kind: 'call', id: call.id })
   return null
 }
 
@@ -148,7 +147,6 @@ export function createReleaser(parts: Parts, releasesMax: number, pollMs: number
         by: 'gateway',
         why: 'nobody approved in time',
       })
-      parts.bus.publish({ kind: 'call', id: hold.callId })
     }
     for (const hold of await parts.store.releasable(releasesMax)) start(hold.id)
   }
