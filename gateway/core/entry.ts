@@ -31,6 +31,10 @@ export type EntryBody =
   | { kind: 'hold.opened'; hold: Hold }
   | { kind: 'hold.changed'; hold: HoldId; from: HoldState; to: HoldState; by: string; why?: string }
   | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string }
+  /** A call that was permitted and ends without an intent. */
+  | { kind: 'cancelled'; by: string; why: string }
+  /** The process that wrote the call's intent is gone: the call is in doubt from here on. */
+  | { kind: 'lapsed'; process: string }
   | { kind: 'resolved'; by: string; effect: 'HAPPENED' | 'DID_NOT_HAPPEN'; evidence: string }
   | {
       kind: 'refused'

@@ -1,0 +1,137 @@
+import type { CallId } from '../core/ids.ts'
+import type { Batch, Unit, UnitResult } from '../ports/batch-writer.ts'
+import type { NewCallResult } from '../ports/recorder.ts'
+import { type HotUnit, isHot, type Loser } from './batch-statement.ts'
+import { isOutage, isOverload, isUniqueViolation, unavailable } from './outage.ts'
+import type { PendingEntry } from './entries.ts'
+import { applyUnit, lockGuards } from './units.ts'
+import { entriesOf } from './unit-entries.ts'
+import type { Writer } from './writer.ts'
+
+interface Indexed<U extends Unit = Unit> {
+  index: number
+  unit: U
+}
+
+interface Hot extends Indexed<HotUnit> {
+  entries: readonly PendingEntry[]
+}
+
+const failed = (error: unknown): UnitResult => ({ kind: 'failed', error })
+
+/** The things of which one hot statement writes at most one. */
+function claims(unit: Unit): string[] {
+  if (unit.kind === 'finish') return [`call ${unit.unit.callId}`]
+  if (unit.kind !== 'admit') return []
+  const { idempotency, joinKey, call } = unit.unit
+  return [`call ${call.id}`, ...(idempotency ? [`key ${idempotency.scope}`] : []), ...(joinKey === null ? [] : [`join ${joinKey}`])]
+}
+
+/**
+ * Three rounds: hot units that do not meet each other; those that met one (by now it is written, so they find it like any later transaction
+ * would); and the rest, one after the other in a transaction.
+ */
+function roundsOf(units: readonly Unit[]): { first: Hot[]; second: Hot[]; slow: Indexed[] } {
+  const claimed = new Set<string>()
+  const first: Hot[] = []
+  const second: Hot[] = []
+  const slow: Indexed[] = []
+  for (const [index, unit] of units.entries()) {
+    if (!isHot(unit)) {
+      slow.push({ index, unit })
+      continue
+    }
+    const wants = claims(unit)
+    const free = wants.every((claim) => !claimed.has(claim))
+    for (const claim of wants) claimed.add(claim)
+    const hot = { index, unit, entries: entriesOf(unit) }
+    if (free) first.push(hot)
+    else second.push(hot)
+  }
+  return { first, second, slow }
+}
+
+/** Writes a batch by the contract of `BatchWriter`. */
+export async function writeUnits(writer: Writer, batch: Batch): Promise<readonly UnitResult[]> {
+  const results: UnitResult[] = batch.units.map(() => failed(unavailable(new Error('not written'))))
+  const { first, second, slow } = roundsOf(batch.units)
+  const late: Indexed[] = []
+  if (first.length > 0 || batch.delivered.length > 0) await hotRound(writer, first, batch.delivered, results, late)
+  if (second.length > 0) await hotRound(writer, second, [], results, late)
+  const rest = [...late, ...slow].sort((a, b) => a.index - b.index)
+  if (rest.length > 0) await slowRound(writer, rest, results)
+  return results
+}
+
+async function hotRound(
+  writer: Writer,
+  units: readonly Hot[],
+  delivered: readonly CallId[],
+  results: UnitResult[],
+  late: Indexed[],
+): Promise<void> {
+  try {
+    const { losers, written } = await writer.hot(
+      units.map(({ unit }) => unit),
+      units.map(({ entries }) => entries),
+      delivered,
+    )
+    const lost = new Map(losers.map((loser) => [loser.ord, loser]))
+    let admit = 0
+    for (const [position, { index, unit }] of units.entries()) {
+      const loser = unit.kind === 'admit' ? lost.get(++admit) : undefined
+      if (loser?.verdict === 'retry') late.push({ index, unit })
+      else if (loser) results[index] = { kind: 'admitted', result: resultOf(loser) }
+      else if (written(position))
+        results[index] = unit.kind === 'admit' ? { kind: 'admitted', result: { kind: 'recorded' } } : { kind: 'written' }
+    }
+  } catch (error) {
+    if (isOutage(error) || isOverload(error)) {
+      for (const { index } of units) results[index] = failed(isOutage(error) ? error : unavailable(error))
+    } else if (units.length > 1) {
+      // Something in it was refused, and all of it rolled back: halves find the culprit and spare the others.
+      const half = Math.ceil(units.length / 2)
+      await hotRound(writer, units.slice(0, half), delivered, results, late)
+      await hotRound(writer, units.slice(half), [], results, late)
+    } else {
+      for (const { index, unit } of units) {
+        if (isUniqueViolation(error)) late.push({ index, unit })
+        else results[index] = failed(error)
+      }
+    }
+  }
+}
+
+function resultOf({ verdict, other }: Loser): NewCallResult {
+  if (verdict === 'agent' || verdict === 'policies') return { kind: 'stale', what: verdict }
+  if (other === null || verdict === 'retry') throw new TypeError('a joined call has an id')
+  return { kind: verdict, callId: other }
+}
+
+async function slowRound(writer: Writer, units: readonly Indexed[], results: UnitResult[], again = true): Promise<void> {
+  try {
+    const done = await writer.transact(async (scope) => {
+      const guards = await lockGuards(
+        scope.tx,
+        units.map(({ unit }) => unit),
+      )
+      const answers: UnitResult[] = []
+      for (const { unit } of units) answers.push(await applyUnit(scope, guards, unit))
+      return answers
+    })
+    for (const [position, { index }] of units.entries()) results[index] = done[position] ?? failed(unavailable(undefined))
+  } catch (error) {
+    if (isOutage(error) || isOverload(error)) {
+      for (const { index } of units) results[index] = failed(isOutage(error) ? error : unavailable(error))
+    } else if (units.length > 1) {
+      const half = Math.ceil(units.length / 2)
+      await slowRound(writer, units.slice(0, half), results)
+      await slowRound(writer, units.slice(half), results)
+    } else if (again) {
+      // A race with another replica for a key, or a deadlock with it: the winner is visible now.
+      await slowRound(writer, units, results, false)
+    } else {
+      for (const { index } of units) results[index] = failed(error)
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import { LIMITS } from '../limits.ts'
+import type { CallStore } from '../ports/call-store.ts'
+import { callById, callsPage, lastEqualCall } from './calls.ts'
+import { entriesAfter, entriesOfCall } from './entries.ts'
+import { expiredHolds, holdById, holdsPage, releasableHolds, votesOf } from './holds.ts'
+import { reading } from './outage.ts'
+import type { Db } from './tables.ts'
+
+const bounded = (first: number): number => Math.max(0, Math.min(Math.trunc(first), LIMITS.pageRowsMax))
+
+/** Reads of the projections, by the contract of `CallStore`. Pages are cut at `LIMITS.pageRowsMax`. */
+export function callStoreOn(db: Db): CallStore {
+  return {
+    call: (id) => reading(() => callById(db, id)),
+    calls: (filter, page) => reading(() => callsPage(db, filter, { ...page, first: bounded(page.first) })),
+    lastEqual: (joinKey, before) => reading(() => lastEqualCall(db, joinKey, before)),
+    hold: (id) => reading(() => holdById(db, id)),
+    holds: (filter, page) => reading(() => holdsPage(db, filter, { ...page, first: bounded(page.first) })),
+    votes: (id) => reading(() => votesOf(db, id)),
+    entries: (callId) => reading(() => entriesOfCall(db, callId, LIMITS.pageRowsMax)),
+    entriesAfter: (position, first) => reading(() => entriesAfter(db, position, bounded(first))),
+    expiredHolds: (now, first) => reading(() => expiredHolds(db, now, bounded(first))),
+    releasable: (first) => reading(() => releasableHolds(db, bounded(first))),
+  }
+}

@@ -1,0 +1,152 @@
+import { type Selectable, sql } from 'kysely'
+import { instant } from '../core/clock.ts'
+import type { Hold, HoldState, Vote } from '../core/hold.ts'
+import type { CallId, HoldId } from '../core/ids.ts'
+import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
+import type { Db, HoldTable, Tx } from './tables.ts'
+
+type HoldRow = Selectable<HoldTable>
+
+function fromRow(row: HoldRow): Hold {
+  return {
+    ...row.facts,
+    id: row.id as HoldId,
+    callId: row.call_id as CallId,
+    state: row.state,
+    onApproval: row.on_approval,
+    digest: row.digest,
+    expiresAt: instant(row.expires_at_ms),
+    createdAt: instant(row.created_at_ms),
+    decidedAt: row.decided_at_ms === null ? null : instant(row.decided_at_ms),
+  }
+}
+
+/** Inserts an open hold. A second one of the same call breaks a unique constraint. */
+export async function insertHold(tx: Tx, hold: Hold, agent: string): Promise<void> {
+  const { matched, requires, approvalVersions, nonce } = hold
+  await tx
+    .insertInto('hold')
+    .values({
+      id: hold.id,
+      call_id: hold.callId,
+      agent,
+      state: hold.state,
+      groups: requires.map(({ group }) => group),
+      on_approval: hold.onApproval,
+      digest: hold.digest,
+      facts: JSON.stringify({ matched, requires, approvalVersions, nonce }),
+      expires_at_ms: hold.expiresAt,
+      created_at_ms: hold.createdAt,
+      decided_at_ms: hold.decidedAt,
+    })
+    .execute()
+}
+
+/** Locks a hold of this call and tells what a compare-and-set compares. */
+export function lockHold(
+  tx: Tx,
+  id: HoldId,
+  callId: CallId,
+): Promise<Pick<HoldRow, 'state' | 'digest' | 'expires_at_ms' | 'agent'> | undefined> {
+  return tx
+    .selectFrom('hold')
+    .select(['state', 'digest', 'expires_at_ms', 'agent'])
+    .where('id', '=', id)
+    .where('call_id', '=', callId)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** Sets a locked hold's state; the time it left `open` is kept. */
+export async function setHoldState(tx: Tx, id: HoldId, state: HoldState, atMs: number): Promise<void> {
+  await tx
+    .updateTable('hold')
+    .set((eb) => ({ state, decided_at_ms: eb.fn.coalesce('decided_at_ms', eb.val(atMs)) }))
+    .where('id', '=', id)
+    .execute()
+}
+
+/** How many holds of an agent are open. The agent's row is locked by the caller, so that two calls do not both take the last place. */
+export async function countOpenHolds(tx: Tx, agent: string): Promise<number> {
+  const { count } = await tx
+    .selectFrom('hold')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('agent', '=', agent)
+    .where('state', '=', 'open')
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+/** Records a vote. False where this person voted before. */
+export async function insertVote(tx: Tx, vote: Vote): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('vote')
+    .values({ hold_id: vote.holdId, voter: vote.voter, verdict: vote.verdict, comment: JSON.stringify(vote.comment), at_ms: vote.at })
+    .onConflict((oc) => oc.doNothing())
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
+}
+
+/** One hold, or undefined. */
+export async function holdById(db: Db, id: HoldId): Promise<Hold | undefined> {
+  const row = await db.selectFrom('hold').selectAll().where('id', '=', id).executeTakeFirst()
+  return row && fromRow(row)
+}
+
+/** Holds that match, newest first or next to expire first. */
+export async function holdsPage(db: Db, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>> {
+  const { state, agent, groups, orderBy } = filter
+  if (state?.length === 0 || groups?.length === 0) return { rows: [], more: false }
+  let query = db
+    .selectFrom('hold')
+    .selectAll()
+    .limit(page.first + 1)
+  if (state !== undefined) query = query.where('state', 'in', [...state])
+  if (agent !== undefined) query = query.where('agent', '=', agent)
+  if (groups !== undefined) query = query.where(sql<boolean>`groups && ${[...groups]}::text[]`)
+  if (orderBy === 'NEWEST') {
+    query = query.orderBy('id', 'desc')
+    if (page.after !== undefined) query = query.where('id', '<', page.after)
+  } else {
+    query = query.orderBy('expires_at_ms').orderBy('id')
+    const { after } = page
+    if (after !== undefined) {
+      query = query.where(sql<boolean>`(expires_at_ms, id) > (select expires_at_ms, id from hold where id = ${after})`)
+    }
+  }
+  const rows = (await query.execute()).map(fromRow)
+  return { rows: rows.slice(0, page.first), more: rows.length > page.first }
+}
+
+/** A hold's votes in order of time. */
+export async function votesOf(db: Db, id: HoldId): Promise<readonly Vote[]> {
+  const rows = await db.selectFrom('vote').selectAll().where('hold_id', '=', id).orderBy('at_ms').orderBy('voter').execute()
+  return rows.map((row) => ({ holdId: id, voter: row.voter, verdict: row.verdict, comment: row.comment, at: instant(row.at_ms) }))
+}
+
+/** Open and approved holds whose time is over, first expired first. */
+export async function expiredHolds(db: Db, nowMs: number, first: number): Promise<readonly Hold[]> {
+  const rows = await db
+    .selectFrom('hold')
+    .selectAll()
+    .where('state', 'in', ['open', 'approved'])
+    .where('expires_at_ms', '<=', nowMs)
+    .orderBy('expires_at_ms')
+    .orderBy('id')
+    .limit(first)
+    .execute()
+  return rows.map(fromRow)
+}
+
+/** Approved holds that execute by themselves, oldest first. */
+export async function releasableHolds(db: Db, first: number): Promise<readonly Hold[]> {
+  const rows = await db
+    .selectFrom('hold')
+    .selectAll()
+    .where('state', '=', 'approved')
+    .where('on_approval', '=', 'execute')
+    .orderBy('id')
+    .limit(first)
+    .execute()
+  return rows.map(fromRow)
+}

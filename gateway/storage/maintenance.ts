@@ -1,0 +1,124 @@
+import { sql } from 'kysely'
+import type { Clock } from '../core/clock.ts'
+import type { CallId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
+import type { Bus } from '../ports/bus.ts'
+import type { Log } from '../ports/telemetry.ts'
+import type { Database } from './database.ts'
+import { deleteExpiredKeys } from './idempotency-keys.ts'
+import { endOtherProcesses } from './processes.ts'
+import type { Tx } from './tables.ts'
+import { GATEWAY } from './unit-entries.ts'
+import type { Append, Writer } from './writer.ts'
+
+/** Executing calls of processes that are gone, and of no process we know: at most `first`. Rows are locked. */
+async function doubtLapsed(tx: Tx, append: Append, atMs: number, first: number): Promise<CallId[]> {
+  const rows = await tx
+    .deleteFrom('execution')
+    .where('call_id', 'in', (eb) =>
+      eb
+        .selectFrom('execution as x')
+        .innerJoin('process as p', 'p.id', 'x.process')
+        .select('x.call_id')
+        .where('p.lapsed_at_ms', 'is not', null)
+        .orderBy('x.call_id')
+        .limit(first)
+        .forUpdate('x'),
+    )
+    .returning(['call_id', 'process'])
+    .execute()
+  if (rows.length === 0) return []
+  const ids = rows.map((row) => row.call_id)
+  await tx
+    .updateTable('call')
+    .set({ state: 'in_doubt', updated_at_ms: atMs })
+    .where('id', 'in', ids)
+    .where('state', '=', 'executing')
+    .execute()
+  for (const row of rows) append(row.call_id, { kind: 'lapsed', process: row.process })
+  return ids as CallId[]
+}
+
+/** Permitted calls whose turn never came, of processes that are gone: at most `first`. */
+async function cancelLapsed(tx: Tx, append: Append, atMs: number, first: number): Promise<CallId[]> {
+  const rows = await tx
+    .updateTable('call')
+    .set({ state: 'cancelled', updated_at_ms: atMs })
+    .where('id', 'in', (eb) =>
+      eb
+        .selectFrom('call as c')
+        .innerJoin('process as p', 'p.id', 'c.process')
+        .select('c.id')
+        .where('c.rare_state', '=', 'approved')
+        .where('c.hold_id', 'is', null)
+        .where('p.lapsed_at_ms', 'is not', null)
+        .orderBy('c.id')
+        .limit(first)
+        .forUpdate('c'),
+    )
+    .returning('id')
+    .execute()
+  for (const { id } of rows) append(id, { kind: 'cancelled', by: GATEWAY, why: 'its process ended before its turn came' })
+  return rows.map(({ id }) => id as CallId)
+}
+
+export interface MaintenanceOptions {
+  database: Database
+  writer: Writer
+  bus: Bus
+  clock: Clock
+  log?: Log
+}
+
+/**
+ * Ends what processes that are gone left behind: their executing calls become `in_doubt` (an intent without an outcome), their permitted calls that
+ * waited for a turn become `cancelled`, each with its entry. On PGlite every other process is gone, as the lock file proves; on PostgreSQL one
+ * whose last heartbeat is older than `LIMITS.processLapsedMs` by the database's clock. Returns the calls it ended. Throws UNAVAILABLE.
+ */
+export async function takeOverLapsed({ database, writer, bus }: MaintenanceOptions): Promise<readonly CallId[]> {
+  await endOtherProcesses(database.db, writer.process(), database.kind === 'pglite' ? null : LIMITS.processLapsedMs)
+  const ended: CallId[] = []
+  for (let more = true; more; ) {
+    const page = await writer.transact(async ({ tx, append, atMs }) => [
+      ...(await doubtLapsed(tx, append, atMs, LIMITS.maintenanceRowsMax)),
+      ...(await cancelLapsed(tx, append, atMs, LIMITS.maintenanceRowsMax)),
+    ])
+    for (const id of page) bus.publish({ kind: 'call', id })
+    ended.push(...page)
+    more = page.length > 0
+  }
+  return ended
+}
+
+/** How many rounds pass between two sweeps of expired keys and of dead rows. */
+const SWEEP_EVERY = 60
+
+async function round(options: MaintenanceOptions, turn: number): Promise<void> {
+  const { database, writer, clock } = options
+  await writer.beat()
+  if (database.kind === 'postgres' && turn % 5 === 0) await takeOverLapsed(options)
+  if (turn % SWEEP_EVERY !== 0) return
+  while ((await deleteExpiredKeys(database.db, clock.now(), LIMITS.maintenanceRowsMax)) === LIMITS.maintenanceRowsMax);
+  // PGlite has no autovacuum. This table is small but turns over with every call; the others are updated in place.
+  if (database.kind === 'pglite') await sql`vacuum execution`.execute(database.db)
+}
+
+/**
+ * Heartbeat, take-over of lapsed processes and removal of expired keys, every `LIMITS.heartbeatMs` and one round at a time. Failures are logged and
+ * tried again. The returned function ends it and resolves when the running round has ended.
+ */
+export function startMaintenance(options: MaintenanceOptions): () => Promise<void> {
+  let running: Promise<void> | undefined
+  let turn = 0
+  const timer = setInterval(() => {
+    running ??= round(options, ++turn)
+      .catch((error: unknown) => options.log?.warn({ error }, 'maintenance of the record failed and will be tried again'))
+      .finally(() => {
+        running = undefined
+      })
+  }, LIMITS.heartbeatMs).unref()
+  return async () => {
+    clearInterval(timer)
+    await running
+  }
+}

@@ -1,0 +1,18 @@
+import type { Kysely } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import * as record from './migrations/0001-record.ts'
+import * as registry from './migrations/0002-registry.ts'
+import type { Tables } from './tables.ts'
+
+/** In order, append-only: a migration that was released is never edited. */
+const MIGRATIONS = { '0001-record': record, '0002-registry': registry }
+
+/**
+ * Brings the schema up to date, each step once, whoever else starts at the same time: under an advisory lock on PostgreSQL; on PGlite the
+ * lock file already keeps others out. Throws what the database threw.
+ */
+export async function migrate(db: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve(MIGRATIONS) } })
+  const { error } = await migrator.migrateToLatest()
+  if (error !== undefined) throw error
+}

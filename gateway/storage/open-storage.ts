@@ -1,0 +1,91 @@
+import type { Clock } from '../core/clock.ts'
+import type { CallId } from '../core/ids.ts'
+import type { Person } from '../core/principal.ts'
+import type { BatchWriter } from '../ports/batch-writer.ts'
+import type { Bus } from '../ports/bus.ts'
+import type { CallStore } from '../ports/call-store.ts'
+import type { CredentialStore } from '../ports/credential-store.ts'
+import type { AgentSeed } from '../ports/registry.ts'
+import type { Log } from '../ports/telemetry.ts'
+import { callStoreOn } from './call-store.ts'
+import { credentialStoreOn } from './credentials.ts'
+import { type Database, type DatabaseKind, openDatabase } from './database.ts'
+import { activatePolicySet } from './gateway-state.ts'
+import { startMaintenance, takeOverLapsed } from './maintenance.ts'
+import { createRegistry, type RunningRegistry } from './registry.ts'
+import { openWriter } from './writer.ts'
+
+export interface StorageOptions {
+  /** `postgres://...`; absent: PGlite in the data directory. */
+  databaseUrl?: string
+  dataDir: string
+  clock: Clock
+  bus: Bus
+  log?: Log
+}
+
+export interface Storage {
+  readonly kind: DatabaseKind
+  readonly database: Database
+  /** What a recorder drives. */
+  readonly writer: BatchWriter
+  readonly calls: CallStore
+  readonly credentials: CredentialStore
+  /** Registers configuration's agents and loads all. Closed with the storage. */
+  registry(seeds: readonly AgentSeed[], people: readonly Person[]): Promise<RunningRegistry>
+  activatePolicySet(policySet: string, files: Readonly<Record<string, string>>): Promise<void>
+  /** True where the database answers. */
+  ready(): Promise<boolean>
+  /** Ends what lapsed processes left behind; run once at the start, before calls are taken, and by maintenance from then on. */
+  takeOverLapsed(): Promise<readonly CallId[]>
+  /** Heartbeats and housekeeping until `close`. */
+  startMaintenance(): void
+  /** Ends everything, the process's own place in the record too. Close the recorder before. Calling it twice is harmless. */
+  close(): Promise<void>
+}
+
+/** Opens the database and everything that speaks SQL. Throws UNAVAILABLE, DATA_LOCKED. */
+export async function openStorage(options: StorageOptions): Promise<Storage> {
+  const { clock, bus, log } = options
+  const database = await openDatabase(options)
+  const writer = await openWriter(database, clock, log).catch(async (error: unknown) => {
+    await database.close()
+    throw error
+  })
+  const logged = log ? { log } : {}
+  const maintenance = { database, writer, bus, clock, ...logged }
+  const registries: RunningRegistry[] = []
+  let stopMaintenance: (() => Promise<void>) | undefined
+  let closed: Promise<void> | undefined
+  return {
+    kind: database.kind,
+    database,
+    writer,
+    calls: callStoreOn(database.db),
+    credentials: credentialStoreOn(database.db, writer),
+    async registry(seeds, people) {
+      const registry = await createRegistry({ db: database.db, writer, bus, seeds, people, ...logged })
+      registries.push(registry)
+      return registry
+    },
+    activatePolicySet: (policySet, files) => activatePolicySet(writer, policySet, files),
+    ready: () =>
+      database.pool.query('select 1').then(
+        () => true,
+        () => false,
+      ),
+    takeOverLapsed: () => takeOverLapsed(maintenance),
+    startMaintenance() {
+      stopMaintenance ??= startMaintenance(maintenance)
+    },
+    close() {
+      closed ??= (async () => {
+        await stopMaintenance?.()
+        for (const registry of registries) await registry.close()
+        await writer.close()
+        await database.close()
+      })()
+      return closed
+    },
+  }
+}

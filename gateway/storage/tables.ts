@@ -1,0 +1,158 @@
+import type { ColumnType, GeneratedAlways, Kysely, Transaction } from 'kysely'
+import type { CallError, CallState, Door, StoredResult } from '../core/call.ts'
+import type { DenyReason } from '../core/decision.ts'
+import type { EntryBody } from '../core/entry.ts'
+import type { Hold, HoldState, Vote } from '../core/hold.ts'
+import type { JsonObject } from '../core/json.ts'
+import type { Agent, AgentStatus } from '../core/principal.ts'
+
+/** Read as a value, written as JSON text. Columns are `json`, not `jsonb`: only the former keeps `\u0000` and the text as it was. */
+export type Json<T> = ColumnType<T, string, string>
+
+export interface EntryTable {
+  process: string
+  seq: number
+  at_ms: number
+  kind: string
+  call_id: string | null
+  body: Json<EntryBody>
+}
+
+/** What never changes in a call and is never asked for by column. */
+export interface CallFacts {
+  owner: string
+  issuer: string
+  actors: readonly string[]
+  operationVersion: string
+  input: JsonObject
+  rationale: string | null
+  run: string | null
+  subject: string | null
+  traceId: string | null
+}
+
+export interface CallTable {
+  id: string
+  door: Door
+  agent: string
+  subject: string | null
+  connector: string
+  operation: string
+  run: string | null
+  state: CallState
+  deny_reason: DenyReason | null
+  policies: Json<readonly string[]>
+  hold_id: string | null
+  intent: string | null
+  /** The process that admitted it. */
+  process: string
+  facts: Json<CallFacts>
+  upstream_status: number | null
+  upstream_ms: number | null
+  error: Json<CallError> | null
+  result: Json<StoredResult> | null
+  result_kept: 'none' | 'kept' | 'too_large'
+  delivered: boolean
+  created_at_ms: number
+  updated_at_ms: number
+  join_key: string | null
+  /** The join key while an equal call joins this one. */
+  open_key: GeneratedAlways<string | null>
+  /** The state but for `executing` and `completed`: what every call passes through stays out of the index. */
+  rare_state: GeneratedAlways<CallState | null>
+}
+
+/** An intent without an outcome, and the process that wrote it. */
+export interface ExecutionTable {
+  call_id: string
+  process: string
+}
+
+export interface HoldTable {
+  id: string
+  call_id: string
+  agent: string
+  state: HoldState
+  groups: string[]
+  on_approval: Hold['onApproval']
+  digest: string
+  facts: Json<Pick<Hold, 'matched' | 'requires' | 'approvalVersions' | 'nonce'>>
+  expires_at_ms: number
+  created_at_ms: number
+  decided_at_ms: number | null
+}
+
+export interface VoteTable {
+  hold_id: string
+  voter: string
+  verdict: Vote['verdict']
+  comment: Json<string | null>
+  at_ms: number
+}
+
+export interface IdempotencyKeyTable {
+  scope: string
+  call_id: string
+  arguments_digest: string
+  expires_at_ms: number
+}
+
+export interface AgentTable {
+  name: string
+  attributes: Json<Omit<Agent, 'name' | 'status' | 'epoch'>>
+  status: AgentStatus
+  /** Who set the status: `configuration`, or an operator, whose word configuration does not overrule. */
+  status_by: string
+  seeded: boolean
+  epoch: number
+  /** Value of the change counter at the last change, so that others read only what is new. */
+  change: number
+}
+
+export interface AgentChangeTable {
+  counter: number
+}
+
+export interface ProcessTable {
+  id: string
+  /** Grows when the process lost a connection: what was sent over the old one is refused from then on. */
+  session: number
+  started_ms: number
+  heartbeat_ms: number
+  lapsed_at_ms: number | null
+}
+
+export interface CredentialTable {
+  connector: string
+  name: string
+  version: number
+  kind: string
+  sealed: string
+  set_at_ms: number
+}
+
+export interface GatewayStateTable {
+  policy_set: string | null
+}
+
+export interface Tables {
+  entry: EntryTable
+  call: CallTable
+  execution: ExecutionTable
+  hold: HoldTable
+  vote: VoteTable
+  idempotency_key: IdempotencyKeyTable
+  agent: AgentTable
+  agent_change: AgentChangeTable
+  process: ProcessTable
+  credential: CredentialTable
+  gateway_state: GatewayStateTable
+}
+
+export type Db = Kysely<Tables>
+export type Tx = Transaction<Tables>
+
+/**
+ * PostgreSQL text holds no NUL. A column that copies what an agent wrote shows U+FFFD in its place; the entry keeps the original.
+ */
+export const withoutNul = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', '\ufffd') : text)

@@ -1,0 +1,235 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../core/clock.ts'
+import type { EntryBody } from '../core/entry.ts'
+import type { CallId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
+import type { BatchWriter } from '../ports/batch-writer.ts'
+import type { Log } from '../ports/telemetry.ts'
+import { writeUnits } from './batches.ts'
+import { type HotUnit, type Loser, writeHot } from './batch-statement.ts'
+import type { Database } from './database.ts'
+import { insertEntries, type PendingEntry, pendingEntry } from './entries.ts'
+import { isOutage, unavailable } from './outage.ts'
+import { beat, endProcess, holdSession, insertProcess, renewSession } from './processes.ts'
+import type { Tx } from './tables.ts'
+
+/** Adds an entry to the transaction; it is written, with its place, just before COMMIT. */
+export type Append = (callId: string | null, body: EntryBody) => void
+
+export interface TransactionScope {
+  tx: Tx
+  append: Append
+  /** What was appended, ready-made entries included. */
+  entries: PendingEntry[]
+  /** When the transaction was begun, ms since the epoch; the time of its entries. Never earlier than that of the one before. */
+  atMs: number
+  process: string
+}
+
+/** What a hot statement did: for each admit that lost why, and for each unit whether it was written. */
+export interface HotResult {
+  losers: readonly Loser[]
+  written: (unit: number) => boolean
+}
+
+/** The one place where this process writes entries: one transaction at a time, dense numbers, fenced by its session. */
+export interface Writer extends BatchWriter {
+  readonly process: () => string
+  /**
+   * Runs `work` in a transaction with the entries it appends. Resolves after COMMIT. Throws UNAVAILABLE where nothing was written, and what
+   * `work` or the database threw after a rollback.
+   */
+  transact<T>(work: (scope: TransactionScope) => Promise<T>): Promise<T>
+  hot(units: readonly HotUnit[], entries: readonly (readonly PendingEntry[])[], delivered: readonly CallId[]): Promise<HotResult>
+  beat(): Promise<void>
+  /** Lets the running transaction end, declares the process gone, and refuses everything after. */
+  close(): Promise<void>
+}
+
+interface Place {
+  process: string
+  session: number
+  /** Of the next entry. */
+  seq: number
+}
+
+class Fenced extends Error {}
+
+const newProcessId = (): string => `p${randomBytes(10).toString('hex')}`
+
+/** Opens this process's place in the record: a fresh id, its numbers from 1. Throws what the database threw. */
+export async function openWriter(database: Database, clock: Clock, log?: Log): Promise<Writer> {
+  const writer = new RecordWriter(database, clock, log)
+  await writer.open()
+  return writer
+}
+
+class RecordWriter implements Writer {
+  #place: Place = { process: newProcessId(), session: 1, seq: 1 }
+  #entered = false
+  #last: Promise<unknown> = Promise.resolve()
+  #lastMs = 0
+  readonly #closing = new AbortController()
+
+  constructor(
+    readonly database: Database,
+    readonly clock: Clock,
+    readonly log: Log | undefined,
+  ) {}
+
+  readonly process = (): string => this.#place.process
+
+  async open(): Promise<void> {
+    await insertProcess(this.database.db, this.#place.process)
+    this.#entered = true
+  }
+
+  write: BatchWriter['write'] = (batch) => writeUnits(this, batch)
+
+  transact<T>(work: (scope: TransactionScope) => Promise<T>): Promise<T> {
+    return this.#alone(() => this.#refenced((place, atMs) => this.#transaction(place, atMs, work)))
+  }
+
+  hot(units: readonly HotUnit[], entries: readonly (readonly PendingEntry[])[], delivered: readonly CallId[]): Promise<HotResult> {
+    return this.#alone(() => this.#refenced((place, atMs) => this.#statement(place, atMs, units, entries, delivered)))
+  }
+
+  async beat(): Promise<void> {
+    if (this.#entered) await beat(this.database.db, this.#place.process)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    await this.#last
+    if (!this.#entered) return
+    await endProcess(this.database.db, this.#place.process).catch((error: unknown) =>
+      this.log?.warn({ error }, 'this process could not be signed off: its calls are taken over once it is seen to be silent'),
+    )
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(() => {
+      if (this.#closing.signal.aborted) throw unavailable(new Error('the record is closed'))
+      return work()
+    })
+    this.#last = mine.catch(() => undefined)
+    return mine
+  }
+
+  /** Does the work in the present session; where that is over (a stall in which others declared us gone), once more under a new id. */
+  async #refenced<T>(work: (place: Place, atMs: number) => Promise<T>): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      this.#lastMs = Math.max(this.#lastMs, this.clock.now())
+      try {
+        await this.#enter()
+        return await work(this.#place, this.#lastMs)
+      } catch (error) {
+        if (!(error instanceof Fenced)) throw error
+        this.log?.warn({ process: this.#place.process }, 'this process was declared gone and goes on under a new id')
+        this.#place = { process: newProcessId(), session: 1, seq: 1 }
+        this.#entered = false
+        if (tries > 0) throw unavailable(error)
+      }
+    }
+  }
+
+  async #enter(): Promise<void> {
+    if (this.#entered) return
+    try {
+      await this.open()
+    } catch (error) {
+      throw unavailable(error)
+    }
+  }
+
+  async #transaction<T>(place: Place, atMs: number, work: (scope: TransactionScope) => Promise<T>): Promise<T> {
+    const entries: PendingEntry[] = []
+    let done: { value: T } | undefined
+    let begun = false
+    try {
+      await this.database.db.transaction().execute(async (tx) => {
+        begun = true
+        if (!(await holdSession(tx, place.process, place.session))) throw new Fenced()
+        const append: Append = (callId, body) => entries.push(pendingEntry(callId, body))
+        const value = await work({ tx, append, entries, atMs, process: place.process })
+        await insertEntries(tx, { process: place.process, seq: place.seq, atMs }, entries)
+        done = { value }
+      })
+    } catch (error) {
+      if (error instanceof Fenced || !isOutage(error)) throw error
+      if (!begun) throw unavailable(error)
+      const stored = await this.#settle(place, error)
+      if (done === undefined || entries.length === 0 || stored.length === 0) throw unavailable(error)
+      return done.value
+    }
+    place.seq += entries.length
+    if (done === undefined) throw unavailable(new Error('a transaction ended without a value'))
+    return done.value
+  }
+
+  async #statement(
+    place: Place,
+    atMs: number,
+    units: readonly HotUnit[],
+    entries: readonly (readonly PendingEntry[])[],
+    delivered: readonly CallId[],
+  ): Promise<HotResult> {
+    const client = await this.database.pool.connect().catch((error: unknown) => {
+      throw unavailable(error)
+    })
+    try {
+      const { fenced, entries: count, losers } = await writeHot(client, { ...place, atMs }, units, entries, delivered)
+      client.release()
+      if (!fenced) throw new Fenced()
+      place.seq += count
+      return { losers, written: () => true }
+    } catch (error) {
+      if (error instanceof Fenced) throw error
+      client.release(isOutage(error))
+      if (!isOutage(error)) throw error
+      const stored = await this.#settle(place, error)
+      if (stored.length === 0) throw unavailable(error)
+      const found = recognise(entries, stored)
+      return { losers: [], written: (unit) => found[unit] ?? false }
+    }
+  }
+
+  /**
+   * Finds out what was committed of a transaction whose connection broke, and makes sure that nothing of it is committed later: the session is
+   * ended first, which waits for what still runs in it. Tries for as long as the database is away.
+   */
+  async #settle(place: Place, cause: unknown): Promise<readonly PendingEntry[]> {
+    this.log?.warn({ error: cause }, 'the database went away during a commit: looking up what was written')
+    for (let waitMs = 10; ; waitMs = Math.min(2 * waitMs, LIMITS.recordRetryMsMax)) {
+      try {
+        const session = await renewSession(this.database.db, place.process)
+        const rows = await this.database.db
+          .selectFrom('entry')
+          .select((eb) => ['call_id as callId', 'kind', eb.cast<string>('body', 'text').as('text')])
+          .where('process', '=', place.process)
+          .where('seq', '>=', place.seq)
+          .orderBy('seq')
+          .execute()
+        place.seq += rows.length
+        // Undefined: declared gone meanwhile. The old session number is kept, so the next transaction is fenced and moves to a new id.
+        if (session !== undefined) place.session = session
+        return rows
+      } catch (error) {
+        if (this.#closing.signal.aborted) throw unavailable(error)
+        await sleep(waitMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+      }
+    }
+  }
+}
+
+/** Which units are among the stored entries: both are in the same order, and bodies are kept to the letter. */
+function recognise(units: readonly (readonly PendingEntry[])[], stored: readonly PendingEntry[]): boolean[] {
+  let at = 0
+  return units.map((entries) => {
+    const found = entries.every(({ callId, text }, i) => stored[at + i]?.text === text && stored[at + i]?.callId === callId)
+    if (found) at += entries.length
+    return found
+  })
+}
