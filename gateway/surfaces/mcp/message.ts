@@ -47,7 +47,7 @@ export function readMessage(body: JsonValue, headers: IncomingHttpHeaders): Mess
   const isRequest = Object.hasOwn(body, 'id')
   const id = idOf(body)
   if (isRequest && id === undefined) throw invalid('`id` is neither a string nor a number')
-  const era = eraOf(method, meta, headers)
+  const era = eraOf(method, meta, headers, isRequest)
   if (id === undefined) {
     if (era === 'stateless') agree(headers, 'mcp-method', method, false)
     return { kind: 'notification', era, method, params }
@@ -59,12 +59,14 @@ export function readMessage(body: JsonValue, headers: IncomingHttpHeaders): Mess
 const invalid = (message: string) => new RpcError(400, RPC.invalidRequest, message, { refusal: 'BAD_INPUT' })
 const mismatch = (message: string) => new RpcError(400, RPC.headerMismatch, `header mismatch: ${message}`, { refusal: 'BAD_INPUT' })
 
-function eraOf(method: string, meta: JsonObject, headers: IncomingHttpHeaders): Era {
+function eraOf(method: string, meta: JsonObject, headers: IncomingHttpHeaders, isRequest: boolean): Era {
   const header = headerOf(headers, 'mcp-protocol-version')
   const claimed = meta[META.version]
-  if (claimed === undefined && !Object.hasOwn(meta, META.capabilities)) {
+  if (claimed === undefined) {
     if (header === undefined || SESSION_VERSIONS.includes(header)) return 'session'
     if (header !== STATELESS_VERSION) throw unsupported(header)
+    // Only requests have to carry their version in the body.
+    if (!isRequest) return 'stateless'
     // That revision has no handshake; the message tells an old client what it may speak instead.
     if (method === 'initialize') throw methodNotFound(method, 404)
   }
