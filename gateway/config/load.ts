@@ -75,7 +75,9 @@ export function loadConfiguration(file: string, environment: Environment): Confi
     'connector',
     faults,
   )
-  const names = new Set(manifests.map((m) => m.connector))
+  // A manifest with faults still names its connector, so that its policies are not called strays on top.
+  const files = value.connectors.flatMap((folder) => namesIn(beside(folder)))
+  const names = new Set([...manifests.map((m) => m.connector), ...files])
   const policies = value.policies.flatMap((folder, i) => readPolicies(beside(folder), names, place(['policies', i]), faults))
   const policyTests = value.policies.flatMap((folder) => readPolicyTests(join(beside(folder), 'tests'), faults))
   checkApprovals(approvals, people, value.approvals ? beside(value.approvals) : path, faults)
@@ -185,6 +187,8 @@ function filesIn(folder: string, endings: readonly string[], askedAt: string, fa
     .sort()
     .map((name) => join(folder, name))
 }
+
+const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).map((name) => name.replace(/\.ya?ml$/, '')) : [])
 
 function readManifests(folder: string, environment: Environment, askedAt: string, faults: Faults): Manifest[] {
   return filesIn(folder, ['.yaml', '.yml'], askedAt, faults).flatMap((path) => {

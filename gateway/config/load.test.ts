@@ -1,0 +1,152 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { GatewayError } from '../core/errors.ts'
+import { durationMs } from './duration.ts'
+import { loadConfiguration } from './load.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gatehouse-config-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const FILES: Readonly<Record<string, string>> = {
+  'gatehouse.yaml': `organisation: acme
+issuers:
+  - kind: built-in
+connectors: [connectors]
+policies: [policies]
+approvals: approvals.yaml
+people: people.yaml
+agents: agents.yaml
+`,
+  'people.yaml': '- {name: maria, groups: [finance-managers]}\n',
+  'agents.yaml': '- {name: clerk, owner: paul, team: finance, region: eu, roles: [clerk], client: {jwks: clerk.json}}\n',
+  'clerk.json': '{"keys": [{"kty": "EC"}]}',
+  'approvals.yaml': 'finance-manager: {requires: [{group: finance-managers, count: 1}], expires: 4h}\n',
+  'connectors/erp.yaml': `connector: erp
+kind: openapi
+source: erp.json
+baseUrl: \${ERP_URL:-http://127.0.0.1:1}
+region: eu
+egress: [127.0.0.1]
+operations:
+  overrides:
+    releasePayment: {reversibility: irreversible, timeout: 10s}
+`,
+  'connectors/erp.json': '{}',
+  'policies/erp.cedar': '',
+  'policies/org.cedar': '',
+}
+
+function lay(changes: Readonly<Record<string, string | null>> = {}): string {
+  for (const [name, text] of Object.entries({ ...FILES, ...changes })) {
+    if (text === null) continue
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), text)
+  }
+  return join(folder, 'gatehouse.yaml')
+}
+
+function faultsOf(file: string, environment = {}): string[] {
+  try {
+    loadConfiguration(file, environment)
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'CONFIG_INVALID')
+      return error.faults.map((f) => `${f.pointer.split('/').at(-1)} ${f.message}`)
+    throw error
+  }
+  return []
+}
+
+describe('a whole configuration', () => {
+  test('comes in with paths absolute, durations in milliseconds and variables filled in', () => {
+    const read = loadConfiguration(lay(), { ERP_URL: 'http://127.0.0.1:9' })
+    expect(read.manifests[0]).toMatchObject({
+      connector: 'erp',
+      baseUrl: 'http://127.0.0.1:9',
+      source: { text: '{}' },
+      operations: { overrides: { releasePayment: { reversibility: 'irreversible', timeoutMs: 10_000 } } },
+    })
+    expect(read.approvals.get('finance-manager')).toMatchObject({ expiresMs: 14_400_000, onApproval: 'execute' })
+    expect(read.clients.get('clerk')).toEqual({ kind: 'jwks', keys: [{ kty: 'EC' }] })
+    expect(read.policies.map((p) => p.connector)).toEqual(['erp', null])
+  })
+  test('a default stands in where the environment is silent, and DATABASE_URL overrides', () => {
+    const read = loadConfiguration(lay(), { DATABASE_URL: 'postgres://x/y' })
+    expect(read.manifests[0]?.baseUrl).toBe('http://127.0.0.1:1')
+    expect(read.databaseUrl).toBe('postgres://x/y')
+  })
+})
+
+describe('faults', () => {
+  test.each<[string, Record<string, string>, RegExp[]]>([
+    ['an unknown key', { 'gatehouse.yaml': `${FILES['gatehouse.yaml']}databse: {}\n` }, [/^gatehouse\.yaml:9:1 unknown key `databse`/]],
+    ['a key twice', { 'gatehouse.yaml': `${FILES['gatehouse.yaml']}agents: x\n` }, [/^gatehouse\.yaml:9:1 Map keys must be unique/]],
+    [
+      'a missing file',
+      { 'gatehouse.yaml': FILES['gatehouse.yaml']?.replace('people.yaml', 'nobody.yaml') ?? '' },
+      [/^gatehouse\.yaml:7:1 cannot read .*nobody\.yaml.* no such file/, /asks for 1 of group `finance-managers`, which has 0/],
+    ],
+    [
+      'a variable without value or default',
+      { 'connectors/erp.yaml': FILES['connectors/erp.yaml']?.replace(':-http://127.0.0.1:1', '') ?? '' },
+      [/^erp\.yaml:4:1 the environment variable `ERP_URL` is not set/, /Invalid URL/],
+    ],
+    [
+      'a hold that nobody could satisfy',
+      { 'people.yaml': '- {name: maria}\n' },
+      [/asks for 1 of group `finance-managers`, which has 0: nobody could satisfy it/],
+    ],
+    [
+      'a private key among the public',
+      { 'clerk.json': '{"keys": [{"kty": "EC", "d": "x"}]}' },
+      [/^agents\.yaml:1:\d+ .*holds private or symmetric keys/],
+    ],
+    ['a policy file without connector', { 'policies/hr.cedar': '' }, [/^hr\.cedar there is no connector `hr`/]],
+    [
+      'a reserved connector name',
+      { 'connectors/erp.yaml': FILES['connectors/erp.yaml']?.replace('connector: erp', 'connector: gatehouse') ?? '' },
+      [/^erp\.yaml:1:1 connector: the name `gatehouse` is reserved/],
+    ],
+    [
+      'a duration that is none',
+      { 'approvals.yaml': 'finance-manager: {requires: [{group: finance-managers, count: 1}], expires: soon}\n' },
+      [/`soon` is no duration/],
+    ],
+    ['two agents of one name', { 'agents.yaml': `${FILES['agents.yaml']}${FILES['agents.yaml']}` }, [/agent `clerk` stands already at/]],
+    [
+      'openapi without an address',
+      { 'connectors/erp.yaml': FILES['connectors/erp.yaml']?.replace(/baseUrl.*\n/, '') ?? '' },
+      [/needs `baseUrl`/],
+    ],
+  ])('%s', (_title, changes, expected) => {
+    const faults = faultsOf(lay(changes))
+    expect(faults).toHaveLength(expected.length)
+    for (const [index, pattern] of expected.entries()) expect(faults[index]).toMatch(pattern)
+  })
+  test('all at once, from all files', () => {
+    const faults = faultsOf(
+      lay({ 'people.yaml': '- {name: MARIA}\n', 'agents.yaml': '- {name: clerk}\n', 'connectors/erp.yaml': 'connector: erp\n' }),
+    )
+    expect(faults.filter((f) => f.startsWith('people.yaml'))).toHaveLength(1)
+    expect(faults.filter((f) => f.startsWith('agents.yaml')).length).toBeGreaterThan(2)
+    expect(faults.filter((f) => f.startsWith('erp.yaml')).length).toBeGreaterThan(2)
+  })
+})
+
+test.each([
+  ['30s', 30_000],
+  ['5m', 300_000],
+  ['1h', 3_600_000],
+  ['7d', 604_800_000],
+  ['PT30M', 1_800_000],
+  ['P1DT2H', 93_600_000],
+  ['0s', undefined],
+  ['1 h', undefined],
+  ['-1h', undefined],
+  ['P', undefined],
+  ['99999999999999d', undefined],
+])('the duration %s', (text, ms) => expect(durationMs(text)).toBe(ms))
