@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Decision, Verdict } from '../../gateway/core/decision.ts'
+import { GatewayError } from '../../gateway/core/errors.ts'
 import type { OperationId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { Person, Principal } from '../../gateway/core/principal.ts'
@@ -27,7 +28,13 @@ export interface DeciderOptions {
  */
 export function createDecider(source: PolicySource, options: DeciderOptions = {}): Decider {
   const engine = new CedarEngine(options.onFault)
-  return new CedarDecider(source, engine, compilePolicies(source, engine))
+  try {
+    return new CedarDecider(source, engine, compilePolicies(source, engine))
+  } catch (cause) {
+    if (cause instanceof GatewayError) throw cause
+    const message = 'the policy engine broke down while it read the policies: make the largest one simpler'
+    throw new GatewayError('CONFIG_INVALID', message, { cause, faults: [{ pointer: 'policies', message }] })
+  }
 }
 
 /** One operation's questions: to the policies in force and, where there are any, to the shadows. */

@@ -153,6 +153,20 @@ export function readsOf(policy: JsonObject): Reads {
   return reads
 }
 
+/** How deep a policy's deepest condition is, clauses included: each stands above the ones before it. The engine evaluates recursively, and dies where a condition is too deep for it. */
+export function depthOf(policy: JsonObject): number {
+  let deepest = 0
+  const conditions = policy.conditions
+  const clauses = Array.isArray(conditions) ? conditions : []
+  const rest = clauses.map((clause) => ({ expr: member(clause, 'body'), depth: clauses.length }))
+  for (let next = rest.pop(); next; next = rest.pop()) {
+    const { expr, depth } = next
+    deepest = Math.max(deepest, depth)
+    for (const operand of operands(...operation(expr))) rest.push({ expr: operand, depth: depth + 1 })
+  }
+  return deepest
+}
+
 /** The policy with every mention of `context` replaced by an unknown, for partial evaluation. */
 export function withUnknownContext(policy: JsonObject): JsonObject {
   const conditions = policy.conditions

@@ -5,7 +5,7 @@ import { LIMITS } from '../../gateway/limits.ts'
 import type { PolicyText } from '../../gateway/ports/decider.ts'
 import type { PolicyFile, PolicySource } from '../../gateway/ports/policy-source.ts'
 import type { Cedar, CedarEngine } from './cedar.ts'
-import { type Reads, readsOf } from './expression.ts'
+import { depthOf, type Reads, readsOf } from './expression.ts'
 import { lintPolicy } from './lint.ts'
 import { charOffset, lineAndColumn, nearest, placeOf, splitPolicies, type Statement } from './policy-text.ts'
 
@@ -112,6 +112,13 @@ function lint(
   for (const [name, value] of Object.entries(isJsonObject(json.annotations) ? json.annotations : {}))
     annotations[name] = typeof value === 'string' ? value : ''
   const effect = json.effect === 'permit' ? 'permit' : 'forbid'
+  const depth = depthOf(json)
+  if (depth > LIMITS.policyDepthMax)
+    return {
+      messages: [
+        `a condition is ${depth} operators deep: at most ${LIMITS.policyDepthMax}, use a set with \`contains\` or split the policy`,
+      ],
+    }
   const reads = readsOf(json)
   const messages = lintPolicy({ effect, annotations, reads, connector: file.connector, approvals: source.approvals })
   const id = annotations.id

@@ -5,7 +5,7 @@ export interface Statement {
   offset: number
   /** Deepest nesting of brackets and `if`s. */
   nesting: number
-  /** Operators, member accesses and `if`s: each can make the expression one level deeper. */
+  /** Operators, member accesses, `if`s and clauses: each can make the expression one level deeper. */
   terms: number
   closed: boolean
 }
@@ -14,7 +14,28 @@ const TOKEN =
   /(?<skip>\s+|\/\/[^\n\r]*)|(?<string>"(?:\\[\s\S]|[^"\\])*")|(?<word>[A-Za-z_][A-Za-z0-9_]*)|(?<pair>\|\||&&|==|!=|<=|>=|::)|(?<one>[\s\S])/gy
 const OPENS = new Set(['(', '[', '{'])
 const CLOSES = new Set([')', ']', '}'])
-const TERMS = new Set(['||', '&&', '==', '!=', '<=', '>=', '<', '>', '+', '-', '*', '!', '.', 'if', 'in', 'has', 'like', 'is'])
+const TERMS = new Set([
+  '||',
+  '&&',
+  '==',
+  '!=',
+  '<=',
+  '>=',
+  '<',
+  '>',
+  '+',
+  '-',
+  '*',
+  '!',
+  '.',
+  'if',
+  'when',
+  'unless',
+  'in',
+  'has',
+  'like',
+  'is',
+])
 
 /**
  * Splits a Cedar file into its statements without parsing them, so that one broken policy hides no other's faults and nothing too deep ever
