@@ -279,7 +279,7 @@ describe('refuses an assertion', () => {
 })
 
 describe('bounds', () => {
-  test('guesses of one secret, telling when to come back, and other clients are not held up', async () => {
+  test('token requests of one client, telling when to come back, and other clients are not held up', async () => {
     const asked = Array.from({ length: LIMITS.tokenRequestsPerMinuteMax + 1 }, () => byAssertion(assertion()))
     const statuses = (await Promise.all(asked)).map((answer) => answer.status)
     expect(statuses.filter((status) => status === 200)).toHaveLength(LIMITS.tokenRequestsPerMinuteMax)
@@ -293,6 +293,12 @@ describe('bounds', () => {
     expect((await post(SECRET_FORM)).status).toBe(200)
     nowMs += 40_000
     expect((await byAssertion(assertion())).status).toBe(200)
+  })
+
+  test('guesses of one secret: past the bound not even the right one is looked at', async () => {
+    for (let i = 0; i < LIMITS.tokenRequestsPerMinuteMax; i += 6)
+      await Promise.all(Array.from({ length: 6 }, () => post({ ...SECRET_FORM, client_secret: 'guess' })))
+    expect((await post(SECRET_FORM)).status).toBe(429)
   })
 
   test('forged assertions use up nothing of the client they name', async () => {
