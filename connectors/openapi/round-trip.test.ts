@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import { UpstreamError, type Connector } from '../../gateway/ports/connector.ts'
-import { context, journal, load, openapi, operationOf, replayed } from './openapi.fixture.ts'
+import { context, journal, load, openapi, operationOf, replayed } from './fixture-openapi.ts'
 
 const list = (items: JsonObject): JsonObject => ({ type: 'array', items })
 const text = { type: 'string' }
