@@ -16,6 +16,7 @@ export const LIMITS = Object.freeze({
   tokenDepthMax: 16,
   tokenLifeMsDefault: 3_600_000,
   assertionLifeMsMax: 600_000,
+  assertionIdCharsMax: 255,
   assertionsRememberedMax: 100_000,
   tokenRequestBytesMax: 16_384,
   tokenRequestsPerMinuteMax: 60,

@@ -1,0 +1,156 @@
+import type { ApolloServerPlugin } from '@apollo/server'
+import { ApolloServer } from '@apollo/server'
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginInlineTraceDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginSchemaReportingDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled'
+import type { GraphQLFormattedError, GraphQLSchema } from 'graphql'
+import { LRUCache } from 'lru-cache'
+import type { Catalogue, Operation } from '../../core/operation.ts'
+import type { Principal } from '../../core/principal.ts'
+import { LIMITS } from '../../limits.ts'
+import type { AgentContext } from '../../ports/agent-view.ts'
+import type { Calls } from '../../ports/calls.ts'
+import type { Log } from '../../ports/telemetry.ts'
+import { Documents } from './documents.ts'
+import { publicFieldError } from './refused.ts'
+
+/** Makes the schema of a view; its resolvers need an `AgentContext`, its governed root fields carry `extensions.bound`. */
+export type BuildView = (catalogue: Catalogue, operations: readonly Operation[]) => GraphQLSchema
+
+/** What one execution adds to the context: filled while it runs, read when its response is made. */
+export interface ViewContext extends AgentContext {
+  responseExtensions(): Record<string, unknown> | undefined
+}
+
+/** One view's schema, documents and server. Used through `Views.use` only, so that it is not stopped under a request. */
+export interface View {
+  readonly schema: GraphQLSchema
+  readonly documents: Documents
+  readonly server: ApolloServer<ViewContext>
+}
+
+class Slot {
+  private users = 0
+  private retired = false
+
+  constructor(
+    readonly view: View,
+    private readonly log: Log,
+  ) {}
+
+  async use<T>(work: (view: View) => Promise<T>): Promise<T> {
+    this.users++
+    try {
+      return await work(this.view)
+    } finally {
+      this.users--
+      this.stopIfUnused()
+    }
+  }
+
+  retire(): void {
+    this.retired = true
+    this.stopIfUnused()
+  }
+
+  private stopIfUnused(): void {
+    if (!this.retired || this.users > 0) return
+    this.view.server.stop().catch((error: unknown) => this.log.error({ err: error }, 'a view did not stop'))
+  }
+}
+
+/** The views in use, at most `LIMITS.graphqlViewsMax`, each made once however many ask for it at once; the least recently used goes first. */
+export class Views {
+  private readonly slots: LRUCache<string, Promise<Slot>>
+
+  constructor(
+    private readonly calls: Calls,
+    private readonly build: BuildView,
+    private readonly log: Log,
+  ) {
+    this.slots = new LRUCache<string, Promise<Slot>>({
+      max: LIMITS.graphqlViewsMax,
+      dispose: (gone) => void gone.then((slot) => slot.retire()).catch(() => undefined),
+    })
+  }
+
+  /** Runs `work` on this principal's view as it stands now: one snapshot from start to end, whatever is published meanwhile. */
+  async use<T>(principal: Principal, work: (view: View) => Promise<T>): Promise<T> {
+    const { key, operations } = this.calls.view(principal)
+    let slot = this.slots.get(key)
+    if (!slot) {
+      slot = this.make(this.calls.catalogue(), operations)
+      this.slots.set(key, slot)
+      slot.catch(() => this.slots.delete(key))
+    }
+    return (await slot).use(work)
+  }
+
+  /** Stops every server once its requests have ended. */
+  close(): void {
+    this.slots.clear()
+  }
+
+  private async make(catalogue: Catalogue, operations: readonly Operation[]): Promise<Slot> {
+    const schema = this.build(catalogue, operations)
+    const documents = new Documents(schema)
+    const server = apolloServer(schema, documents, this.log)
+    await server.start()
+    return new Slot({ schema, documents, server }, this.log)
+  }
+}
+
+/** Nothing of Apollo's that talks to anyone: no reporting, no landing page, no traces, no persisted queries, no batches. */
+function apolloServer(schema: GraphQLSchema, documents: Documents, log: Log): ApolloServer<ViewContext> {
+  return new ApolloServer<ViewContext>({
+    schema,
+    documentStore: documents.store,
+    nodeEnv: 'production',
+    introspection: true,
+    allowBatchedHttpRequests: false,
+    persistedQueries: false,
+    csrfPrevention: { requestHeaders: ['authorization', 'apollo-require-preflight'] },
+    includeStacktraceInErrorResponses: false,
+    hideSchemaDetailsFromClientErrors: true,
+    stopOnTerminationSignals: false,
+    parseOptions: { maxTokens: LIMITS.graphqlTokensMax },
+    formatError: (formatted, thrown) =>
+      publicFieldError(formatted, thrown, (error) => log.error({ err: error }, 'a field failed unexpectedly')),
+    logger: {
+      debug: () => undefined,
+      info: () => undefined,
+      warn: (message: unknown) => log.warn({}, String(message)),
+      error: (message: unknown) => log.error({}, String(message)),
+    },
+    plugins: [
+      ApolloServerPluginCacheControlDisabled(),
+      ApolloServerPluginInlineTraceDisabled(),
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginSchemaReportingDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      completeResponse,
+    ],
+  })
+}
+
+/** Adds the call ids, and bounds the errors that one answer carries. */
+const completeResponse: ApolloServerPlugin<ViewContext> = {
+  requestDidStart: async () => ({
+    willSendResponse: async ({ response, contextValue }) => {
+      if (response.body.kind !== 'single') return
+      const result = response.body.singleResult
+      const extensions = contextValue.responseExtensions()
+      if (extensions) result.extensions = { ...result.extensions, ...extensions }
+      if (result.errors && result.errors.length > LIMITS.graphqlErrorsMax) result.errors = boundedErrors(result.errors)
+    },
+  }),
+}
+
+function boundedErrors(errors: readonly GraphQLFormattedError[]): GraphQLFormattedError[] {
+  const rest = errors.length - LIMITS.graphqlErrorsMax
+  return [...errors.slice(0, LIMITS.graphqlErrorsMax), { message: `${rest} more errors are left out`, extensions: { code: 'UPSTREAM' } }]
+}
