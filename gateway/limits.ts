@@ -49,6 +49,7 @@ export const LIMITS = Object.freeze({
   graphqlDepthMax: 32,
   graphqlDirectivesMax: 100,
   graphqlErrorsMax: 100,
+  graphqlAnswerCharsMax: 16_777_216,
   graphqlCostMax: 5_000,
   graphqlRootFieldsMax: 50,
   graphqlViewsMax: 100,

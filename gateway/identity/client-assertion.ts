@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { JsonObject, JsonValue } from '../core/json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import { LIMITS } from '../limits.ts'
 import { algorithmOf, assertNoExtensions, assertSignature, jsonPart, keyIdOf, readCompactJws, unauthenticated } from './compact-jws.ts'
 import { ASYMMETRIC_ALGORITHMS, JwkSet } from './jwk-set.ts'
@@ -29,9 +29,10 @@ export class ClientAssertionChecker {
   readonly #keys: ReadonlyMap<string, JwkSet>
   readonly #used: UsedOnce
 
+  /** Throws CONFIG_INVALID on a client without a usable key, or with anything but public keys. */
   constructor(options: ClientAssertionOptions) {
     this.#options = options
-    this.#keys = new Map([...options.clients].map(([client, keys]) => [client, new JwkSet(keys)]))
+    this.#keys = new Map([...options.clients].map(([client, keys]) => [client, publicKeys(client, keys)]))
     this.#used = new UsedOnce(options.clock)
   }
 
@@ -49,7 +50,7 @@ export class ClientAssertionChecker {
     this.#assertAudience(claims)
     const expiresAtMs = this.#assertTimes(claims)
     const { jti } = claims
-    if (typeof jti !== 'string' || jti === '' || jti.length > LIMITS.idempotencyKeyCharsMax)
+    if (typeof jti !== 'string' || jti === '' || jti.length > LIMITS.assertionIdCharsMax)
       throw unauthenticated('the assertion has no `jti` of its own')
     this.#used.take(`${iss} ${jti}`, expiresAtMs)
     return iss
@@ -73,6 +74,16 @@ export class ClientAssertionChecker {
       throw unauthenticated(`the assertion lives longer than ${LIMITS.assertionLifeMsMax / 60_000} minutes`)
     return expiresAtMs
   }
+}
+
+/** A private key in the gateway's configuration would let whoever reads that be the client: it is refused, not passed over. */
+function publicKeys(client: string, keys: readonly JsonValue[]): JwkSet {
+  const faulty = (message: string): GatewayError => new GatewayError('CONFIG_INVALID', `the keys of client \`${client}\` ${message}`)
+  if (keys.some((key) => isJsonObject(key) && ('d' in key || 'k' in key)))
+    throw faulty('hold a private or symmetric key: keep it with the client and put its public part here')
+  const set = new JwkSet(keys)
+  if (set.size === 0) throw faulty('hold no public signature key (EC, OKP or RSA)')
+  return set
 }
 
 /** Values that count once until they expire. In memory: what was used before a restart or at another replica is not known here. */

@@ -47,6 +47,10 @@ export class JwkSet implements KeySource {
     this.#keys = keys.flatMap((key) => usableKey(key) ?? [])
   }
 
+  get size(): number {
+    return this.#keys.length
+  }
+
   has(kid: string): boolean {
     return this.#keys.some((key) => key.kid === kid)
   }

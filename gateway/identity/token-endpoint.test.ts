@@ -322,6 +322,18 @@ test('hands out no token that could not be recorded', async () => {
   })
 })
 
+describe('client keys', () => {
+  test.each<[string, () => Promise<unknown[]>]>([
+    ['a private key', async () => [await exportJWK((await generateKeyPair('ES256', { extractable: true })).privateKey)]],
+    ['a symmetric key', async () => [{ kty: 'oct', k: 'AAAA' }]],
+    ['an encryption key only', async () => [{ ...(await exportJWK(pair.publicKey)), use: 'enc' }]],
+    ['nothing', async () => []],
+  ])('are refused at start where they are %s', async (_title, keys) => {
+    const options = { issuer, clients: new Map([['c', { kind: 'jwks' as const, keys: await keys() }]]), registry, clock }
+    expect(() => createTokenEndpoint(options)).toThrowError(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+})
+
 describe('client secrets', () => {
   test('are 256 random bits, hashed with a salt', async () => {
     expect(newClientSecret()).toMatch(/^[A-Za-z0-9_-]{43}$/)

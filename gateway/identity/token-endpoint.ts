@@ -29,7 +29,7 @@ const CLAIMED_CHARS_MAX = 128
 
 /**
  * The token endpoint of the built-in issuer: client_credentials (RFC 6749 4.4) by private_key_jwt (RFC 7523) or client secret (RFC 6749 2.3.1),
- * for active agents. Throws CONFIG_INVALID on a malformed secret hash.
+ * for active agents. Throws CONFIG_INVALID on a malformed secret hash and on keys that are not public signature keys.
  */
 export function createTokenEndpoint(options: TokenEndpointOptions): TokenEndpoint {
   const { issuer } = options

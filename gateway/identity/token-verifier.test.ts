@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { CompactEncrypt, CompactSign, type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { instant } from '../core/clock.ts'
@@ -257,6 +258,21 @@ describe('refused', () => {
     await expect(verifier.verify(token, 'agents')).rejects.toMatchObject({ message: expect.stringContaining('more than one key') })
     keys.splice(2)
   })
+})
+
+test('any text at all is refused as a token, never as a fault of the gateway', async () => {
+  const token = await sign(HEADER, CLAIMS)
+  const mutated = fc
+    .tuple(fc.nat(token.length - 1), fc.string({ unit: 'binary', maxLength: 3 }))
+    .map(([at, text]) => token.slice(0, at) + text + token.slice(at + 1))
+  const parts = fc.array(fc.jsonValue().map(part), { minLength: 1, maxLength: 4 }).map((all) => all.join('.'))
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.string({ unit: 'binary' }), parts, mutated), async (text) => {
+      fc.pre(text !== token)
+      await expect(verifier.verify(text, 'agents')).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+    }),
+    { numRuns: 300 },
+  )
 })
 
 describe('accepted', () => {
