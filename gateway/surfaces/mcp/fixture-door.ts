@@ -20,28 +20,34 @@ export interface DoorUnderTest {
   close(): Promise<void>
 }
 
-export async function openDoor(options: { holdWaitMs?: number; answerMsMax?: number } = {}): Promise<DoorUnderTest> {
-  const calls = new FixtureCalls()
+export async function openDoor({
+  calls = new FixtureCalls(),
+  ...options
+}: {
+  calls?: FixtureCalls
+  holdWaitMs?: number
+  answerMsMax?: number
+} = {}): Promise<DoorUnderTest> {
   const logged: DoorUnderTest['logged'] = []
   const at =
     (level: string): Log['info'] =>
     (_fields, message) =>
       void logged.push({ level, message })
   const clock = { at: 1_000_000, now: () => instant(clock.at) }
+  const server = createServer((req, res) => void door.handle(req, res))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
   const door = createMcpDoor({
     calls,
     baseUrl: 'http://gate.example',
     allowedHosts: ['127.0.0.1', 'localhost:1'],
-    allowedOrigins: ['https://app.example'],
+    allowedOrigins: ['https://app.example', `http://127.0.0.1:${port}`],
     log: { info: at('info'), warn: at('warn'), error: at('error') },
     clock,
     version: '9.9.9',
     holdWaitMs: 60,
     ...options,
   })
-  const server = createServer((req, res) => void door.handle(req, res))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
   return {
     calls,
     door,
