@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Call } from '../core/call.ts'
 import { after } from '../core/clock.ts'
 import type { MatchedHold } from '../core/decision.ts'
 import { GatewayError } from '../core/errors.ts'
@@ -67,6 +68,13 @@ export function bindingDigest(
 /** Digest of the arguments alone, for idempotency keys. */
 export const argumentsDigest = (operation: string, input: JsonObject): string => sha256(canonicalJson({ operation, input }))
 
+const joinKey = (agent: string, subject: string | null, operation: string, version: string, input: JsonObject): string =>
+  sha256(canonicalJson([agent, subject, operation, version, input]))
+
 /** Equal calls have equal keys: agent, subject, operation version and canonical arguments. */
 export const joinKeyOf = ({ principal, operation, input }: Pick<Subject, 'principal' | 'operation' | 'input'>): string =>
-  sha256(canonicalJson([principal.agent.name, principal.subject ?? null, operation.id, operation.version, input]))
+  joinKey(principal.agent.name, principal.subject ?? null, operation.id, operation.version, input)
+
+/** The key of a call that stands in the record. */
+export const joinKeyOfCall = ({ agent, subject, operation, operationVersion, input }: Call): string =>
+  joinKey(agent, subject, operation, operationVersion, input)

@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util'
+import { untilSignal } from '../../gateway/cli/serve.ts'
+import { readEnvironment } from '../../gateway/config/environment.ts'
+import { startOrganisation } from './organisation.ts'
+import { acmeConfiguration } from './start.ts'
+
+const USAGE = `usage: npm start -- [--port 4000] [--host 127.0.0.1] [--data .gatehouse] [--config FILE]
+
+Runs the example organisation Acme Components: its systems on free ports, and the gateway in front of them.
+`
+
+/** `npm start`: the systems of Acme and the gateway in front of them, until SIGINT or SIGTERM. */
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '4000' },
+      host: { type: 'string', default: '127.0.0.1' },
+      data: { type: 'string', default: '.gatehouse' },
+      config: { type: 'string', default: acmeConfiguration() },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(USAGE)
+    return
+  }
+  const { gateway, close } = await startOrganisation({
+    dataDir: values.data,
+    configFile: values.config,
+    host: values.host,
+    port: Number(values.port),
+    environment: readEnvironment(),
+    logStream: process.stderr,
+  })
+  process.stdout.write(nextSteps(gateway.url, gateway.notices, values.data))
+  await untilSignal()
+  await close()
+}
+
+function nextSteps(url: string, notices: readonly string[], data: string): string {
+  const where = data === '.gatehouse' ? '' : ` --data ${data}`
+  return `
+Gatehouse serves Acme Components at ${url}
+${notices.map((notice) => `  (${notice})\n`).join('')}
+DEVELOPMENT issuer: anyone with your user account can mint tokens here. State is in ${data}.
+
+Try it, in another terminal:
+
+  TOKEN=$(npm run --silent gatehouse -- agent token invoice-clerk${where})
+  curl -s ${url}/graphql -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
+    -d '{"query":"{ whoami { name roles } erp_listInvoices(limit: 2) }"}'
+
+Then watch a whole day of it:  npm run demo -- --auto --url ${url}${where}
+`
+}
+
+try {
+  await main()
+} catch (error) {
+  process.stderr.write(`gatehouse: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS') ? 2 : 1
+}

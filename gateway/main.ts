@@ -1,0 +1,376 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { AgentTypes } from '../schema/agent/types.ts'
+import { buildView } from '../schema/agent/view.ts'
+import { buildOperatorSchema } from '../schema/operator/schema.ts'
+import { createInProcessBus } from './bus/in-process.ts'
+import { type Compiled, compile } from './compile.ts'
+import type { Environment } from './config/environment.ts'
+import { type Configuration, loadConfiguration } from './config/load.ts'
+import { type Clock, instant } from './core/clock.ts'
+import { GatewayError } from './core/errors.ts'
+import { newCallId, newHoldId } from './core/ids.ts'
+import { openVaultKey } from './credentials/key-file.ts'
+import { createVault } from './credentials/vault.ts'
+import { createDialer } from './egress/dialer.ts'
+import { BuiltInIssuer } from './identity/built-in-issuer.ts'
+import { createIssuerTable } from './identity/issuer-table.ts'
+import { createTokenEndpoint } from './identity/token-endpoint.ts'
+import { createTokenVerifier } from './identity/token-verifier.ts'
+import { LIMITS } from './limits.ts'
+import { authenticateOperator, LocalOperator } from './local-operator.ts'
+import { createOperator } from './operator/operator.ts'
+import { createCalls } from './pipeline/calls.ts'
+import { joinKeyOfCall } from './pipeline/hold.ts'
+import { createReleaser } from './pipeline/resume.ts'
+import type { Parts, Stage } from './pipeline/stages.ts'
+import type { Bus } from './ports/bus.ts'
+import type { Vault } from './ports/vault.ts'
+import { createRecorder } from './record/recorder.ts'
+import { openStorage } from './storage/open-storage.ts'
+import { createStatusDoor } from './surfaces/call-status.ts'
+import { createGraphqlDoor } from './surfaces/graphql/door.ts'
+import { createHttpDoor } from './surfaces/http-proxy.ts'
+import { createMcpDoor } from './surfaces/mcp/door.ts'
+import { createOAuthHandlers } from './surfaces/oauth.ts'
+import { createOperatorDoor } from './surfaces/operator-graphql.ts'
+import { platformRoutes } from './surfaces/platform.ts'
+import { createHttpServer } from './surfaces/server.ts'
+import { createTelemetry, type RunningTelemetry } from './telemetry/telemetry.ts'
+import { VERSION } from './version.ts'
+
+export interface GatewayOptions {
+  configFile: string
+  dataDir: string
+  host: string
+  /** 0 takes a free port. */
+  port: number
+  environment: Environment
+  /** Log lines go here; stdout stays for what a person asked for. */
+  logStream: { write(text: string): void }
+  /** Runs before the first request is served: an example or a test seals its credentials here. */
+  prepare?: (vault: Vault) => Promise<void>
+  /** Test hook at the borders between stages. */
+  onStage?: (stage: Stage) => void
+}
+
+export interface RunningGateway {
+  url: string
+  /** What a person should know about this start, such as keys that were made. */
+  notices: readonly string[]
+  /** Stops taking requests, lets running calls end (at most `LIMITS.drainMsMax`), then closes the record. Calling it twice is harmless. */
+  close(): Promise<void>
+}
+
+const systemClock: Clock = { now: () => instant(Date.now()) }
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+
+/** Ends what was started, last first; used when a start fails half way as well. */
+class Closers {
+  readonly #steps: (() => unknown)[] = []
+  #closed: Promise<void> | undefined
+
+  add(step: () => unknown): void {
+    this.#steps.push(step)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      for (const step of this.#steps.reverse()) await step()
+    })()
+    return this.#closed
+  }
+}
+
+/**
+ * Wires and starts a gateway. Resolves once it serves. Throws CONFIG_INVALID (every fault at once), DATA_LOCKED, UNAVAILABLE; what was
+ * started until then is ended.
+ */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const closers = new Closers()
+  try {
+    return await start(options, closers)
+  } catch (error) {
+    await closers.close()
+    throw error
+  }
+}
+
+async function start(options: GatewayOptions, closers: Closers): Promise<RunningGateway> {
+  const configuration = loadConfiguration(options.configFile, options.environment)
+  const development = configuration.issuers.some((issuer) => issuer.kind === 'built-in' && issuer.development)
+  if (development && !isLoopback(options.host)) {
+    throw new GatewayError(
+      'CONFIG_INVALID',
+      `a development issuer is refused on \`${options.host}\`: listen on 127.0.0.1, or set \`development: false\``,
+    )
+  }
+  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
+  chmodSync(options.dataDir, 0o700)
+  const dialer = createDialer({ development })
+  const compiled = await compile(configuration, dialer)
+  closers.add(() => Promise.all([...compiled.connectors.values()].map((connector) => connector.close())))
+  const telemetry = createTelemetry({
+    env: options.environment,
+    serviceName: configuration.telemetry.serviceName,
+    logLevel: configuration.telemetry.logLevel,
+    logStream: options.logStream,
+    catalogue: () => compiled.catalogue,
+  })
+  closers.add(() => telemetry.close())
+  const bus = createInProcessBus(telemetry.log)
+  const record = await openRecord(options, configuration, compiled, telemetry, bus, closers)
+  const key = await openVaultKey(options.dataDir)
+  const vault = createVault({
+    store: record.storage.credentials,
+    organisation: configuration.organisation,
+    key: key.key,
+    clock: systemClock,
+  })
+  await options.prepare?.(vault)
+  const server = createHttpServer(telemetry.log)
+  const port = await server.listen(options.port, options.host)
+  closers.add(() => server.close())
+  const baseUrl = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  const identity = await openIdentity(options, configuration, development, dialer, baseUrl, record, telemetry, closers)
+  const parts = partsOf(options, configuration, compiled, record, identity.verifier, vault, bus, telemetry)
+  const local = new LocalOperator()
+  server.serve(
+    openDoors({
+      parts,
+      configuration,
+      compiled,
+      record,
+      identity,
+      vault,
+      telemetry,
+      baseUrl,
+      host: options.host,
+      port,
+      local,
+      development,
+      closers,
+    }),
+  )
+  closers.add(local.publish(options.dataDir, baseUrl))
+  const notices = key.created ? [`made a key for sealed credentials in ${options.dataDir}: keep it with your backups`] : []
+  telemetry.log.info({ url: baseUrl, database: record.storage.kind, operations: compiled.catalogue.operations.size }, 'gatehouse serves')
+  return { url: baseUrl, notices, close: () => closers.close() }
+}
+
+type Record = Awaited<ReturnType<typeof openRecord>>
+
+async function openRecord(
+  options: GatewayOptions,
+  configuration: Configuration,
+  { decider }: Compiled,
+  telemetry: RunningTelemetry,
+  bus: Bus,
+  closers: Closers,
+) {
+  const { log } = telemetry
+  const url = configuration.databaseUrl
+  const storage = await openStorage({ dataDir: options.dataDir, clock: systemClock, bus, log, ...(url ? { databaseUrl: url } : {}) })
+  closers.add(() => storage.close())
+  const recorder = createRecorder({ writer: storage.writer, clock: systemClock, bus, log })
+  closers.add(() => recorder.close())
+  const registry = await storage.registry(configuration.agents, configuration.people)
+  await storage.activatePolicySet(decider.policySet, Object.fromEntries(decider.policies().map(({ id, hash }) => [id, hash])))
+  const inDoubt = await storage.takeOverLapsed()
+  if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
+  storage.startMaintenance()
+  telemetry.gauge('record_queue_units', () => recorder.depth())
+  return { storage, recorder, registry }
+}
+
+async function openIdentity(
+  options: GatewayOptions,
+  configuration: Configuration,
+  development: boolean,
+  dialer: ReturnType<typeof createDialer>,
+  baseUrl: string,
+  { registry, recorder }: Record,
+  { log }: RunningTelemetry,
+  closers: Closers,
+) {
+  const { organisation, issuers } = configuration
+  const external = issuers.filter((issuer) => issuer.kind === 'external')
+  const otherIssuers = external.filter((issuer) => issuer.for === 'agents').map(({ issuer }) => issuer)
+  const builtIn = await BuiltInIssuer.open({ dataDir: options.dataDir, baseUrl, organisation, clock: systemClock, otherIssuers })
+  const hasBuiltIn = issuers.some((issuer) => issuer.kind === 'built-in')
+  const table = createIssuerTable({
+    builtIn: hasBuiltIn ? builtIn.rules : [],
+    external,
+    dialer,
+    clock: systemClock,
+    development,
+    onKeyFailure: (issuer, error) => log.warn({ issuer, error }, 'the keys of an issuer could not be fetched'),
+  })
+  closers.add(() => table.close())
+  const endpoint = createTokenEndpoint({
+    issuer: builtIn,
+    clients: hasBuiltIn ? configuration.clients : new Map(),
+    registry,
+    clock: systemClock,
+    audit: {
+      issued: (agent) => recorder.note(null, { kind: 'agent.token', agent, by: agent, subject: null }),
+      refused: (client, message) =>
+        recorder.note(null, {
+          kind: 'refused',
+          door: 'oauth',
+          agent: client,
+          asked: null,
+          code: 'TOKEN_REQUEST_REFUSED',
+          message,
+          faults: [],
+        }),
+    },
+    onFault: (error) => log.error({ error }, 'the token endpoint failed'),
+  })
+  return { builtIn, endpoint, verifier: createTokenVerifier({ issuers: table, clock: systemClock }) }
+}
+
+function partsOf(
+  options: GatewayOptions,
+  configuration: Configuration,
+  { catalogue, connectors, decider, validators }: Compiled,
+  { storage, recorder, registry }: Record,
+  verifier: Parts['verifier'],
+  vault: Vault,
+  bus: Bus,
+  telemetry: RunningTelemetry,
+): Parts {
+  return {
+    organisation: configuration.organisation,
+    clock: systemClock,
+    newCallId: () => newCallId(Date.now(), randomBytes(16)),
+    newHoldId: () => newHoldId(Date.now(), randomBytes(16)),
+    nonce: () => randomBytes(16).toString('hex'),
+    verifier,
+    registry,
+    catalogue,
+    connectors,
+    credentials: new Map(
+      configuration.manifests.flatMap(({ connector, credential }) => (credential ? [[connector, credential] as const] : [])),
+    ),
+    decider,
+    validators,
+    approvals: configuration.approvals,
+    recorder,
+    store: storage.calls,
+    vault,
+    bus,
+    telemetry,
+    limits: configuration.limits,
+    onStage: options.onStage ?? (() => {}),
+  }
+}
+
+interface Opened {
+  parts: Parts
+  configuration: Configuration
+  compiled: Compiled
+  record: Record
+  identity: Awaited<ReturnType<typeof openIdentity>>
+  vault: Vault
+  telemetry: RunningTelemetry
+  baseUrl: string
+  host: string
+  port: number
+  local: LocalOperator
+  development: boolean
+  closers: Closers
+}
+
+/** Pipeline, use cases and doors; the order of `closers` is the reverse order of the end. */
+function openDoors(opened: Opened) {
+  const { parts, compiled, record, identity, telemetry, baseUrl, port, closers } = opened
+  const { log } = telemetry
+  const releaser = createReleaser(parts, LIMITS.releasesAtOnceMax, LIMITS.pollMs)
+  closers.add(() => releaser.close())
+  const calls = createCalls(parts)
+  closers.add(() => calls.close())
+  const types = new AgentTypes([...compiled.catalogue.operations.values()])
+  const graphql = createGraphqlDoor({ calls, baseUrl, log, buildView: (_catalogue, operations) => buildView(operations, types) })
+  const hosts = [...new Set([`${opened.host}:${port}`, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])]
+  const mcp = createMcpDoor({
+    calls,
+    baseUrl,
+    allowedHosts: hosts,
+    allowedOrigins: hosts.map((host) => `http://${host}`),
+    log,
+    clock: parts.clock,
+    version: VERSION,
+  })
+  const http = createHttpDoor({ calls, baseUrl, log })
+  const status = createStatusDoor({ calls, baseUrl, log })
+  const operator = openOperator(opened, (callId) => releaser.afterApproval(callId))
+  closers.add(() => Promise.all([graphql.close(), mcp.close(), operator.close()]))
+  releaser.start()
+  return {
+    '/graphql': graphql.handle,
+    '/mcp': mcp.handle,
+    '/proxy/': http.handle,
+    '/v1/calls/': status.handle,
+    '/operator/graphql': operator.handle,
+    ...Object.fromEntries(createOAuthHandlers(identity.endpoint)),
+    ...platformRoutes({
+      databaseAnswers: async () => {
+        if (!(await record.storage.ready())) throw new GatewayError('UNAVAILABLE', 'the database does not answer', { retryAfterSeconds: 2 })
+      },
+      metrics: () => telemetry.metricsText(),
+      welcome: welcomeText(baseUrl, opened.development),
+    }),
+  }
+}
+
+function openOperator(
+  { parts, compiled, record, identity, vault, telemetry, local, development }: Opened,
+  afterApproval: (callId: Parameters<Parts['store']['call']>[0]) => void,
+) {
+  const cases = createOperator({
+    store: parts.store,
+    recorder: parts.recorder,
+    registry: parts.registry,
+    decider: () => compiled.decider,
+    catalogue: () => compiled.catalogue,
+    vault,
+    developmentTokens: development
+      ? {
+          mintAgent: async (agent, subject) =>
+            (await identity.builtIn.issue({ agent, ...(subject === undefined ? {} : { subject }) })).token,
+          mintPerson: async (name) => (await identity.builtIn.issueForPerson(name)).token,
+        }
+      : null,
+    clock: parts.clock,
+    bus: parts.bus,
+    log: telemetry.log,
+    prepare(operation, input) {
+      compiled.validators.check(operation.id, input)
+      return input
+    },
+    joinKeyOf: joinKeyOfCall,
+    afterApproval,
+  })
+  return createOperatorDoor({
+    cases,
+    schema: buildOperatorSchema(),
+    authenticateOperator: (authorization: string | undefined) =>
+      authenticateOperator({ verifier: identity.verifier, registry: record.registry, local }, authorization),
+
+    log: telemetry.log,
+  })
+}
+
+const welcomeText = (
+  baseUrl: string,
+  development: boolean,
+): string => `Gatehouse ${VERSION}${development ? ' (development issuer: not for production)' : ''}
+
+agents    POST ${baseUrl}/graphql
+          POST ${baseUrl}/mcp
+               ${baseUrl}/proxy/{connector}/...
+people    POST ${baseUrl}/operator/graphql
+platform  GET  ${baseUrl}/healthz /readyz /metrics
+`
