@@ -26,7 +26,7 @@ export async function setCredential(
   }
   if (!NAME.test(credential))
     throw new GatewayError('BAD_INPUT', 'a credential name is a lower-case letter, then letters, digits and hyphens, at most 64')
-  return deps.vault.set(connector, credential, readCredential(value))
+  return deps.vault.set(connector, credential, readCredential(value), by.name)
 }
 
 type Fields = Readonly<Record<string, RegExp>>

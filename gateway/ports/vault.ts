@@ -24,7 +24,8 @@ export type StaticCredential =
  * (a row moved, flipped or rolled back): the call does not happen.
  */
 export interface Vault {
-  set(connector: string, credential: string, value: StaticCredential): Promise<{ version: number }>
+  /** `by` goes into the entry that the change leaves. */
+  set(connector: string, credential: string, value: StaticCredential, by?: string): Promise<{ version: number }>
   lease(connector: string, credential: string): Promise<Lease>
   list(): Promise<readonly { connector: string; credential: string; kind: string; version: number; setAtMs: number }[]>
 }

@@ -9,15 +9,14 @@ import {
 } from '@apollo/server/plugin/disabled'
 import type { GraphQLFormattedError, GraphQLSchema } from 'graphql'
 import { GatewayError } from '../core/errors.ts'
-import { isJsonObject, type JsonValue } from '../core/json.ts'
-import { decodeUtf8, parseJson } from '../core/json-text.ts'
 import { LIMITS } from '../limits.ts'
 import type { Operator, OperatorContext, OperatorUseCases } from '../ports/operator.ts'
 import type { Log } from '../ports/telemetry.ts'
-import { sendProblem, toProblem } from './error-response.ts'
 import { Documents } from './graphql/documents.ts'
-import { asRefused, publicFieldError, refuseRequest, type RequestRefused } from './graphql/refused.ts'
-import { readBody, UnreadBodyError } from './request-body.ts'
+import { type MediaType, negotiate } from './graphql/negotiation.ts'
+import { type GraphqlRequest, readRequest } from './graphql/read-request.ts'
+import { asRefused, publicFieldError, refuseRequest } from './graphql/refused.ts'
+import { UnreadBodyError } from './request-body.ts'
 
 export interface OperatorDoorDeps {
   /** The control plane's schema; it resolves against an `OperatorContext`. */
@@ -34,9 +33,6 @@ export interface OperatorDoor {
   close(): Promise<void>
 }
 
-const JSON_TYPE = 'application/json; charset=utf-8'
-const RESPONSE_TYPE = 'application/graphql-response+json; charset=utf-8'
-
 /**
  * GraphQL over HTTP for people at `/operator/graphql`: POST, and GET for queries. Nothing of a request is read before its sender is known; agents'
  * tokens have another audience and are refused. Documents have the bounds of the agents' door. Introspection is open to everyone who is signed in.
@@ -47,30 +43,24 @@ export function createOperatorDoor(deps: OperatorDoorDeps): OperatorDoor {
   server.startInBackgroundHandlingStartupErrorsByLoggingAndFailingAllRequests()
   return {
     async handle(req, res) {
+      const turn = { req, res, media: negotiate(req.headers.accept) }
       try {
-        const by = await signIn(deps, req, res)
-        if (by) await answer(server, documents, { by, cases: deps.cases }, req, res)
+        const by = await deps.authenticateOperator(req.headers.authorization)
+        await answer(server, documents, { by, cases: deps.cases }, turn)
       } catch (error) {
-        if (!(error instanceof GatewayError)) deps.log.error({ err: error }, 'a request at the control plane failed')
-        refuse(req, res, asRefused(error), error instanceof UnreadBodyError)
+        if (!(error instanceof GatewayError)) deps.log.error({ err: error }, 'a request at the control plane failed unexpectedly')
+        else if (error.code === 'UNAUTHENTICATED') await deps.cases.refused(error)
+        refuse(turn, error)
       }
     },
     close: () => server.stop(),
   }
 }
 
-/** The operator, or undefined once a 401 is out. RFC 6750 3: `error` is given only where a token was sent. */
-async function signIn(deps: OperatorDoorDeps, req: IncomingMessage, res: ServerResponse): Promise<Operator | undefined> {
-  const { authorization } = req.headers
-  try {
-    return await deps.authenticateOperator(authorization)
-  } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'UNAUTHENTICATED') throw error
-    await deps.cases.refused(error)
-    const challenge = `Bearer realm="gatehouse operators"${authorization === undefined ? '' : ', error="invalid_token"'}`
-    sendProblem(res, toProblem(error, { challenge }))
-    return undefined
-  }
+interface Turn {
+  req: IncomingMessage
+  res: ServerResponse
+  media: MediaType | null
 }
 
 function createServer({ schema, log }: OperatorDoorDeps, documents: Documents): ApolloServer<OperatorContext> {
@@ -84,6 +74,7 @@ function createServer({ schema, log }: OperatorDoorDeps, documents: Documents): 
     allowBatchedHttpRequests: false,
     persistedQueries: false,
     documentStore: documents.store,
+    parseOptions: { maxTokens: LIMITS.graphqlTokensMax },
     stopOnTerminationSignals: false,
     nodeEnv: 'production',
     formatError: (formatted: GraphQLFormattedError, thrown: unknown) => publicFieldError(formatted, thrown, unexpected),
@@ -103,64 +94,62 @@ function createServer({ schema, log }: OperatorDoorDeps, documents: Documents): 
   })
 }
 
-async function answer(
-  server: ApolloServer<OperatorContext>,
-  documents: Documents,
-  context: OperatorContext,
+async function answer(server: ApolloServer<OperatorContext>, documents: Documents, context: OperatorContext, turn: Turn): Promise<void> {
+  const { req, res, media } = turn
+  if (media === null) throw refuseRequest('BAD_INPUT', 'accept `application/json` or `application/graphql-response+json`', [], 406)
+  const request = await readRequest(req)
+  documents.prepare(request.query)
+  const { status, headers, body } = await server.executeHTTPGraphQLRequest({
+    httpGraphQLRequest: toApollo(req, request, media),
+    context: async () => context,
+  })
+  if (body.kind !== 'complete') throw new Error('incremental delivery is not offered')
+  const allow = headers.get('allow')
+  write(res, status ?? 200, body.string, {
+    'content-type': headers.get('content-type') ?? `${media}; charset=utf-8`,
+    ...(allow === undefined ? {} : { allow }),
+  })
+}
+
+/** The request as it was read; a GET stays one, so that Apollo Server refuses mutations by it. */
+function toApollo(
   req: IncomingMessage,
-  res: ServerResponse,
-): Promise<void> {
-  const httpGraphQLRequest = await readRequest(req)
-  const query = queryOf(httpGraphQLRequest)
-  if (query !== undefined) documents.prepare(query)
-  const { status, headers, body } = await server.executeHTTPGraphQLRequest({ httpGraphQLRequest, context: async () => context })
-  if (body.kind !== 'complete') throw refuseRequest('BAD_INPUT', 'answers in parts are not given here')
-  send(req, res, status ?? 200, { ...Object.fromEntries(headers), 'cache-control': 'no-store' }, body.string)
-}
-
-async function readRequest(req: IncomingMessage): Promise<HTTPGraphQLRequest> {
-  const headers = new HeaderMap()
-  for (const [name, value] of Object.entries(req.headers)) {
-    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value)
-  }
+  { query, operationName, variables, readOnly }: GraphqlRequest,
+  media: MediaType,
+): HTTPGraphQLRequest {
+  const headers = new HeaderMap([
+    ['accept', media],
+    ['apollo-require-preflight', 'true'],
+  ])
+  if (!readOnly)
+    return {
+      method: 'POST',
+      headers: headers.set('content-type', 'application/json'),
+      search: '',
+      body: { query, operationName, variables },
+    }
   const url = req.url ?? ''
-  const mark = url.indexOf('?')
-  const request = { method: req.method ?? 'GET', headers, search: mark < 0 ? '' : url.slice(mark) }
-  if (request.method !== 'POST') return { ...request, body: {} }
-  const bytes = await readBody(req, LIMITS.requestBodyBytesMax)
-  const media = (headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase()
-  if (media !== 'application/json') throw refuseRequest('UNSUPPORTED_MEDIA_TYPE', 'send the request as `application/json`')
-  return { ...request, body: readJson(bytes) }
+  return { method: 'GET', headers, search: url.slice(url.indexOf('?')), body: {} }
 }
 
-function readJson(bytes: Uint8Array): JsonValue {
-  const body = parseJson(decodeUtf8(bytes), LIMITS.inputDepthMax)
-  if (Array.isArray(body)) throw refuseRequest('BAD_INPUT', 'batches are not taken: send one query a request')
-  return body
+/** Refuses a whole request in the form the client reads. */
+function refuse({ req, res, media }: Turn, error: unknown): void {
+  const { code, status, errors, retryAfterSeconds } = asRefused(error)
+  const tokenSent = req.headers.authorization !== undefined
+  write(res, status, JSON.stringify({ errors }), {
+    'content-type': `${media ?? 'application/json'}; charset=utf-8`,
+    // RFC 6750 3: `error` is given only where a token was sent.
+    ...(code === 'UNAUTHENTICATED' && {
+      'www-authenticate': `Bearer realm="gatehouse operators"${tokenSent ? ', error="invalid_token"' : ''}`,
+    }),
+    ...(code === 'METHOD_NOT_ALLOWED' && { allow: 'GET, POST' }),
+    ...(retryAfterSeconds !== undefined && { 'retry-after': String(retryAfterSeconds) }),
+    ...(error instanceof UnreadBodyError && { connection: 'close' }),
+  })
 }
 
-/** The query's text, undefined where there is none in its place: Apollo Server says what is wrong with such a request. */
-function queryOf({ method, search, body }: HTTPGraphQLRequest): string | undefined {
-  if (method === 'GET')
-    return new URLSearchParams(search).getAll('query').length === 1 ? (new URLSearchParams(search).get('query') ?? undefined) : undefined
-  const parsed = body as JsonValue
-  return isJsonObject(parsed) && typeof parsed.query === 'string' ? parsed.query : undefined
-}
-
-/**
- * Refuses a whole request in the form the client reads. GraphQL over HTTP 6.4: with `application/graphql-response+json` a request error has a 4xx
- * status; with `application/json` clients that only know 200 still find `errors`.
- */
-function refuse(req: IncomingMessage, res: ServerResponse, { status, errors }: RequestRefused, close: boolean): void {
-  if (res.headersSent) return void res.destroy()
-  const accept = req.headers.accept ?? ''
-  const type = accept.includes('application/graphql-response+json') ? RESPONSE_TYPE : JSON_TYPE
-  const headers = { 'content-type': type, 'cache-control': 'no-store', ...(close ? { connection: 'close' } : {}) }
-  send(req, res, status, headers, JSON.stringify({ errors }))
-}
-
-function send(req: IncomingMessage, res: ServerResponse, status: number, headers: Readonly<Record<string, string>>, body: string): void {
-  if (res.destroyed) return
-  res.writeHead(status, { ...headers, 'content-length': String(Buffer.byteLength(body)) })
-  res.end(req.method === 'HEAD' ? undefined : body)
+function write(res: ServerResponse, status: number, body: string, headers: Readonly<Record<string, string>>): void {
+  if (res.headersSent || res.destroyed) return
+  res.writeHead(status, { ...headers, 'cache-control': 'no-store', 'content-length': String(Buffer.byteLength(body)) })
+  res.end(body)
 }

@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import pg from 'pg'
+import { createDecider } from '../../policies/engine/decider.ts'
+import { createInProcessBus } from '../bus/in-process.ts'
+import type { OutcomeKind } from '../core/call.ts'
+import { type Clock, instant } from '../core/clock.ts'
+import type { CallId } from '../core/ids.ts'
+import { compileValidators } from '../pipeline/validate.ts'
+import type { Decider } from '../ports/decider.ts'
+import type { StaticCredential, Vault } from '../ports/vault.ts'
+import { createRecorder } from '../record/recorder.ts'
+import { openStorage } from '../storage/open-storage.ts'
+import type { DevelopmentTokens, OperatorDeps } from './deps.ts'
+import { type Ask, joinKey, newCall } from './fixture-call.ts'
+import { agent, catalogue, people, policies } from './fixture-organisation.ts'
+import { createOperator } from './operator.ts'
+
+/** For tests of the control plane: real storage, recorder, registry and policy engine. Nothing of the product imports it. */
+export type Bed = Awaited<ReturnType<typeof openBed>>
+
+const SEEDS = [agent('clerk'), agent('intern', { status: 'suspended' }), agent('gone', { status: 'retired' })]
+
+/** A fresh database on the local PostgreSQL, and everything over it. `close` drops it. */
+export async function openBed() {
+  const database = `operator_${randomBytes(6).toString('hex')}`
+  await onServer(`create database ${database}`)
+  let offsetMs = 0
+  const clock: Clock = { now: () => instant(Date.now() + offsetMs) }
+  const bus = createInProcessBus()
+  const databaseUrl = `postgres://postgres@127.0.0.1:5432/${database}`
+  const storage = await openStorage({ databaseUrl, dataDir: tmpdir(), clock, bus })
+  const recorder = createRecorder({ writer: storage.writer, clock, bus })
+  const registry = await storage.registry(SEEDS, people)
+  const decider = theDecider()
+  await storage.activatePolicySet(decider.policySet, {})
+  const vault = new PlainVault()
+  const seen = { approved: [] as CallId[], logged: [] as unknown[] }
+  const deps = { ...fixedParts(decider, seen), store: storage.calls, recorder, registry, vault, clock, bus }
+  const ask = async (how: Ask) => {
+    const { unit, holdId, intent } = newCall(decider, registry, clock.now(), how)
+    const written = await recorder.admit(unit)
+    if (written.kind !== 'recorded') throw new Error(`not recorded: ${written.kind}`)
+    return { callId: unit.call.id, holdId, intent }
+  }
+  return {
+    ...seen,
+    cases: createOperator(deps),
+    /** The same without a development issuer. */
+    production: createOperator({ ...deps, developmentTokens: null }),
+    storage,
+    recorder,
+    registry,
+    vault,
+    bus,
+    /** Lets time pass. */
+    pass: (ms: number) => {
+      offsetMs += ms
+    },
+    /** A call of the clerk: above 1,000 it is held. */
+    ask,
+    /** A call that ran and ended so. */
+    async ran(kind: OutcomeKind, amount: number): Promise<CallId> {
+      const { callId, intent } = await ask({ amount })
+      const done = kind === 'completed'
+      const outcome = { kind, upstreamStatus: done ? 200 : 502, error: null, resultDigest: null, resultBytes: 0, upstreamMs: 12 }
+      const result = { status: 200, headers: { 'content-type': 'application/json' }, body: '{"iban":"DE00"}', encoding: 'utf8' as const }
+      await recorder.finish({ callId, intent, outcome, result: done ? result : null, resultKept: done ? 'kept' : 'none' })
+      return callId
+    },
+    async entries(callId: CallId) {
+      return (await storage.calls.entries(callId)).map(({ body }) => body)
+    },
+    /** Entries of one kind, whatever call they belong to, in order. */
+    async notes(kind: string) {
+      const all = await storage.calls.entriesAfter(null, 500)
+      return all.map(({ body }) => body).filter((body) => body.kind === kind)
+    },
+    async close() {
+      await recorder.close()
+      await storage.close()
+      await onServer(`drop database ${database} with (force)`)
+    },
+  }
+}
+
+const theDecider = (): Decider =>
+  createDecider({
+    files: [{ path: 'policies/erp.cedar', connector: 'erp', text: policies }],
+    catalogue,
+    approvals: new Set(['finance']),
+    people: [...people],
+  })
+
+type Fixed = Pick<OperatorDeps, 'decider' | 'catalogue' | 'developmentTokens' | 'log' | 'prepare' | 'joinKeyOf' | 'afterApproval'>
+
+function fixedParts(decider: Decider, seen: { approved: CallId[]; logged: unknown[] }): Fixed {
+  const log = (fields: Readonly<Record<string, unknown>>) => void seen.logged.push(fields)
+  const developmentTokens: DevelopmentTokens = {
+    mintAgent: async (name, subject) => `agent-token ${name} ${subject}`,
+    mintPerson: async (name) => `person-token ${name}`,
+  }
+  const validators = compileValidators(catalogue)
+  return {
+    decider: () => decider,
+    catalogue: () => catalogue,
+    developmentTokens,
+    log: { info: log, warn: log, error: log },
+    prepare(of, input) {
+      validators.check(of.id, input)
+      return input
+    },
+    joinKeyOf: (call) => joinKey(call.agent, call.subject, call.operation, call.input),
+    afterApproval: (callId) => seen.approved.push(callId),
+  }
+}
+
+async function onServer(statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: 'postgres://postgres@127.0.0.1:5432/postgres' })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+/** What was set, in the open: sealing is the vault's own test. */
+class PlainVault implements Vault {
+  readonly stored: { connector: string; credential: string; value: StaticCredential; by: string | undefined }[] = []
+
+  async set(connector: string, credential: string, value: StaticCredential, by?: string): Promise<{ version: number }> {
+    this.stored.push({ connector, credential, value, by })
+    return { version: this.stored.length }
+  }
+
+  lease(): Promise<never> {
+    throw new Error('nothing is leased at the control plane')
+  }
+
+  async list(): Promise<[]> {
+    return []
+  }
+}

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Bed, openBed } from './fixture-bed.ts'
+import type { Ask } from './fixture-call.ts'
+import { as } from './fixture-organisation.ts'
+
+let bed: Bed
+beforeAll(async () => {
+  bed = await openBed()
+})
+afterAll(() => bed.close())
+
+let amount = 10_000
+/** Arguments of its own for each call, so that none joins another. */
+const held = (how: Ask = {}) => bed.ask({ amount: amount++, ...how })
+const stateOf = async ({ callId, holdId }: Awaited<ReturnType<typeof held>>) => {
+  const [call, hold] = await Promise.all([bed.storage.calls.call(callId), bed.storage.calls.hold(holdId)])
+  return [call?.state, hold?.state]
+}
+const code = (expected: string) => expect.objectContaining({ code: expected })
+
+test('one approval of one group: hold and call are approved, the vote is bound to the digest, and the release is told', async () => {
+  const both = await held()
+  const told: unknown[] = []
+  const end = bed.bus.subscribe((signal) => told.push(signal))
+  const hold = await bed.cases.approveHold(as('maria'), both.holdId, ' fine by me ')
+  end()
+  expect(hold).toMatchObject({ id: both.holdId, state: 'approved' })
+  expect(await stateOf(both)).toEqual(['approved', 'approved'])
+  expect(await bed.cases.votes(as('raj'), both.holdId)).toMatchObject([{ voter: 'maria', verdict: 'approve', comment: 'fine by me' }])
+  expect(await bed.entries(both.callId)).toContainEqual({
+    kind: 'vote',
+    hold: both.holdId,
+    voter: 'maria',
+    verdict: 'approve',
+    comment: 'fine by me',
+    digest: hold.digest,
+  })
+  expect(bed.approved).toContain(both.callId)
+  expect(told).toContainEqual({ kind: 'call', id: both.callId })
+})
+
+test('`claim` waits for its agent: nothing is released', async () => {
+  const both = await held({ onApproval: 'claim' })
+  await bed.cases.approveHold(as('maria'), both.holdId, undefined)
+  expect(await stateOf(both)).toEqual(['approved', 'approved'])
+  expect(bed.approved).not.toContain(both.callId)
+})
+
+test('the first vote against ends it, with its words', async () => {
+  const both = await held({ requires: [{ group: 'finance-managers', count: 2 }] })
+  await bed.cases.approveHold(as('maria'), both.holdId, undefined)
+  await bed.cases.rejectHold(as('raj'), both.holdId, 'not this vendor')
+  expect(await stateOf(both)).toEqual(['rejected', 'rejected'])
+  expect(await bed.entries(both.callId)).toContainEqual(
+    expect.objectContaining({ kind: 'hold.changed', to: 'rejected', by: 'raj', why: 'not this vendor' }),
+  )
+  await expect(bed.cases.approveHold(as('chen'), both.holdId, undefined)).rejects.toEqual(code('NOT_FOUND'))
+})
+
+test('two of a group: the first leaves it open, the same person is not counted twice, the second approves', async () => {
+  const both = await held({ requires: [{ group: 'finance-managers', count: 2 }] })
+  expect(await bed.cases.approveHold(as('maria'), both.holdId, undefined)).toMatchObject({ state: 'open' })
+  await expect(bed.cases.approveHold(as('maria'), both.holdId, undefined)).rejects.toEqual(code('NOT_ELIGIBLE'))
+  await expect(bed.cases.rejectHold(as('maria'), both.holdId, undefined)).rejects.toEqual(code('NOT_ELIGIBLE'))
+  expect(await stateOf(both)).toEqual(['held', 'open'])
+  expect(await bed.cases.approveHold(as('raj'), both.holdId, undefined)).toMatchObject({ state: 'approved' })
+  expect(await stateOf(both)).toEqual(['approved', 'approved'])
+})
+
+test('two groups need a person each', async () => {
+  const both = await held({
+    requires: [
+      { group: 'finance-managers', count: 1 },
+      { group: 'cfo-office', count: 1 },
+    ],
+  })
+  expect(await bed.cases.approveHold(as('maria'), both.holdId, undefined)).toMatchObject({ state: 'open' })
+  expect(await bed.cases.approveHold(as('chen'), both.holdId, undefined)).toMatchObject({ state: 'approved' })
+})
+
+test('two last votes at one moment approve once', async () => {
+  for (let round = 0; round < 5; round++) {
+    const both = await held({ requires: [{ group: 'finance-managers', count: 2 }] })
+    await Promise.all(['maria', 'raj'].map((name) => bed.cases.approveHold(as(name), both.holdId, undefined)))
+    expect(await stateOf(both)).toEqual(['approved', 'approved'])
+    const changes = (await bed.entries(both.callId)).filter((body) => body.kind === 'hold.changed')
+    expect(changes).toHaveLength(1)
+  }
+})
+
+test('the same vote sent twice at once counts once', async () => {
+  const both = await held({ requires: [{ group: 'finance-managers', count: 2 }] })
+  const tries = await Promise.allSettled([1, 2, 3].map(() => bed.cases.approveHold(as('maria'), both.holdId, undefined)))
+  expect(tries.filter((t) => t.status === 'fulfilled')).toHaveLength(1)
+  expect(tries.filter((t) => t.status === 'rejected').map((t) => t.reason)).toEqual([code('NOT_ELIGIBLE'), code('NOT_ELIGIBLE')])
+  expect(await stateOf(both)).toEqual(['held', 'open'])
+})
+
+test('approve and reject at once: one wins, the other learns that it is over', async () => {
+  const both = await held()
+  const tries = await Promise.allSettled([
+    bed.cases.approveHold(as('maria'), both.holdId, undefined),
+    bed.cases.rejectHold(as('raj'), both.holdId, undefined),
+  ])
+  expect(tries.map((t) => t.status).sort()).toEqual(['fulfilled', 'rejected'])
+  expect(tries.find((t) => t.status === 'rejected')).toMatchObject({ reason: { code: 'HOLD_NOT_OPEN' } })
+})
+
+test('a decided hold takes no more votes', async () => {
+  const both = await held()
+  await bed.cases.approveHold(as('maria'), both.holdId, undefined)
+  await expect(bed.cases.approveHold(as('raj'), both.holdId, undefined)).rejects.toEqual(code('HOLD_NOT_OPEN'))
+  await expect(bed.cases.rejectHold(as('raj'), both.holdId, undefined)).rejects.toEqual(code('HOLD_NOT_OPEN'))
+})
+
+test('a vote after the expiry is refused, also where nobody has marked the hold yet', async () => {
+  const both = await held({ expiresMs: 1_000 })
+  bed.pass(1_000)
+  await expect(bed.cases.approveHold(as('maria'), both.holdId, undefined)).rejects.toEqual(code('HOLD_NOT_OPEN'))
+  await expect(bed.cases.rejectHold(as('maria'), both.holdId, undefined)).rejects.toEqual(code('HOLD_NOT_OPEN'))
+  expect(await stateOf(both)).toEqual(['held', 'open'])
+  expect(await bed.storage.calls.votes(both.holdId)).toEqual([])
+})
+
+test('the compare-and-set refuses a vote on another digest and after the expiry, whatever was read before', async () => {
+  const both = await held({ expiresMs: 1_000 })
+  const vote = {
+    holdId: both.holdId,
+    voter: 'maria',
+    verdict: 'approve' as const,
+    comment: null,
+    at: (await bed.storage.calls.hold(both.holdId))?.createdAt,
+  }
+  if (vote.at === undefined) throw new Error('no hold')
+  const change = {
+    hold: both.holdId,
+    callId: both.callId,
+    to: 'approved' as const,
+    callState: 'approved' as const,
+    by: 'maria',
+    vote: { ...vote, at: vote.at },
+  }
+  expect(await bed.recorder.changeHold({ ...change, digest: 'another' })).toBe(false)
+  bed.pass(1_000)
+  expect(await bed.recorder.changeHold(change)).toBe(false)
+  expect(await bed.storage.calls.votes(both.holdId)).toEqual([])
+})
+
+test.each([
+  ["the agent's owner, though in the group", 'paul', {}, 'NOT_ELIGIBLE'],
+  ['the subject', 'maria', { subject: 'maria' }, 'NOT_ELIGIBLE'],
+  ['an actor of the chain', 'maria', { actors: ['clerk', 'maria'] }, 'NOT_ELIGIBLE'],
+  ['a reader outside the groups', 'olga', {}, 'NOT_ELIGIBLE'],
+  ['security outside the groups', 'aisha', {}, 'NOT_ELIGIBLE'],
+  ['an auditor, though in the group', 'lee', {}, 'FORBIDDEN'],
+  ['the local operator', 'local', {}, 'FORBIDDEN'],
+  ['somebody of another group, who does not even see it', 'chen', {}, 'NOT_FOUND'],
+] as const)('may not vote: %s', async (_title, name, how, expected) => {
+  const both = await held(how)
+  await expect(bed.cases.approveHold(as(name), both.holdId, undefined)).rejects.toEqual(code(expected))
+  await expect(bed.cases.rejectHold(as(name), both.holdId, undefined)).rejects.toEqual(code(expected))
+  expect(await stateOf(both)).toEqual(['held', 'open'])
+  expect(await bed.storage.calls.votes(both.holdId)).toEqual([])
+})
+
+test('groups and roles claimed by whoever calls count for nothing at a vote', async () => {
+  const both = await held()
+  const forged = { name: 'clerk', groups: ['finance-managers'], roles: [] }
+  await expect(bed.cases.approveHold(forged, both.holdId, undefined)).rejects.toEqual(code('NOT_FOUND'))
+  const stale = { name: 'chen', groups: ['finance-managers'], roles: [] }
+  await expect(bed.cases.approveHold(stale, both.holdId, undefined)).rejects.toEqual(code('NOT_ELIGIBLE'))
+  expect(await stateOf(both)).toEqual(['held', 'open'])
+})
+
+test('a comment has a bound, before anything is written', async () => {
+  const both = await held()
+  await expect(bed.cases.approveHold(as('maria'), both.holdId, 'x'.repeat(2_001))).rejects.toEqual(code('BAD_INPUT'))
+  expect(await stateOf(both)).toEqual(['held', 'open'])
+})
+
+test('approvers see the holds that ask for their groups, readers see all', async () => {
+  const mine = await held()
+  const others = await held({ requires: [{ group: 'cfo-office', count: 1 }] })
+  const seen = async (name: string, groups?: string[]) => {
+    const page = await bed.cases.holds(as(name), { orderBy: 'NEWEST', state: ['open'], ...(groups ? { groups } : {}) }, { first: 500 })
+    return [mine, others].map(({ holdId }) => page.rows.some((hold) => hold.id === holdId))
+  }
+  expect(await seen('maria')).toEqual([true, false])
+  expect(await seen('chen')).toEqual([false, true])
+  expect(await seen('maria', ['cfo-office'])).toEqual([false, false])
+  expect(await seen('olga')).toEqual([true, true])
+  expect(await seen('olga', ['cfo-office'])).toEqual([false, true])
+  expect(await bed.cases.hold(as('maria'), others.holdId)).toBeUndefined()
+  await expect(bed.cases.votes(as('maria'), others.holdId)).rejects.toEqual(code('NOT_FOUND'))
+})
