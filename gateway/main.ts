@@ -132,7 +132,8 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   const server = createHttpServer(telemetry.log)
   const port = await server.listen(options.port, options.host)
   closers.add(() => server.close())
-  const baseUrl = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  const localUrl = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  const baseUrl = configuration.publicUrl ?? localUrl
   const identity = await openIdentity(options, configuration, development, dialer, baseUrl, record, telemetry, closers)
   const parts = partsOf(options, configuration, compiled, record, identity.verifier, vault, bus, telemetry)
   const local = new LocalOperator()
@@ -153,7 +154,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
       closers,
     }),
   )
-  closers.add(local.publish(options.dataDir, baseUrl))
+  closers.add(local.publish(options.dataDir, localUrl))
   const notices = key.created ? [`made a key for sealed credentials in ${options.dataDir}: keep it with your backups`] : []
   telemetry.log.info({ url: baseUrl, database: record.storage.kind, operations: compiled.catalogue.operations.size }, 'gatehouse serves')
   return { url: baseUrl, notices, close: () => closers.close() }
@@ -293,12 +294,12 @@ function openDoors(opened: Opened) {
   closers.add(() => calls.close())
   const types = new AgentTypes([...compiled.catalogue.operations.values()])
   const graphql = createGraphqlDoor({ calls, baseUrl, log, buildView: (_catalogue, operations) => buildView(operations, types) })
-  const hosts = [...new Set([`${opened.host}:${port}`, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])]
+  const hosts = [...new Set([new URL(baseUrl).host, `${opened.host}:${port}`, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])]
   const mcp = createMcpDoor({
     calls,
     baseUrl,
     allowedHosts: hosts,
-    allowedOrigins: hosts.map((host) => `http://${host}`),
+    allowedOrigins: [new URL(baseUrl).origin, ...hosts.map((host) => `http://${host}`)],
     log,
     clock: parts.clock,
     version: VERSION,

@@ -35,6 +35,7 @@ export interface AgentLimits {
 export interface Configuration {
   file: string
   organisation: string
+  publicUrl?: string
   issuers: readonly IssuerConfig[]
   databaseUrl?: string
   manifests: readonly Manifest[]
@@ -86,6 +87,7 @@ export function loadConfiguration(file: string, environment: Environment): Confi
   return {
     file: path,
     organisation: value.organisation,
+    ...(value.publicUrl ? { publicUrl: value.publicUrl } : {}),
     issuers: value.issuers,
     ...(databaseUrl ? { databaseUrl } : {}),
     manifests,

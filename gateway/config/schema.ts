@@ -38,6 +38,11 @@ const externalIssuer = z.strictObject({
 
 export const gatehouseFile = z.strictObject({
   organisation: name,
+  /** Address as clients see it, where a proxy stands in front: an origin without a path. */
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => new URL(url).origin === url, 'write an origin without a path or a slash at its end')
+    .optional(),
   issuers: z.array(z.discriminatedUnion('kind', [builtInIssuer, externalIssuer])).min(1),
   database: z.strictObject({ url: z.string().min(1) }).optional(),
   connectors: z.array(z.string().min(1)).min(1),
