@@ -39,7 +39,8 @@ const types: pg.CustomTypesConfig = {
  * Every query of ours is meant to walk an index. A plan is cached while tables are still empty, and PGlite never gathers statistics by
  * itself, so the planner is told not to fall for full scans that look cheap today.
  */
-const SESSION = 'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off'
+const SESSION =
+  'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
 
 function poolOf(config: pg.PoolConfig, log: Log | undefined): pg.Pool {
   const pool = new pg.Pool({ ...config, types })
