@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Input } from './input.ts'
 import { Problem } from './problem.ts'
-import type { Reply } from './system.ts'
+import type { Reply } from './reply.ts'
 
 /**
  * The diagnostics operations of both systems: answers slowly, with any status, at any size, or with the request's headers (the credential too,

@@ -5,19 +5,10 @@ import type { DatabaseSync } from 'node:sqlite'
 import { diagnostics } from './diagnostics.ts'
 import type { SystemDocument } from './document.ts'
 import { type Fault, Faults } from './faults.ts'
-import type { Input } from './input.ts'
 import { Journal } from './journal.ts'
 import { Problem } from './problem.ts'
 import { readBytes, readInput, route } from './reading.ts'
-
-export interface Reply {
-  status: number
-  /** Sent as JSON; a string is sent as it is, as text. */
-  body?: unknown
-  headers?: Readonly<Record<string, string>>
-}
-
-export type Handler = (input: Input) => Reply
+import type { Handler, Reply } from './reply.ts'
 
 export interface SystemDefinition {
   name: string

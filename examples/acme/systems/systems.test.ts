@@ -77,6 +77,7 @@ describe('answers', () => {
     ['another media type', 'crm', '/customers', { method: 'POST', body: 'a=1', headers: { 'content-type': 'text/plain' } }, 415],
     ['no body', 'crm', '/customers', { method: 'POST' }, 400],
     ['an undeclared member', 'crm', '/tickets/T-20001/close', { method: 'POST', body: { resolution: 'solved', x: 1 } }, 422],
+    ['a change of nothing', 'crm', '/customers/C-10001', { method: 'PUT', body: {} }, 422],
     ['a reply in the wrong queue', 'crm', '/tickets/T-20004/replies', { method: 'POST', body: { queue: 'general', message: 'hi' } }, 409],
     [
       'a refund above the order',

@@ -4,7 +4,8 @@ import { insert, need, openDatabase, page, type Row } from '../database.ts'
 import { readDocument, sourceFile } from '../document.ts'
 import type { Input } from '../input.ts'
 import { Problem } from '../problem.ts'
-import { type Handler, type RunningSystem, type SystemOptions, startSystem } from '../system.ts'
+import type { Handler } from '../reply.ts'
+import { type RunningSystem, type SystemOptions, startSystem } from '../system.ts'
 import { seedCrm } from './seed.ts'
 import { ticketHandlers } from './tickets.ts'
 
@@ -62,6 +63,7 @@ function updateCustomer(db: DatabaseSync, input: Input): Row {
   const email = input.maybeText('email')
   if (email !== undefined) assertFreeEmail(db, email, id)
   const changed = ['name', 'email', 'phone', 'segment', 'status', 'creditLimit'].filter((name) => input.values[name] !== undefined)
+  if (changed.length === 0) throw new Problem(422, 'nothing_to_change', 'no field to change is given')
   db.prepare(`UPDATE customer SET ${changed.map((name) => `${name} = ?`).join(', ')}, version = version + 1 WHERE id = ?`).run(
     ...changed.map((name) => input.values[name] as SQLInputValue),
     id,

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { insert, need, page, type Row } from '../database.ts'
 import type { Input } from '../input.ts'
 import { Problem } from '../problem.ts'
-import type { Handler } from '../system.ts'
+import type { Handler } from '../reply.ts'
 
 const countOf = (db: DatabaseSync, table: string): number => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n)
 

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { atomically, insert, need, page, type Row } from '../database.ts'
 import type { Input } from '../input.ts'
 import { Problem } from '../problem.ts'
-import type { Handler, Reply } from '../system.ts'
+import type { Handler, Reply } from '../reply.ts'
 
 function listPayments(db: DatabaseSync, input: Input) {
   const after = input.maybeText('releasedAfter')
