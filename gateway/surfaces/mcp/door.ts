@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../core/clock.ts'
+import { GatewayError } from '../../core/errors.ts'
 import { decodeUtf8, parseJson } from '../../core/json-text.ts'
 import type { JsonValue } from '../../core/json.ts'
 import type { Principal } from '../../core/principal.ts'
@@ -11,7 +12,7 @@ import { readBody, UnreadBodyError } from '../request-body.ts'
 import { Exchange, isJson, takes } from './exchange.ts'
 import { idOf, methodNotFound, readMessage } from './message.ts'
 import type { Notification, Request } from './message.ts'
-import { errorText, META, quoted, resultText, RPC, RpcError, SESSION_VERSIONS, STATELESS_VERSION } from './rpc.ts'
+import { errorText, META, plain, quoted, resultText, RPC, RpcError, SESSION_VERSIONS, STATELESS_VERSION } from './rpc.ts'
 import type { RequestId } from './rpc.ts'
 import { Sessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
@@ -40,7 +41,7 @@ export interface McpDoorOptions {
 export interface McpDoor {
   /** Answers one request to `/mcp`. Never throws. */
   handle(req: IncomingMessage, res: ServerResponse): Promise<void>
-  /** Ends waiting (held calls are answered as held) and streams. Holds stay. */
+  /** Ends waiting (held calls are answered as held) and streams, and takes nothing new; what executes goes on to its answer. Holds stay. */
   close(): Promise<void>
 }
 
@@ -87,6 +88,7 @@ class Door implements McpDoor {
     try {
       this.checkSource(req)
       seen.principal = await this.options.calls.authenticate(req.headers.authorization, 'mcp')
+      if (this.closed) throw new GatewayError('UNAVAILABLE', 'the gateway is stopping: try again', { retryAfterSeconds: 5 })
       if (req.method === 'POST') await this.post(req, res, seen, seen.principal)
       else if (req.method === 'GET') this.stream(req, res, seen.principal)
       else if (req.method === 'DELETE') this.end(req, res, seen.principal)
@@ -98,7 +100,7 @@ class Door implements McpDoor {
 
   async close(): Promise<void> {
     this.closed = true
-    for (const exchange of this.inProgress) exchange.leave('closing')
+    for (const exchange of this.inProgress) exchange.close()
     this.sessions.close()
   }
 
@@ -129,7 +131,6 @@ class Door implements McpDoor {
       return
     }
     const exchange = new Exchange(res, accept)
-    if (this.closed) exchange.leave('closing')
     if (message.era === 'stateless') return await this.served(message, undefined, req, exchange, principal)
     if (message.method === 'initialize') return await this.initialize(message, exchange, principal)
     return await this.served(message, this.sessionOf(req, principal), req, exchange, principal)
@@ -298,7 +299,7 @@ interface Seen {
 const ownerOf = ({ issuer, agent, subject }: Principal): string => JSON.stringify([issuer, agent.name, subject ?? null])
 
 const askedOf = ({ method, params }: Request | Notification): string =>
-  (method === 'tools/call' && typeof params.name === 'string' ? params.name : method).slice(0, 128)
+  plain(method === 'tools/call' && typeof params.name === 'string' ? params.name : method)
 
 const rest = (members: string): string => (members === '{}' ? '}' : `,${members.slice(1)}`)
 

@@ -15,6 +15,8 @@ export class Exchange {
   private readonly controller = new AbortController()
   private readonly headers: Record<string, string> = { 'cache-control': 'no-store' }
   private why: Leaving | undefined
+  private waiting = false
+  private closing = false
 
   /** `accept` is the header's value; absent means anything. */
   constructor(res: ServerResponse, accept: string | undefined) {
@@ -30,13 +32,21 @@ export class Exchange {
     return this.controller.signal
   }
 
-  get streams(): boolean {
-    return this.mayStream
-  }
-
   leave(why: Leaving): void {
     this.why ??= why
     this.controller.abort()
+  }
+
+  /** Says that nothing but people or time is waited for from here on, so that `close` may end it. */
+  waits(): void {
+    this.waiting = true
+    if (this.closing) this.leave('closing')
+  }
+
+  /** The door closes: a wait ends at once or as soon as it begins; what executes goes on to its answer. */
+  close(): void {
+    this.closing = true
+    if (this.waiting) this.leave('closing')
   }
 
   /** Set before the first byte; later ones are lost (an event stream that began). */

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../core/errors.ts'
-import type { JsonObject, JsonValue } from '../../core/json.ts'
+import type { JsonObject } from '../../core/json.ts'
 
 /** The revision without handshake and sessions: every request carries its version and capabilities. */
 export const STATELESS_VERSION = '2026-07-28'
@@ -68,7 +68,9 @@ export function errorText(error: Pick<RpcError, 'code' | 'message' | 'data'>, id
 /** Text of a JSON-RPC result response around a result that is JSON text already. */
 export const resultText = (id: RequestId, result: string): string => `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`
 
-/** A user's word for a message, bounded and in backticks. */
-export const quoted = (raw: string): string => `\`${raw.length > 128 ? `${raw.slice(0, 128)}...` : raw}\``.toWellFormed()
+/** A caller's word for messages and the record: at most 128 characters, control characters (NUL among them) replaced. */
+export const plain = (raw: string): string =>
+  (raw.length > 128 ? `${raw.slice(0, 128)}...` : raw).replace(/\p{Cc}/gu, '\ufffd').toWellFormed()
 
-export type { JsonObject, JsonValue }
+/** A caller's word in a message. */
+export const quoted = (raw: string): string => `\`${plain(raw)}\``

@@ -15,7 +15,7 @@ import type { Exchange } from './exchange.ts'
 import type { Request } from './message.ts'
 import { publishedOutput } from './output-schema.ts'
 import { CANCEL_TOOL, readOwnArguments, waitForCall, WAIT_TOOL } from './own-tools.ts'
-import { quoted, RPC, RpcError } from './rpc.ts'
+import { plain, quoted, RPC, RpcError } from './rpc.ts'
 import { errorResult, runningSentence, toolResult } from './tool-result.ts'
 
 export interface ToolCallParts {
@@ -148,7 +148,7 @@ async function refuse(
   message: string,
   faults: readonly Fault[],
 ) {
-  await parts.calls.refuse('mcp', principal, asked.slice(0, 128), { code, message, faults }).catch((error: unknown) => {
+  await parts.calls.refuse('mcp', principal, plain(asked), { code, message, faults }).catch((error: unknown) => {
     parts.log.error({ err: error, code }, 'a refusal could not be recorded')
   })
 }
@@ -172,12 +172,13 @@ async function inTime(answer: Promise<Answer>, { answerMsMax }: ToolCallParts): 
   }
 }
 
-/** Progress of a waiting call, where the client gave a token (2025-11-25 basic/utilities/progress): strictly increasing, no total. */
+/** What a waiting call does about every second: progress, where the client gave a token (2025-11-25 basic/utilities/progress), ever increasing. */
 function progressOf(meta: JsonObject, exchange: Exchange): (callId: CallId) => void {
   const { progressToken } = meta
-  if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return () => {}
   let progress = 0
   return (callId) => {
+    exchange.waits()
+    if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return
     progress += 1
     exchange.notify('notifications/progress', { progressToken, progress, message: `${callId} waits for people to decide` })
   }

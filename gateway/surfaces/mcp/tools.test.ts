@@ -206,6 +206,17 @@ describe('a call that did not succeed is an error result with whole sentences, a
     expect(at.calls.asked).toHaveLength(0)
   })
 
+  test('control characters of a name reach neither message nor record', async () => {
+    const reply = await call(
+      at,
+      `a\u0000b${'c'.repeat(200)}`,
+      {},
+      { headers: { 'mcp-name': `=?base64?${Buffer.from(`a\u0000b${'c'.repeat(200)}`).toString('base64')}?=` } },
+    )
+    expect(reply.messages[0]?.error?.message).toBe(`unknown tool \`a\ufffdb${'c'.repeat(125)}...\``)
+    expect(at.calls.refused[0]?.asked).toBe(`a\ufffdb${'c'.repeat(125)}...`)
+  })
+
   test.each([
     [{ 'gatehouse/rationale': 7 }, '/_meta/gatehouse~1rationale'],
     [{ 'gatehouse/run': 'x'.repeat(LIMITS.runCharsMax + 1) }, '/_meta/gatehouse~1run'],

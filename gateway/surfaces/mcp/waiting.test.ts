@@ -184,6 +184,15 @@ describe('leaving ends the wait, never the hold', () => {
     await at.door.close()
     expect(words(await waiting)).toMatch(/^NOT EXECUTED yet\. Held as call_/)
     expect(holds(id)).toBe('held')
-    expect(words(await call(at, 'erp_pay', { amount: 3_000 }))).toMatch(/^NOT EXECUTED yet/)
+    expect(await call(at, 'erp_text')).toMatchObject({ status: 503, headers: { 'retry-after': '5' } })
+  })
+
+  test('closing the door lets what executes go on to its answer', async () => {
+    const running = call(at, 'erp_slow')
+    await expect.poll(() => at.calls.asked.length).toBe(1)
+    await at.door.close()
+    expect(at.calls.signals[0]?.aborted).toBe(false)
+    at.calls.finishSlow()
+    expect(resultOf(await running)).toMatchObject({ structuredContent: { slow: true } })
   })
 })
