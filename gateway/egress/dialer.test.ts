@@ -216,6 +216,8 @@ test('a caller that leaves before the connection stands has sent nothing, even w
     sent: false,
   })
   expect(await failure(outbound.request(ask('https://slow.example/', { signal: AbortSignal.abort() })))).toMatchObject({ sent: false })
+  const late = AbortSignal.abort(new UpstreamError('timeout', 'too late', true))
+  expect(await failure(outbound.request(ask('https://slow.example/', { signal: late })))).toMatchObject({ kind: 'timeout', sent: false })
 })
 
 test('a caller that leaves in the middle of an answer closes the connection', async () => {

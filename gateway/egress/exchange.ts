@@ -18,7 +18,6 @@ const KIND_OF_ERROR: readonly [new (...args: never[]) => Error, UpstreamError['k
 
 /** `sent` as the wire saw it; the cause stays private. */
 export function upstreamError(error: unknown, sent: boolean, signal: AbortSignal | undefined): UpstreamError {
-  if (error instanceof UpstreamError) return error
   if (error instanceof EgressRefused || error instanceof errors.InvalidArgumentError)
     return new UpstreamError(
       'refused',
@@ -27,7 +26,9 @@ export function upstreamError(error: unknown, sent: boolean, signal: AbortSignal
       error,
     )
   if (signal?.aborted) {
-    const late = signal.reason instanceof Error && signal.reason.name === 'TimeoutError'
+    const { reason } = signal
+    // Whoever aborts cannot know what left: a reason that is an UpstreamError tells the kind, the wire tells the rest.
+    const late = reason instanceof UpstreamError ? reason.kind === 'timeout' : reason instanceof Error && reason.name === 'TimeoutError'
     return late
       ? new UpstreamError('timeout', 'the upstream did not answer in time', sent, error)
       : new UpstreamError('broken', 'the call was given up before its answer was complete', sent, error)
