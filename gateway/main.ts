@@ -220,8 +220,8 @@ async function openIdentity(
         recorder.note(null, {
           kind: 'refused',
           door: 'oauth',
-          agent: client,
-          asked: null,
+          agent: null,
+          asked: client,
           code: 'TOKEN_REQUEST_REFUSED',
           message,
           faults: [],
