@@ -63,7 +63,18 @@ export const OPERATIONS: readonly Operation[] = [
   operation('notKept'),
   operation('noPermit'),
   operation('throws'),
+  operation('blocks'),
+  operation('blocks', { connector: 'files' }),
 ]
+
+export const BLOCKS: JsonObject = {
+  content: [
+    { type: 'text', text: 'a', _meta: { secret: 1 }, annotations: { audience: ['user'] } },
+    { type: 'image', data: 'AA==', mimeType: 'image/png' },
+    { type: 'resource', resource: { uri: 'file:///a', mimeType: 'text/plain', text: 'b', _meta: {} } },
+    { type: 'resource_link', uri: 'file:///b', name: 'b', title: 'B', icons: [] },
+  ],
+}
 
 export const SECRET_OPERATION = operation('secret')
 
@@ -110,7 +121,11 @@ export class FixtureCalls implements Calls {
 
   catalogue() {
     const byJointName = new Map([...this.operations, SECRET_OPERATION].map((o) => [o.jointName, o]))
-    return { version: 'v', connectors: [], operations: new Map([...byJointName.values()].map((o) => [o.id, o])), byJointName }
+    const connectors = [
+      { name: 'erp', kind: 'openapi', region: 'eu' },
+      { name: 'files', kind: 'mcp', region: 'eu' },
+    ]
+    return { version: 'v', connectors, operations: new Map([...byJointName.values()].map((o) => [o.id, o])), byJointName }
   }
 
   view() {
@@ -138,6 +153,8 @@ export class FixtureCalls implements Calls {
     switch (asked.operation.name) {
       case 'getVendor':
         return json(common, { id: asked.input.id ?? null, name: 'Other', balance: null })
+      case 'blocks':
+        return json(common, BLOCKS)
       case 'listVendors':
         return json(common, [{ id: 'v1', name: 'Acme' }])
       case 'oddVendor':

@@ -5,7 +5,7 @@ import type { ErrorCode, Fault } from '../../core/errors.ts'
 import type { CallId } from '../../core/ids.ts'
 import { isJsonObject } from '../../core/json.ts'
 import type { JsonObject } from '../../core/json.ts'
-import type { Operation } from '../../core/operation.ts'
+import type { Catalogue, Operation } from '../../core/operation.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Answer, Calls } from '../../ports/calls.ts'
 import type { Log } from '../../ports/telemetry.ts'
@@ -87,7 +87,7 @@ async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Op
     const answer = await inTime(running, parts)
     // It goes on without us: its result waits for `gatehouse_call_wait`, or for an equal call that joins it.
     if (answer === null) return { result: errorResult(runningSentence(known?.callId)), ...known, final: false }
-    return tellOf(answer, publishedOutput(operation))
+    return tellOf(answer, publishedOutput(operation), isMcp(parts.calls.catalogue(), operation.connector))
   } catch (error) {
     parts.log.error({ err: error, tool: operation.jointName, callId: known?.callId }, 'a call ended in an unexpected error')
     const { code, message } = publicError(error)
@@ -96,8 +96,10 @@ async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Op
   }
 }
 
-const tellOf = (answer: Answer, outputSchema?: JsonObject): ToolAnswer => ({
-  result: toolResult(answer, outputSchema),
+const isMcp = ({ connectors }: Catalogue, name: string): boolean => connectors.some((c) => c.name === name && c.kind === 'mcp')
+
+const tellOf = (answer: Answer, outputSchema?: JsonObject, fromMcp?: boolean): ToolAnswer => ({
+  result: toolResult(answer, outputSchema, fromMcp),
   ...(answer.callId !== undefined && { callId: answer.callId }),
   traceparent: answer.traceparent,
   final: answer.kind === 'result' || answer.kind === 'failed' || answer.kind === 'denied' || answer.kind === 'ended',

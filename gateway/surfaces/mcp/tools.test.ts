@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../limits.ts'
-import { operation, OPERATIONS } from './fixture-calls.ts'
+import { BLOCKS, operation, OPERATIONS } from './fixture-calls.ts'
 import { call, COMMON, META, openDoor, rpc, send, session, stateless, words } from './fixture-door.ts'
 import type { DoorUnderTest, Reply } from './fixture-door.ts'
 
@@ -127,6 +127,18 @@ describe('a permitted call', () => {
     const { content, structuredContent } = resultOf(await call(at, 'erp_picture'))
     expect(content).toEqual([{ type: 'image', mimeType: 'image/png', data: 'iVBOR/8=' }])
     expect(structuredContent).toBeUndefined()
+  })
+
+  test('content blocks of an MCP connector go on as what they are, without _meta; the same of another kind is a value', async () => {
+    const native = resultOf(await call(at, 'files_blocks'))
+    expect(native).not.toHaveProperty('structuredContent')
+    expect(native.content).toEqual([
+      { type: 'text', text: 'a' },
+      { type: 'image', data: 'AA==', mimeType: 'image/png' },
+      { type: 'resource', resource: { uri: 'file:///a', mimeType: 'text/plain', text: 'b' } },
+      { type: 'resource_link', uri: 'file:///b', name: 'b', title: 'B' },
+    ])
+    expect(resultOf(await call(at, 'erp_blocks'))).toMatchObject({ structuredContent: BLOCKS })
   })
 
   test('an answer that its published schema would make clients refuse is a sentence that says EXECUTED', async () => {

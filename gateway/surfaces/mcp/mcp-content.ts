@@ -1,0 +1,40 @@
+import type { CallToolResult } from '@modelcontextprotocol/server'
+import { isJsonObject } from '../../core/json.ts'
+import type { JsonObject, JsonValue } from '../../core/json.ts'
+
+type Content = CallToolResult['content'][number]
+
+/**
+ * The content blocks of a value that came from an MCP connector as `{content: [...], structuredContent?}`: pictures, sound, links and embedded
+ * resources go on as what they are (2025-11-25 server/tools, "Tool Result"). Null where the value is anything else. Only the members that the
+ * specification gives a block are kept: an upstream's `_meta` and annotations never reach an agent.
+ */
+export function mcpContent(value: JsonValue): CallToolResult | null {
+  if (!isJsonObject(value) || !Array.isArray(value.content)) return null
+  if (Object.keys(value).some((key) => key !== 'content' && key !== 'structuredContent')) return null
+  const content: Content[] = []
+  for (const raw of value.content) {
+    const block = isJsonObject(raw) ? blockOf(raw) : null
+    if (block === null) return null
+    content.push(block)
+  }
+  const { structuredContent } = value
+  if (structuredContent !== undefined && !isJsonObject(structuredContent)) return null
+  return { content, ...(structuredContent !== undefined && { structuredContent }) }
+}
+
+function blockOf({ type, text, data, mimeType, uri, name, title, description, resource }: JsonObject): Content | null {
+  if (type === 'text' && typeof text === 'string') return { type, text }
+  if ((type === 'image' || type === 'audio') && typeof data === 'string' && typeof mimeType === 'string') return { type, data, mimeType }
+  if (type === 'resource_link' && typeof uri === 'string' && typeof name === 'string')
+    return { type, uri, name, ...words({ title, description, mimeType }) }
+  if (type === 'resource' && isJsonObject(resource) && typeof resource.uri === 'string') {
+    const at = { uri: resource.uri, ...words({ mimeType: resource.mimeType }) }
+    if (typeof resource.text === 'string') return { type, resource: { ...at, text: resource.text } }
+    if (typeof resource.blob === 'string') return { type, resource: { ...at, blob: resource.blob } }
+  }
+  return null
+}
+
+const words = (members: Record<string, JsonValue | undefined>): Record<string, string> =>
+  Object.fromEntries(Object.entries(members).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
