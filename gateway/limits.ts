@@ -92,6 +92,8 @@ export const LIMITS = Object.freeze({
   decisionMemoEntriesMax: 20_000,
   decisionMemoCharsMax: 16_777_216,
   visibilityMemoEntriesMax: 10_000,
+  credentialFreshMsMax: 1_000,
+  credentialsMax: 10_000,
   operationsMax: 100_000,
   sourceDocumentBytesMax: 33_554_432,
   schemaDepthMax: 12,

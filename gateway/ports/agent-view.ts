@@ -21,8 +21,15 @@ export interface CallView {
   upstreamStatus: number | null
 }
 
+/** What one answer may still hold; resolvers count it down. Below zero: values become null, and no more errors are added. */
+export interface AnswerBudget {
+  charsLeft: number
+  errorsLeft: number
+}
+
 /** All that resolvers reach: the use cases of one request. A rejection becomes that field's error. */
 export interface AgentContext {
+  readonly budget: AnswerBudget
   /**
    * Runs what was admitted for this response key, once, and gives the upstream's answer as JSON. The arguments are those that were judged: the door
    * reads them from the document before it runs, by `BoundOperation`.

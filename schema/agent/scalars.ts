@@ -5,32 +5,33 @@ import { isJsonObject } from '../../gateway/core/json.ts'
 
 export type ScalarName = 'String' | 'Int' | 'SafeInt' | 'Float' | 'Boolean' | 'JSON'
 
-const refuse = (message: string): GraphQLError => new GraphQLError(message)
+/** With the literal where there is one, so that the error names its place. */
+const refuse = (message: string, node?: ValueNode): GraphQLError => new GraphQLError(message, node ? { nodes: node } : {})
 
-function safeInteger(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw refuse('SafeInt takes an integer between -(2^53 - 1) and 2^53 - 1')
+function safeInteger(value: unknown, node?: ValueNode): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw refuse('expected an integer between -(2^53 - 1) and 2^53 - 1', node)
   return value
 }
 
-function finite(value: unknown): number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw refuse('Float takes a finite number')
+function finite(value: unknown, node?: ValueNode): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw refuse('expected a finite number', node)
   return value
 }
 
 /** The number of an integer or float literal. Refuses integers that would lose digits and floats that overflow. */
 function literalNumber(node: ValueNode): number {
-  if (node.kind === Kind.INT) return safeInteger(Number(node.value))
-  if (node.kind === Kind.FLOAT) return finite(Number(node.value))
-  throw refuse('expected a number')
+  if (node.kind === Kind.INT) return safeInteger(Number(node.value), node)
+  if (node.kind === Kind.FLOAT) return finite(Number(node.value), node)
+  throw refuse('expected a number', node)
 }
 
 export const SafeInt: GraphQLScalarType = new GraphQLScalarType({
   name: 'SafeInt',
   description: 'An integer between -(2^53 - 1) and 2^53 - 1.',
-  serialize: safeInteger,
-  parseValue: safeInteger,
+  serialize: (value) => safeInteger(value),
+  parseValue: (value) => safeInteger(value),
   parseLiteral: (node) => {
-    if (node.kind !== Kind.INT) throw refuse('SafeInt takes an integer')
+    if (node.kind !== Kind.INT) throw refuse('expected an integer', node)
     return literalNumber(node)
   },
 })
@@ -39,9 +40,9 @@ export const SafeInt: GraphQLScalarType = new GraphQLScalarType({
 export const StrictFloat: GraphQLScalarType = new GraphQLScalarType({
   name: 'Float',
   description: 'A finite double-precision number (IEEE 754).',
-  serialize: finite,
-  parseValue: finite,
-  parseLiteral: literalNumber,
+  serialize: (value) => finite(value),
+  parseValue: (value) => finite(value),
+  parseLiteral: (node) => literalNumber(node),
 })
 
 /** A value that arrived as JSON: finite numbers and well-formed text only. */
@@ -52,16 +53,16 @@ function jsonValue(value: unknown): JsonValue {
     if (!value.isWellFormed()) throw refuse('a string has a lone surrogate')
     return value
   }
-  if (Array.isArray(value)) return value.map(jsonValue)
+  if (Array.isArray(value)) return value.map((item) => jsonValue(item))
   if (!isJsonObject(value)) throw refuse('JSON takes a JSON value')
   const object: JsonObject = {}
   for (const [key, member] of Object.entries(value)) set(object, key, jsonValue(member))
   return object
 }
 
-function set(object: JsonObject, key: string, value: JsonValue): void {
-  if (key === '__proto__') throw refuse('the key `__proto__` is not accepted')
-  if (Object.hasOwn(object, key)) throw refuse(`duplicate key \`${key}\``)
+function set(object: JsonObject, key: string, value: JsonValue, node?: ValueNode): void {
+  if (key === '__proto__') throw refuse('the key `__proto__` is not accepted', node)
+  if (Object.hasOwn(object, key)) throw refuse(`duplicate key \`${key}\``, node)
   object[key] = value
 }
 
@@ -80,7 +81,7 @@ function jsonLiteral(node: ValueNode, variables: Variables): JsonValue | undefin
     case Kind.FLOAT:
       return literalNumber(node)
     case Kind.ENUM:
-      throw refuse(`JSON has no bare names: write "${node.value}" in quotes`)
+      throw refuse(`JSON has no bare names: write "${node.value}" in quotes`, node)
     case Kind.VARIABLE: {
       const value = variables && Object.hasOwn(variables, node.name.value) ? variables[node.name.value] : undefined
       return value === undefined ? undefined : jsonValue(value)
@@ -91,7 +92,7 @@ function jsonLiteral(node: ValueNode, variables: Variables): JsonValue | undefin
       const object: JsonObject = {}
       for (const field of node.fields) {
         const value = jsonLiteral(field.value, variables)
-        if (value !== undefined) set(object, field.name.value, value)
+        if (value !== undefined) set(object, field.name.value, value, field.value)
       }
       return object
     }
@@ -102,7 +103,7 @@ export const Json: GraphQLScalarType = new GraphQLScalarType({
   name: 'JSON',
   description: 'Any JSON value. Integers beyond 2^53 - 1 are refused: send them as strings.',
   serialize: (value) => value,
-  parseValue: jsonValue,
+  parseValue: (value) => jsonValue(value),
   parseLiteral: (node, variables) => jsonLiteral(node, variables) ?? null,
 })
 

@@ -1,9 +1,11 @@
-import type { GraphQLFieldConfig, GraphQLFieldConfigArgumentMap, GraphQLInputType, GraphQLOutputType } from 'graphql'
-import { GraphQLError, GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLObjectType } from 'graphql'
+import type { GraphQLFieldConfig, GraphQLFieldConfigArgumentMap, GraphQLInputType, GraphQLOutputType, GraphQLResolveInfo } from 'graphql'
+import { GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLObjectType } from 'graphql'
 import type { JsonObject, JsonValue } from '../../gateway/core/json.ts'
 import { isJsonObject } from '../../gateway/core/json.ts'
 import type { Operation } from '../../gateway/core/operation.ts'
 import { namespaceOf } from '../../gateway/core/operation.ts'
+import type { AgentContext, AnswerBudget } from '../../gateway/ports/agent-view.ts'
+import { fits, gap } from './budget.ts'
 import type { ScalarName } from './scalars.ts'
 import { SCALARS } from './scalars.ts'
 import type { FieldShape, ObjectShape, Shape, Slot } from './shape.ts'
@@ -62,7 +64,7 @@ export class AgentTypes {
     type: GraphQLOutputType
     args: GraphQLFieldConfigArgumentMap
     toInput: (args: Readonly<Record<string, unknown>>) => JsonObject
-    toOutput: (value: JsonValue) => unknown
+    toOutput: (value: JsonValue, budget: AnswerBudget, info: Info) => unknown
   } {
     const described = this.described.get(keyOf(operation))
     if (!described) throw new TypeError(`operation \`${operation.id}\` is not of this catalogue`)
@@ -73,7 +75,7 @@ export class AgentTypes {
       type: this.output(described.output.shape),
       args,
       toInput: (given) => toInput(described.arguments, given),
-      toOutput: (value) => conform(value, described.output.shape),
+      toOutput: (value, budget, info) => conform(value, described.output.shape, budget, info),
     }
   }
 
@@ -96,12 +98,12 @@ export class AgentTypes {
     const name = this.nameOf(shape)
     const known = this.outputs.get(name)
     if (known) return known
-    const fields: Record<string, GraphQLFieldConfig<JsonObject, unknown>> = {}
+    const fields: Record<string, GraphQLFieldConfig<JsonObject, AgentContext>> = {}
     for (const { name: field, key, slot, description } of shape.fields) {
       const of = slot.shape
       fields[field] = {
         type: this.output(of),
-        resolve: (source) => (Object.hasOwn(source, key) ? conform(source[key], of) : null),
+        resolve: (source, _args, { budget }, info) => (Object.hasOwn(source, key) ? conform(source[key], of, budget, info) : null),
         ...(description !== undefined && { description }),
       }
     }
@@ -148,25 +150,36 @@ function back(value: unknown, shape: Shape): JsonValue {
   return (value as unknown[]).map((item) => back(item, shape.of.shape))
 }
 
+type Info = Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>
+
 /**
  * A value of an upstream answer as graphql-js completes it. What does not match the described schema is an Error in its place, so that this field is
- * null, `errors` names it with code UPSTREAM, and the rest of the answer stands. String fields also take numbers and booleans, as their JSON text.
+ * null, `errors` names it with code UPSTREAM, and the rest of the answer stands; what exceeds the budget, likewise with WITHHELD.
+ * String fields also take numbers and booleans, as their JSON text.
  */
-function conform(value: JsonValue | undefined, shape: Shape): unknown {
+function conform(value: JsonValue | undefined, shape: Shape, budget: AnswerBudget, info: Info): unknown {
   if (value === null || value === undefined) return null
-  if (shape.kind === 'list') return Array.isArray(value) ? value.map((item) => conform(item, shape.of.shape)) : mismatch('a list')
-  if (shape.kind === 'object') return isJsonObject(value) ? value : mismatch('an object')
-  return LEAVES[shape.scalar](value)
+  if (!fits(budget, value, shape.kind === 'leaf' && shape.scalar === 'JSON', info))
+    return gap(budget, 'WITHHELD', 'the answer is too large with all that the query selects of it: select less')
+  if (shape.kind === 'list')
+    return Array.isArray(value) ? value.map((item) => conform(item, shape.of.shape, budget, info)) : mismatch(budget, 'a list')
+  if (shape.kind === 'object') return isJsonObject(value) ? value : mismatch(budget, 'an object')
+  const { takes, wanted } = LEAVES[shape.scalar]
+  if (!takes(value)) return mismatch(budget, wanted)
+  return shape.scalar === 'String' && typeof value !== 'string' ? JSON.stringify(value) : value
 }
 
-const LEAVES: Readonly<Record<ScalarName, (value: JsonValue) => unknown>> = {
-  String: (value) => (typeof value === 'string' ? value : typeof value === 'object' ? mismatch('a string') : JSON.stringify(value)),
-  Boolean: (value) => (typeof value === 'boolean' ? value : mismatch('a boolean')),
-  Int: (value) => (typeof value === 'number' && (value | 0) === value ? value : mismatch('a 32-bit integer')),
-  SafeInt: (value) => (Number.isSafeInteger(value) ? value : mismatch('an integer')),
-  Float: (value) => (typeof value === 'number' ? value : mismatch('a number')),
-  JSON: (value) => value,
+/** Any value, within the budget. */
+export const asJson = (value: JsonValue, budget: AnswerBudget, info: Info): unknown => conform(value, ANY.shape, budget, info)
+
+const LEAVES: Readonly<Record<ScalarName, { wanted: string; takes: (value: JsonValue) => boolean }>> = {
+  String: { wanted: 'a string', takes: (value) => typeof value !== 'object' },
+  Boolean: { wanted: 'a boolean', takes: (value) => typeof value === 'boolean' },
+  Int: { wanted: 'a 32-bit integer', takes: (value) => typeof value === 'number' && (value | 0) === value },
+  SafeInt: { wanted: 'an integer', takes: (value) => Number.isSafeInteger(value) },
+  Float: { wanted: 'a number', takes: (value) => typeof value === 'number' },
+  JSON: { wanted: 'JSON', takes: () => true },
 }
 
-const mismatch = (wanted: string): GraphQLError =>
-  new GraphQLError(`the answer does not match its described schema: expected ${wanted}`, { extensions: { code: 'UPSTREAM' } })
+const mismatch = (budget: AnswerBudget, wanted: string) =>
+  gap(budget, 'UPSTREAM', `the answer does not match its described schema: expected ${wanted}`)

@@ -3,7 +3,7 @@ import { GraphQLID, GraphQLInt, GraphQLList, GraphQLNonNull, GraphQLObjectType, 
 import type { Catalogue, Operation } from '../../gateway/core/operation.ts'
 import type { AgentContext, BoundOperation, CallView, Whoami } from '../../gateway/ports/agent-view.ts'
 import { Json } from './scalars.ts'
-import { AgentTypes } from './types.ts'
+import { AgentTypes, asJson } from './types.ts'
 
 const text = { type: GraphQLString }
 
@@ -30,7 +30,11 @@ const CallType = new GraphQLObjectType<CallView, AgentContext>({
     operation: text,
     createdAt: text,
     expiresAt: { type: GraphQLString, description: 'Until when people can decide, where the call was held.' },
-    result: { type: Json, description: 'The answer of the upstream system, once the call is completed.' },
+    result: {
+      type: Json,
+      description: 'The answer of the upstream system, once the call is completed.',
+      resolve: ({ result }, _args, { budget }, info) => asJson(result, budget, info),
+    },
     error: {
       type: new GraphQLObjectType({ name: 'CallError', fields: { code: text, message: text, advice: text } }),
     },
@@ -82,7 +86,8 @@ function rootField(operation: Operation, types: AgentTypes): GraphQLFieldConfig<
     args,
     description: describe(operation),
     extensions: { bound },
-    resolve: async (_source, _args, context, info) => toOutput(await context.invoke(operation, String(info.path.key))),
+    resolve: async (_source, _args, context, info) =>
+      toOutput(await context.invoke(operation, String(info.path.key)), context.budget, info),
   }
 }
 

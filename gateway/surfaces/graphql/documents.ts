@@ -70,12 +70,12 @@ export class Documents {
     const faults = found.flatMap(({ fault }) => (fault ? [fault] : []))
     const missing = found.find(({ code }) => code === 'NOT_FOUND')
     const errors = found.map(({ error, code, fault }) => ({
-      message: error.message,
+      message: sayable(error),
       ...(error.locations && { locations: error.locations }),
       extensions: extensionsOf({ code, ...(fault && { faults: [fault] }) }),
     }))
     const first = missing ?? found[0]
-    throw new RequestRefused(missing ? 'NOT_FOUND' : 'BAD_INPUT', first?.error.message ?? 'the query is not valid', errors, {
+    throw new RequestRefused(missing ? 'NOT_FOUND' : 'BAD_INPUT', first ? sayable(first.error) : 'the query is not valid', errors, {
       faults,
       status: 400,
       ...(missing?.asked !== undefined && { asked: missing.asked }),
@@ -83,12 +83,19 @@ export class Documents {
   }
 }
 
+/** graphql-js gives up on documents whose equal fields are too many to compare, without a word of why. */
+const sayable = ({ message }: GraphQLError): string =>
+  message === 'Validation aborted.' ? 'the query repeats fields too often to be checked: name each field once' : message
+
 function parsed(source: string): DocumentNode {
   try {
     return parse(source, { maxTokens: LIMITS.graphqlTokensMax })
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error
-    const message = error.message.charAt(0).toLowerCase() + error.message.slice(1)
+    const tooMany = error.message.includes(`${LIMITS.graphqlTokensMax} tokens`)
+    const message = tooMany
+      ? `the query has more than ${LIMITS.graphqlTokensMax} tokens: put long values into variables`
+      : error.message.replace(/^Syntax Error/, 'syntax error')
     const located = { message, ...(error.locations && { locations: error.locations }), extensions: { code: 'BAD_INPUT' } }
     throw new RequestRefused('BAD_INPUT', message, [located])
   }

@@ -63,7 +63,7 @@ export class MemoryCalls implements Calls {
   readonly asked: Asked[] = []
   readonly refusals: { asked: string | null; code: ErrorCode; message: string; faults: readonly Fault[] }[] = []
   readonly deliveredIds: CallId[] = []
-  private readonly ajv = new Ajv({ strict: false, allErrors: true })
+  private readonly ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false })
   private readonly statuses = new Map<string, { owner: string; status: CallStatus }>()
   private readonly all: Catalogue
   private readonly agents: Readonly<Record<string, readonly string[]>>

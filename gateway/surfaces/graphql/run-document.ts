@@ -5,7 +5,7 @@ import type { JsonValue } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Principal } from '../../core/principal.ts'
 import { LIMITS } from '../../limits.ts'
-import type { AgentContext, CallView } from '../../ports/agent-view.ts'
+import type { AgentContext, AnswerBudget, CallView } from '../../ports/agent-view.ts'
 import type { Admitted, Answer, Asked, Calls } from '../../ports/calls.ts'
 import { refusalOf } from '../answer.ts'
 import type { GraphqlRequest } from './read-request.ts'
@@ -26,6 +26,8 @@ interface Planned extends RootCall {
 export class DocumentRun {
   private readonly planned = new Map<string, Planned>()
   private readonly handedOver = new Set<CallId>()
+  /** Shared by all fields of the answer. */
+  readonly budget: AnswerBudget = { charsLeft: LIMITS.graphqlAnswerCharsMax, errorsLeft: LIMITS.graphqlErrorsMax }
 
   constructor(
     private readonly calls: Calls,
@@ -60,6 +62,7 @@ export class DocumentRun {
   context(): AgentContext {
     const { agent, subject } = this.principal
     return {
+      budget: this.budget,
       invoke: (operation, responseKey) => this.invoke(operation, responseKey),
       whoami: () => ({ name: agent.name, owner: agent.owner, roles: agent.roles, subject: subject ?? null }),
       call: (id, waitSeconds) => this.status(id, waitSeconds),

@@ -7,7 +7,7 @@ import {
   ApolloServerPluginSchemaReportingDisabled,
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled'
-import type { GraphQLFormattedError, GraphQLSchema } from 'graphql'
+import type { GraphQLSchema } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import type { Catalogue, Operation } from '../../core/operation.ts'
 import type { Principal } from '../../core/principal.ts'
@@ -137,7 +137,7 @@ function apolloServer(schema: GraphQLSchema, documents: Documents, log: Log): Ap
   })
 }
 
-/** Adds the call ids, and bounds the errors that one answer carries. */
+/** Adds the call ids, and says how many errors were left out. */
 const completeResponse: ApolloServerPlugin<ViewContext> = {
   requestDidStart: async () => ({
     willSendResponse: async ({ response, contextValue }) => {
@@ -145,12 +145,9 @@ const completeResponse: ApolloServerPlugin<ViewContext> = {
       const result = response.body.singleResult
       const extensions = contextValue.responseExtensions()
       if (extensions) result.extensions = { ...result.extensions, ...extensions }
-      if (result.errors && result.errors.length > LIMITS.graphqlErrorsMax) result.errors = boundedErrors(result.errors)
+      const leftOut = -contextValue.budget.errorsLeft
+      if (leftOut > 0)
+        result.errors = [...(result.errors ?? []), { message: `${leftOut} more errors are left out`, extensions: { code: 'UPSTREAM' } }]
     },
   }),
-}
-
-function boundedErrors(errors: readonly GraphQLFormattedError[]): GraphQLFormattedError[] {
-  const rest = errors.length - LIMITS.graphqlErrorsMax
-  return [...errors.slice(0, LIMITS.graphqlErrorsMax), { message: `${rest} more errors are left out`, extensions: { code: 'UPSTREAM' } }]
 }
