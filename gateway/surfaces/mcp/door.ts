@@ -56,10 +56,12 @@ const INSTRUCTIONS =
  * docs/decisions/0010-mcp-door.md.
  */
 export function createMcpDoor(options: McpDoorOptions): McpDoor {
-  return new Door(options)
+  const door = new Door(options)
+  // Routes take `handle` by itself.
+  return { handle: (req, res) => door.handle(req, res), close: () => door.close() }
 }
 
-class Door implements McpDoor {
+class Door {
   private readonly options: McpDoorOptions
   private readonly hosts: ReadonlySet<string>
   private readonly origins: ReadonlySet<string>

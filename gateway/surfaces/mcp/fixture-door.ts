@@ -34,7 +34,10 @@ export async function openDoor({
     (_fields, message) =>
       void logged.push({ level, message })
   const clock = { at: 1_000_000, now: () => instant(clock.at) }
-  const server = createServer((req, res) => void door.handle(req, res))
+  const server = createServer((req, res) => {
+    const { handle } = door
+    void handle(req, res)
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const door = createMcpDoor({
