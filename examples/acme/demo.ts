@@ -59,7 +59,8 @@ async function arrive(story: Story, url: string, keys: DemoOptions['agentKeys'])
     const key = keys[name]
     if (!key) throw new Error(`no key for agent \`${name}\`: the demo needs the data directory of the gateway it speaks to`)
     const signedIn = await signIn(url, name, key)
-    story.line('token' in signedIn ? 'token' : 'refused', `${name}${'token' in signedIn ? '' : `: ${signedIn.refused}`}`)
+    if ('token' in signedIn) story.line('token', name)
+    else story.line('refused', `${name}: ${signedIn.refused}`)
     return 'token' in signedIn ? new Agent(url, name, signedIn.token) : undefined
   }
   const present = async (name: Working): Promise<[Working, Agent]> => {
@@ -70,6 +71,7 @@ async function arrive(story: Story, url: string, keys: DemoOptions['agentKeys'])
   const entered: [Working, Agent][] = []
   for (const name of WORKING) entered.push(await present(name))
   await enter('intern-bot')
+  story.line('', 'intern-bot is suspended; the answer does not say so to a stranger')
   return Object.fromEntries(entered) as Record<Working, Agent>
 }
 
@@ -86,9 +88,9 @@ async function whereToLook(story: Story, people: People, url: string, since: str
   const query = `{ calls(first: 50, filter: { since: "${since}" }) { edges { node { id door agent operation state decision { outcome reasons { policyId } } outcome { kind } } } } }`
   const { calls } = await people.ask('lee', query)
   const { edges = [] } = calls as { edges?: readonly unknown[] }
-  print(`  the record holds ${edges.length} calls of today. As lee, the auditor, at ${url}/operator/graphql:`)
+  print(`  The record holds ${edges.length} calls of this day. As lee, the auditor, at ${url}/operator/graphql:`)
   print(`    ${query}`)
-  print(`  (token: npm run -s gatehouse -- token user lee; metrics: ${url}/metrics)`)
-  print('  calls and their traces:')
+  print(`  A token for lee: npm run -s gatehouse -- token user lee. The dashboard: ${url}/. Metrics: ${url}/metrics.`)
+  print('  Calls and their traces:')
   for (const { callId, traceId, what } of story.told) print(`    ${callId}  ${traceId ?? '-'.repeat(32)}  ${what}`)
 }

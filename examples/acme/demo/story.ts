@@ -47,7 +47,8 @@ export class Story {
   tell(heard: Heard, what: string, detail = ''): Heard {
     const more = heard.outcome === 'done' ? detail : brief(heard.words)
     this.line(heard.outcome, `${what}${more === '' ? '' : `: ${more}`}`)
-    if (heard.callId !== undefined) this.told.push({ callId: heard.callId, traceId: heard.traceId, what })
+    const known = this.told.some(({ callId }) => callId === heard.callId)
+    if (heard.callId !== undefined && !known) this.told.push({ callId: heard.callId, traceId: heard.traceId, what })
     return heard
   }
 
@@ -66,7 +67,7 @@ export class Story {
     const ended = await agent.ended(heard.callId, auto ? 30_000 : patienceMs)
     if (!ended) this.line('waiting', 'nobody has decided yet; the call stays held and we go on')
     else if (ended.state === 'completed') this.line('done', `after approval: ${brief(summary(ended.result))}`)
-    else this.line(ended.state, brief(ended.words))
+    else this.line(ended.state, brief(ended.words) || 'nothing was executed')
     return ended?.state === 'completed' ? ended.result : undefined
   }
 }

@@ -46,7 +46,7 @@ const escaped = (token: string): string => encodeURIComponent(token.replaceAll('
 
 /** Where a file beside `moduleUrl` lies in the source tree: documents are not copied to `dist`. */
 export const sourceFile = (moduleUrl: string, name: string): string =>
-  fileURLToPath(new URL(name, moduleUrl.replace('/dist/examples/acme/', '/examples/acme/')))
+  fileURLToPath(new URL(name, moduleUrl.replace(/\/dist(\.[^/]+)?\/examples\/acme\//, '/examples/acme/')))
 
 /** OpenAPI 3.0 keeps the boolean `exclusiveMinimum` of JSON Schema draft 4; draft 7 wants the number itself. */
 function modernBounds(node: unknown): void {
