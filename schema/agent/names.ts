@@ -17,11 +17,16 @@ export function graphqlName(raw: string): string {
  * their key's SHA-256, so that the result does not depend on the order of the keys.
  */
 export function siblingNames(keys: readonly string[]): string[] {
+  const short = distinctNames(keys, 6)
+  return new Set(short).size === keys.length ? short : distinctNames(keys, 64)
+}
+
+function distinctNames(keys: readonly string[], digits: number): string[] {
   const count = new Map<string, number>()
   for (const key of keys) count.set(graphqlName(key), (count.get(graphqlName(key)) ?? 0) + 1)
   return keys.map((key) => {
     const name = graphqlName(key)
-    return name === key || count.get(name) === 1 ? name : `${name}_${digest(key, 6)}`
+    return name === key || count.get(name) === 1 ? name : `${name === '_' ? '' : name}_${digest(key, digits)}`
   })
 }
 
