@@ -55,6 +55,8 @@ export async function admit(line: Line, principal: Principal, asked: Asked, inte
     line.parts.validators.check(asked.operation.id, asked.input)
     line.parts.onStage('validated')
     const decided = await decideAndRecord(line, principal, asked, started, intent)
+    const { recorded } = decided
+    asked.onAdmitted?.(recorded.kind === 'joined' ? recorded.callId : started.callId, started.span.traceparent)
     return admitted(line, started, decided)
   } catch (error) {
     const answer = await refuse(line, principal, started, error)
