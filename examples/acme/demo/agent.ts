@@ -12,8 +12,8 @@ export interface Heard {
   door: 'GraphQL' | 'MCP' | 'HTTP'
 }
 
-type Record_ = Record<string, unknown>
-export const fields = (value: unknown): Record_ => (typeof value === 'object' && value !== null ? (value as Record_) : {})
+type Fields = Record<string, unknown>
+export const fields = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {})
 export const items = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
 
 const OUTCOMES: Readonly<Record<string, Heard['outcome']>> = { DENIED: 'denied', HELD: 'held' }
@@ -50,7 +50,7 @@ export class Agent {
       },
       body: JSON.stringify({ query: document }),
     })
-    const { data, errors } = (await response.json()) as { data?: Record_ | null; errors?: { message: string; extensions?: Record_ }[] }
+    const { data, errors } = (await response.json()) as { data?: Fields | null; errors?: { message: string; extensions?: Fields }[] }
     const heard = { ...names(response.headers), door: 'GraphQL' } as const
     const error = errors?.[0]
     if (!error) return { ...heard, outcome: 'done', value: Object.values(data ?? {})[0], words: '' }
@@ -61,7 +61,7 @@ export class Agent {
   }
 
   /** Calls a tool. A held call is answered at once only where `patient` is false: the MCP door waits up to 45 s for people. */
-  async tool(name: string, args: Record_, why?: string): Promise<Heard> {
+  async tool(name: string, args: Fields, why?: string): Promise<Heard> {
     const client = await this.#connected()
     const meta = why === undefined ? {} : { _meta: { 'gatehouse/rationale': why } }
     try {

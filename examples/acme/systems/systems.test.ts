@@ -214,7 +214,7 @@ describe('faults and limits', () => {
     const options = { dataDir: join(directory, 'flooded'), port: 0, apiKey: 'right-key', floodPerSecond: 5 }
     const small = await startCrm(options)
     const statuses = await Promise.all(
-      Array.from({ length: 20 }, async () => (await fetch(`${small.url}/customers/C-10001`, { headers: KEY })).status),
+      Array.from({ length: 60 }, async () => (await fetch(`${small.url}/customers/C-10001`, { headers: KEY })).status),
     )
     await small.close()
     expect(statuses).toContain(429)
