@@ -347,6 +347,7 @@ function openOperator(
     clock: parts.clock,
     bus: parts.bus,
     log: telemetry.log,
+    count: telemetry.count,
     prepare(operation, input) {
       compiled.validators.check(operation.id, input)
       return input

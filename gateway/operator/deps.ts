@@ -8,7 +8,7 @@ import type { CallStore } from '../ports/call-store.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { Recorder } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
-import type { Log } from '../ports/telemetry.ts'
+import type { Log, Telemetry } from '../ports/telemetry.ts'
 import type { Vault } from '../ports/vault.ts'
 
 /** Makes development tokens. Only a development issuer has one. */
@@ -31,6 +31,7 @@ export interface OperatorDeps {
   clock: Clock
   bus: Bus
   log: Log
+  count: Telemetry['count']
   /** The canonical form of an input that is valid for the operation. Throws BAD_INPUT. */
   prepare(operation: Operation, input: JsonObject): JsonObject
   /** The key under which equal calls join. */

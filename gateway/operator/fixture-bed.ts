@@ -21,10 +21,22 @@ export type Bed = Awaited<ReturnType<typeof openBed>>
 
 const SEEDS = [agent('clerk'), agent('intern', { status: 'suspended' }), agent('gone', { status: 'retired' })]
 
-/** A fresh database on the local PostgreSQL, and everything over it. `close` drops it. */
+/** A fresh database on the local PostgreSQL, and everything over it. `close` drops it; `reopen` is a second process over it. */
 export async function openBed() {
   const database = `operator_${randomBytes(6).toString('hex')}`
   await onServer(`create database ${database}`)
+  const bed = await openProcess(database)
+  return {
+    ...bed,
+    reopen: () => openProcess(database),
+    async close() {
+      await bed.close()
+      await onServer(`drop database ${database} with (force)`)
+    },
+  }
+}
+
+async function openProcess(database: string) {
   let offsetMs = 0
   const clock: Clock = { now: () => instant(Date.now() + offsetMs) }
   const bus = createInProcessBus()
@@ -35,7 +47,7 @@ export async function openBed() {
   const decider = theDecider()
   await storage.activatePolicySet(decider.policySet, {})
   const vault = new PlainVault()
-  const seen = { approved: [] as CallId[], logged: [] as unknown[] }
+  const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
   const deps = { ...fixedParts(decider, seen), store: storage.calls, recorder, registry, vault, clock, bus }
   const ask = async (how: Ask) => {
     const { unit, holdId, intent } = newCall(decider, registry, clock.now(), how)
@@ -79,7 +91,6 @@ export async function openBed() {
     async close() {
       await recorder.close()
       await storage.close()
-      await onServer(`drop database ${database} with (force)`)
     },
   }
 }
@@ -92,9 +103,9 @@ const theDecider = (): Decider =>
     people: [...people],
   })
 
-type Fixed = Pick<OperatorDeps, 'decider' | 'catalogue' | 'developmentTokens' | 'log' | 'prepare' | 'joinKeyOf' | 'afterApproval'>
+type Fixed = Pick<OperatorDeps, 'decider' | 'catalogue' | 'developmentTokens' | 'log' | 'count' | 'prepare' | 'joinKeyOf' | 'afterApproval'>
 
-function fixedParts(decider: Decider, seen: { approved: CallId[]; logged: unknown[] }): Fixed {
+function fixedParts(decider: Decider, seen: { approved: CallId[]; logged: unknown[]; counted: unknown[] }): Fixed {
   const log = (fields: Readonly<Record<string, unknown>>) => void seen.logged.push(fields)
   const developmentTokens: DevelopmentTokens = {
     mintAgent: async (name, subject) => `agent-token ${name} ${subject}`,
@@ -106,6 +117,7 @@ function fixedParts(decider: Decider, seen: { approved: CallId[]; logged: unknow
     catalogue: () => catalogue,
     developmentTokens,
     log: { info: log, warn: log, error: log },
+    count: (name, labels) => void seen.counted.push({ name, ...labels }),
     prepare(of, input) {
       validators.check(of.id, input)
       return input

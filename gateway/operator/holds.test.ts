@@ -193,3 +193,13 @@ test('approvers see the holds that ask for their groups, readers see all', async
   expect(await bed.cases.hold(as('maria'), others.holdId)).toBeUndefined()
   await expect(bed.cases.votes(as('maria'), others.holdId)).rejects.toEqual(code('NOT_FOUND'))
 })
+
+test('an approval needs nothing that lives in a process: a vote given before a restart counts after it', async () => {
+  const both = await held({ requires: [{ group: 'finance-managers', count: 2 }] })
+  await bed.cases.approveHold(as('maria'), both.holdId, undefined)
+  const again = await bed.reopen()
+  expect(await again.cases.approveHold(as('raj'), both.holdId, undefined)).toMatchObject({ state: 'approved' })
+  await again.close()
+  expect(await stateOf(both)).toEqual(['approved', 'approved'])
+  expect(await bed.storage.calls.releasable(500)).toContainEqual(expect.objectContaining({ id: both.holdId }))
+})

@@ -255,7 +255,14 @@ describe('credentials', () => {
   })
 })
 
-test('a refusal is recorded; where the record is away it stands all the same', async () => {
-  await bed.cases.refused({ code: 'UNAUTHENTICATED', message: 'the token has expired' })
+test('a refusal is recorded and counted; where the record is away it stands all the same', async () => {
+  const refusal = { code: 'UNAUTHENTICATED' as const, message: 'the token has expired' }
+  await bed.cases.refused(refusal)
   expect(await bed.notes('refused')).toContainEqual(expect.objectContaining({ door: 'operator', code: 'UNAUTHENTICATED', agent: null }))
+  expect(bed.counted).toContainEqual({ name: 'refused', door: 'operator', code: 'UNAUTHENTICATED' })
+  const closed = await openBed()
+  await closed.recorder.close()
+  await closed.cases.refused(refusal)
+  expect(closed.logged).toContainEqual(expect.objectContaining({ code: 'UNAUTHENTICATED' }))
+  await closed.close()
 })

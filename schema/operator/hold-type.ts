@@ -8,6 +8,7 @@ import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { ReasonType } from './decision-type.ts'
 import { HoldStateEnum, VerdictEnum } from './enums.ts'
 import { callOf, mayView, spend } from './looks.ts'
+import { visible, visibleJson } from './visible-text.ts'
 
 @ObjectType('Requirement', { description: 'So many distinct people of this group.' })
 export class RequirementType {
@@ -117,9 +118,19 @@ export class HoldType {
     return (await mayView(context, call)) ? call.input : null
   }
 
-  @Field(() => String, { nullable: true, description: "The agent's own account: unverified." })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The same as complete canonical JSON text in which every invisible character is escaped: what a page should show.',
+  })
+  async inputText(@Ctx() context: OperatorContext): Promise<string | null> {
+    const call = await this.#call(context)
+    return (await mayView(context, call)) ? visibleJson(call.input) : null
+  }
+
+  @Field(() => String, { nullable: true, description: "The agent's own account: unverified. Invisible characters are escaped." })
   async rationale(@Ctx() context: OperatorContext): Promise<string | null> {
-    return (await this.#call(context)).rationale
+    const { rationale } = await this.#call(context)
+    return rationale === null ? null : visible(rationale)
   }
 
   @Field(() => [RequirementType], { description: 'All of them are needed.' })

@@ -8,7 +8,12 @@ import { RegistryResolver } from './registry-resolver.ts'
 
 /** The control plane's schema. It resolves against an `OperatorContext`; build it once. */
 export function buildOperatorSchema(): GraphQLSchema {
-  return buildSchemaSync({ resolvers: [CallResolver, HoldResolver, PolicyResolver, RegistryResolver], validate: false })
+  const schema = buildSchemaSync({ resolvers: [CallResolver, HoldResolver, PolicyResolver, RegistryResolver], validate: false })
+  for (const type of [schema.getQueryType(), schema.getMutationType()]) {
+    // Decorators of parameters run from the last to the first (TypeScript): arguments are put back in the order they are written in.
+    for (const field of Object.values(type?.getFields() ?? {})) field.args = field.args.toReversed()
+  }
+  return schema
 }
 
 /** The schema as SDL, as it is committed at `schema/operator.graphql`. */

@@ -1,0 +1,25 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { visible, visibleJson } from './visible-text.ts'
+
+test.each([
+  ['a right-to-left override', 'pay \u202e001\u202c', 'pay \\u202e001\\u202c'],
+  ['a zero-width space', 'v\u200b7', 'v\\u200b7'],
+  ['a no-break space', 'a\u00a0b', 'a\\u00a0b'],
+  ['a tag character', 'x\u{e0041}', 'x\\udb40\\udc41'],
+  ['a line separator', 'a\u2028b', 'a\\u2028b'],
+  ['an empty letter', '\u3164', '\\u3164'],
+  ['a byte order mark', '\ufeffx', '\\ufeffx'],
+  ['what is to be seen', 'Zoë 北京 😀 a b', 'Zoë 北京 😀 a b'],
+])('%s', (_title, text, shown) => {
+  expect(visible(text)).toBe(shown)
+})
+
+test('complete, still JSON, and still the same value', () => {
+  expect(visibleJson({ b: ['\u202e', 1], a: 'x'.repeat(100_000) })).toBe(`{"a":"${'x'.repeat(100_000)}","b":["\\u202e",1]}`)
+  fc.assert(
+    fc.property(fc.dictionary(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' })), (value) => {
+      expect(JSON.parse(visibleJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
+    }),
+  )
+})
