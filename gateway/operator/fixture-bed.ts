@@ -6,9 +6,9 @@ import { createInProcessBus } from '../bus/in-process.ts'
 import type { OutcomeKind } from '../core/call.ts'
 import { type Clock, instant } from '../core/clock.ts'
 import type { CallId } from '../core/ids.ts'
+import { createVault } from '../credentials/vault.ts'
 import { compileValidators } from '../pipeline/validate.ts'
 import type { Decider } from '../ports/decider.ts'
-import type { StaticCredential, Vault } from '../ports/vault.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import type { DevelopmentTokens, OperatorDeps } from './deps.ts'
@@ -16,7 +16,7 @@ import { type Ask, joinKey, newCall } from './fixture-call.ts'
 import { agent, catalogue, people, policies } from './fixture-organisation.ts'
 import { createOperator } from './operator.ts'
 
-/** For tests of the control plane: real storage, recorder, registry and policy engine. Nothing of the product imports it. */
+/** For tests of the control plane: real storage, recorder, registry, vault and policy engine. Nothing of the product imports it. */
 export type Bed = Awaited<ReturnType<typeof openBed>>
 
 const SEEDS = [agent('clerk'), agent('intern', { status: 'suspended' }), agent('gone', { status: 'retired' })]
@@ -46,7 +46,7 @@ async function openProcess(database: string) {
   const registry = await storage.registry(SEEDS, people)
   const decider = theDecider()
   await storage.activatePolicySet(decider.policySet, {})
-  const vault = new PlainVault()
+  const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
   const deps = { ...fixedParts(decider, seen), store: storage.calls, recorder, registry, vault, clock, bus }
   const ask = async (how: Ask) => {
@@ -134,23 +134,5 @@ async function onServer(statement: string): Promise<void> {
     await client.query(statement)
   } finally {
     await client.end()
-  }
-}
-
-/** What was set, in the open: sealing is the vault's own test. */
-class PlainVault implements Vault {
-  readonly stored: { connector: string; credential: string; value: StaticCredential; by: string | undefined }[] = []
-
-  async set(connector: string, credential: string, value: StaticCredential, by?: string): Promise<{ version: number }> {
-    this.stored.push({ connector, credential, value, by })
-    return { version: this.stored.length }
-  }
-
-  lease(): Promise<never> {
-    throw new Error('nothing is leased at the control plane')
-  }
-
-  async list(): Promise<[]> {
-    return []
   }
 }

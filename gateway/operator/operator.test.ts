@@ -225,12 +225,25 @@ describe('development tokens', () => {
 
 describe('credentials', () => {
   test.each([
-    [{ kind: 'header', header: 'X-Api-Key', value: 'Bearer abc' }],
-    [{ kind: 'basic', username: 'gate', password: 'p:ss wörd' }],
-    [{ kind: 'query', parameter: 'key', value: 'a&b' }],
-  ])('takes %o', async (value) => {
-    await bed.cases.setCredential(as('local'), 'erp', 'main', value)
-    expect(bed.vault.stored.at(-1)).toEqual({ connector: 'erp', credential: 'main', value, by: 'local' })
+    [{ kind: 'header', header: 'X-Api-Key', value: 'Bearer abc' }, { 'x-api-key': 'Bearer abc' }, {}],
+    [
+      { kind: 'basic', username: 'gate', password: 'p:ss wörd' },
+      { authorization: `Basic ${Buffer.from('gate:p:ss wörd').toString('base64')}` },
+      {},
+    ],
+    [{ kind: 'query', parameter: 'key', value: 'a&b' }, {}, { key: 'a&b' }],
+  ])('seals %o, recorded without its value', async (value, headers, query) => {
+    const { version } = await bed.cases.setCredential(as('local'), 'erp', 'main', value)
+    const lease = await bed.vault.lease('erp', 'main')
+    const lower = Object.fromEntries(Object.entries(lease.headers()).map(([name, text]) => [name.toLowerCase(), text]))
+    expect([lower, lease.query(), lease.version]).toEqual([headers, query, version])
+    expect((await bed.notes('credential.set')).at(-1)).toEqual({
+      kind: 'credential.set',
+      connector: 'erp',
+      credential: 'main',
+      version,
+      by: 'local',
+    })
   })
 
   const SECRET = 'canary-77'
@@ -247,11 +260,11 @@ describe('credentials', () => {
     ['an empty value', 'erp', 'main', { kind: 'query', parameter: 'k', value: '' }, 'BAD_INPUT'],
     ['too long a value', 'erp', 'main', { kind: 'query', parameter: 'k', value: SECRET.repeat(1_000) }, 'BAD_INPUT'],
   ])('refuses %s, without saying the value', async (_title, connector, name, value, expected) => {
-    const before = bed.vault.stored.length
+    const before = await bed.vault.list()
     const refused = bed.cases.setCredential(as('local'), connector, name, value)
     await expect(refused).rejects.toEqual(code(expected))
     await expect(refused).rejects.not.toThrow(SECRET)
-    expect(bed.vault.stored).toHaveLength(before)
+    expect(await bed.vault.list()).toEqual(before)
   })
 })
 
