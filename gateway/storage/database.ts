@@ -44,11 +44,13 @@ const SESSION =
 
 function poolOf(config: pg.PoolConfig, log: Log | undefined): pg.Pool {
   const pool = new pg.Pool({ ...config, types })
+  const lost = (error: unknown): void => log?.warn({ error }, 'a database connection was lost')
   pool.on('connect', (client) => {
+    // A connection in use that breaks fails its query; without listeners, here and for idle ones, it would end the process as well.
+    client.on('error', lost)
     client.query(SESSION).catch((error: unknown) => log?.warn({ error }, 'a database connection could not be set up'))
   })
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
-  pool.on('error', (error) => log?.warn({ error }, 'a database connection was lost'))
+  pool.on('error', () => undefined)
   return pool
 }
 

@@ -1,7 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Person } from '../core/principal.ts'
-import type { BatchWriter } from '../ports/batch-writer.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { CredentialStore } from '../ports/credential-store.ts'
@@ -13,7 +12,7 @@ import { type Database, type DatabaseKind, openDatabase } from './database.ts'
 import { activatePolicySet } from './gateway-state.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { createRegistry, type RunningRegistry } from './registry.ts'
-import { openWriter } from './writer.ts'
+import { openWriter, type Writer } from './writer.ts'
 
 export interface StorageOptions {
   /** `postgres://...`; absent: PGlite in the data directory. */
@@ -28,7 +27,7 @@ export interface Storage {
   readonly kind: DatabaseKind
   readonly database: Database
   /** What a recorder drives. */
-  readonly writer: BatchWriter
+  readonly writer: Writer
   readonly calls: CallStore
   readonly credentials: CredentialStore
   /** Registers configuration's agents and loads all. Closed with the storage. */

@@ -120,7 +120,8 @@ export const permitted = (clock: Clock, sample: Sample = {}): NewCall & { intent
 })
 
 /** Permitted, and waiting for its turn. */
-export const approved = (clock: Clock, sample: Sample = {}): NewCall => newCall(clock, sample, 'approved', { effect: 'permit', policies: ['p1'] })
+export const approved = (clock: Clock, sample: Sample = {}): NewCall =>
+  newCall(clock, sample, 'approved', { effect: 'permit', policies: ['p1'] })
 
 export const denied = (clock: Clock, sample: Sample = {}): NewCall =>
   newCall(clock, sample, 'denied', { effect: 'deny', policies: ['f1'], reason: 'forbidden' })

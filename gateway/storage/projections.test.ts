@@ -1,0 +1,131 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { HoldChange } from '../ports/recorder.ts'
+import { replay } from './projections.ts'
+import { approved, denied, finished, held, newHold, permitted, releaseOf } from './sample-units.ts'
+import { closeTestStore, emptyCalls, openTestStore, type TestStore } from './store.conformance.ts'
+import { freshPglite } from './test-databases.ts'
+
+const database = freshPglite()
+let store: TestStore
+beforeAll(async () => {
+  store = await openTestStore(database)
+})
+afterAll(async () => {
+  await closeTestStore(store)
+  await database.drop()
+})
+
+const STEPS = [
+  'permit',
+  'deny',
+  'turn',
+  'hold',
+  'approve',
+  'reject',
+  'expire',
+  'cancel',
+  'supersede',
+  'refuse',
+  'release',
+  'finish',
+  'doubt',
+  'resolve',
+  'late',
+  'lapse',
+  'wait',
+] as const
+
+/** Calls that a history made so far; the steps try everything on them, possible or not. */
+class History {
+  readonly units: (ReturnType<typeof held> | ReturnType<typeof permitted>)[] = []
+  readonly holds = new Map<string, ReturnType<typeof newHold>>()
+  readonly intents = new Map<string, ReturnType<typeof permitted>['intent']>()
+
+  pick(n: number) {
+    return this.units[n % Math.max(1, this.units.length)]
+  }
+}
+
+async function begin(history: History, step: 'permit' | 'deny' | 'turn' | 'hold', joinKey: string): Promise<void> {
+  const { recorder, clock } = store
+  const unit = { permit: permitted, deny: denied, turn: approved, hold: held }[step](clock, { joinKey })
+  if ((await recorder.admit(unit)).kind !== 'recorded') return
+  history.units.push(unit as ReturnType<typeof permitted>)
+  if (unit.hold) history.holds.set(unit.call.id, unit.hold)
+  if (unit.intent) history.intents.set(unit.call.id, unit.intent)
+}
+
+const CHANGES = {
+  approve: ['approved', 'approved'],
+  reject: ['rejected', 'rejected'],
+  expire: ['expired', 'expired'],
+  cancel: ['cancelled', 'cancelled'],
+  supersede: ['superseded', 'held'],
+  refuse: ['denied', 'denied'],
+} as const
+
+async function change(history: History, step: keyof typeof CHANGES, n: number): Promise<void> {
+  const { recorder, clock } = store
+  const unit = history.pick(n)
+  const hold = unit && history.holds.get(unit.call.id)
+  if (!unit) return
+  if (!hold) {
+    if (step === 'cancel') await recorder.cancelUnstarted(unit.call.id, 'given up')
+    return
+  }
+  const [to, callState] = CHANGES[step]
+  const replacement = newHold(clock, unit.call.id, 50)
+  const decided: Partial<HoldChange> =
+    step === 'refuse'
+      ? { redecision: { request: unit.request, decision: denied(clock).decision } }
+      : step === 'supersede'
+        ? { replacement }
+        : {}
+  const done = await recorder.changeHold({ hold: hold.id, callId: unit.call.id, to, callState, by: 'bob', ...decided })
+  if (done && step === 'supersede') history.holds.set(unit.call.id, replacement)
+}
+
+async function goOn(history: History, step: (typeof STEPS)[number], n: number): Promise<void> {
+  const { recorder, storage, clock } = store
+  const unit = history.pick(n)
+  if (!unit) return
+  const { id } = unit.call
+  const intent = history.intents.get(id)
+  if (step === 'release') {
+    const release = releaseOf(unit, history.holds.get(id) ?? null)
+    if ((await recorder.release(release)).kind === 'recorded') history.intents.set(id, release.intent)
+  } else if (step === 'resolve') {
+    await recorder.resolve(id, 'bob', n % 2 === 0 ? 'HAPPENED' : 'DID_NOT_HAPPEN', 'looked it up')
+  } else if (step === 'lapse') {
+    await storage.database.db.updateTable('process').set({ lapsed_at_ms: 1 }).where('id', '=', storage.writer.process()).execute()
+    await storage.takeOverLapsed()
+  } else if (step === 'wait') {
+    clock.nowMs += 20
+  } else if (intent) {
+    await recorder.finish(finished(id, intent, step === 'doubt' ? 'in_doubt' : n % 3 === 0 ? 'failed' : 'completed', 'body'))
+  }
+}
+
+test('calls and holds rebuilt from entries equal the projections, after any history', async () => {
+  const step = fc.record({ step: fc.constantFrom(...STEPS), n: fc.nat(20) })
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+      await emptyCalls(store)
+      const history = new History()
+      for (const { step: what, n } of steps) {
+        store.clock.nowMs += 1
+        if (what === 'permit' || what === 'deny' || what === 'turn' || what === 'hold') await begin(history, what, `j${n % 3}`)
+        else if (what in CHANGES) await change(history, what as keyof typeof CHANGES, n)
+        else await goOn(history, what, n)
+      }
+      const { calls: live } = store.storage
+      const entries = await Promise.all(history.units.map(({ call }) => live.entries(call.id)))
+      const rebuilt = replay(entries.flat())
+      expect(rebuilt.calls.size).toBe(history.units.length)
+      for (const [id, call] of rebuilt.calls) expect(await live.call(id)).toMatchObject(call)
+      for (const [id, hold] of rebuilt.holds) expect(await live.hold(id)).toEqual(hold)
+    }),
+    { numRuns: 15, seed: 20260728 },
+  )
+})
