@@ -53,6 +53,8 @@ export interface GatewayOptions {
   prepare?: (vault: Vault) => Promise<void>
   /** Test hook at the borders between stages. */
   onStage?: (stage: Stage) => void
+  /** How long a held call waits at the MCP door before it is told so, in milliseconds; at most and by default `LIMITS.mcpHoldWaitSecondsMax`. */
+  mcpHoldWaitMs?: number
 }
 
 export interface RunningGateway {
@@ -147,6 +149,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
       vault,
       telemetry,
       baseUrl,
+      mcpHoldWaitMs: options.mcpHoldWaitMs,
       host: options.host,
       port,
       local,
@@ -277,6 +280,7 @@ interface Opened {
   vault: Vault
   telemetry: RunningTelemetry
   baseUrl: string
+  mcpHoldWaitMs: number | undefined
   host: string
   port: number
   local: LocalOperator
@@ -303,6 +307,7 @@ function openDoors(opened: Opened) {
     log,
     clock: parts.clock,
     version: VERSION,
+    ...(opened.mcpHoldWaitMs === undefined ? {} : { holdWaitMs: opened.mcpHoldWaitMs }),
   })
   const http = createHttpDoor({ calls, baseUrl, log })
   const status = createStatusDoor({ calls, baseUrl, log })

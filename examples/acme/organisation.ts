@@ -2,7 +2,7 @@ import type { Environment } from '../../gateway/config/environment.ts'
 import { type GatewayOptions, type RunningGateway, startGateway } from '../../gateway/main.ts'
 import { type Acme, acmeConfiguration, startAcme } from './start.ts'
 
-export interface OrganisationOptions extends Pick<GatewayOptions, 'dataDir' | 'host' | 'port' | 'logStream' | 'onStage'> {
+export interface OrganisationOptions extends Pick<GatewayOptions, 'dataDir' | 'host' | 'port' | 'logStream' | 'onStage' | 'mcpHoldWaitMs'> {
   environment: Environment
   /** Another configuration than Acme's own, over the same systems. */
   configFile?: string
