@@ -10,16 +10,22 @@ import { refuseRequest } from './refused.ts'
 export function checkSource(source: string): void {
   if (source.length > LIMITS.graphqlSourceCharsMax)
     throw refuseRequest('BAD_INPUT', `the query is longer than ${LIMITS.graphqlSourceCharsMax} characters`)
+  if (nestingOf(source, LIMITS.graphqlNestingMax) > LIMITS.graphqlNestingMax)
+    throw refuseRequest('BAD_INPUT', `the query nests brackets deeper than ${LIMITS.graphqlNestingMax} levels`)
+}
+
+/** The deepest nesting of brackets outside strings and comments, or `stop + 1` as soon as it is passed. Never less than what a lexer sees. */
+export function nestingOf(source: string, stop: number): number {
   let depth = 0
-  for (let at = 0; at < source.length; at++) {
+  let deepest = 0
+  for (let at = 0; at < source.length && deepest <= stop; at++) {
     const char = source[at]
-    if (char === '{' || char === '[' || char === '(') {
-      if (++depth > LIMITS.graphqlNestingMax)
-        throw refuseRequest('BAD_INPUT', `the query nests brackets deeper than ${LIMITS.graphqlNestingMax} levels`)
-    } else if (char === '}' || char === ']' || char === ')') depth--
+    if (char === '{' || char === '[' || char === '(') deepest = Math.max(deepest, ++depth)
+    else if (char === '}' || char === ']' || char === ')') depth = Math.max(0, depth - 1)
     else if (char === '"') at = endOfString(source, at)
     else if (char === '#') at = endOfLine(source, at)
   }
+  return deepest
 }
 
 /** Index of the last character of the string literal (October 2021, 2.9.4) that starts at `start`; of the source where it never ends. */
@@ -81,7 +87,8 @@ function bound(value: number, max: number, verb: string, unit: string): void {
   if (value > max) throw refuseRequest('BAD_INPUT', `the query ${verb} ${max} ${unit}`)
 }
 
-class Gauge {
+/** Measures the selections of one document; linear in its length. */
+export class Gauge {
   directives = 0
   private readonly fragments = new Map<string, FragmentDefinitionNode>()
   private readonly measured = new Map<string, Measure>()

@@ -9,6 +9,7 @@ import {
 } from '@apollo/server/plugin/disabled'
 import type { GraphQLSchema } from 'graphql'
 import { LRUCache } from 'lru-cache'
+import { GatewayError } from '../../core/errors.ts'
 import type { Catalogue, Operation } from '../../core/operation.ts'
 import type { Principal } from '../../core/principal.ts'
 import { LIMITS } from '../../limits.ts'
@@ -33,9 +34,12 @@ export interface View {
   readonly server: ApolloServer<ViewContext>
 }
 
+/** A view is only evicted between its making and its use where many are made at once. */
+const ATTEMPTS_MAX = 3
+
 class Slot {
+  retired = false
   private users = 0
-  private retired = false
 
   constructor(
     readonly view: View,
@@ -78,16 +82,26 @@ export class Views {
     })
   }
 
-  /** Runs `work` on this principal's view as it stands now: one snapshot from start to end, whatever is published meanwhile. */
+  /**
+   * Runs `work` on this principal's view as it stands now: one snapshot from start to end, whatever is published meanwhile. Throws UNAVAILABLE where
+   * views are evicted faster than they can be used.
+   */
   async use<T>(principal: Principal, work: (view: View) => Promise<T>): Promise<T> {
-    const { key, operations } = this.calls.view(principal)
-    let slot = this.slots.get(key)
-    if (!slot) {
-      slot = this.make(this.calls.catalogue(), operations)
-      this.slots.set(key, slot)
-      slot.catch(() => this.slots.delete(key))
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const slot = await this.slot(principal)
+      if (!slot.retired) return slot.use(work)
     }
-    return (await slot).use(work)
+    throw new GatewayError('UNAVAILABLE', 'too many different views are in use: try again')
+  }
+
+  private slot(principal: Principal): Promise<Slot> {
+    const { key, operations } = this.calls.view(principal)
+    const known = this.slots.get(key)
+    if (known) return known
+    const made = this.make(this.calls.catalogue(), operations)
+    this.slots.set(key, made)
+    made.catch(() => this.slots.delete(key))
+    return made
   }
 
   /** Stops every server once its requests have ended. */
