@@ -3,7 +3,8 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -33,7 +34,7 @@ export async function build() {
   // Built beside and swapped in whole, so a process that runs on the old one or a second build never meets half of it.
   const fresh = join(root, `dist.${process.pid}.new`)
   const old = join(root, `dist.${process.pid}.old`)
-  const compiler = fileURLToPath(import.meta.resolve('typescript/package.json')).replace(/package\.json$/, 'bin/tsc')
+  const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
   const done = spawnSync(process.execPath, [compiler, '-p', join(root, 'tsconfig.json'), '--outDir', fresh], { stdio: ['ignore', 2, 2] })
   if (done.status !== 0) {
     rmSync(fresh, { recursive: true, force: true })

@@ -41,7 +41,8 @@ async function attempt(
   if (typeof subject === 'string') return await end(parts, call, hold, { to: 'cancelled', callState: 'cancelled', why: subject })
   const span = parts.telemetry.startCall(
     { 'gatehouse.call': call.id, 'gatehouse.operation': call.operation, 'gatehouse.release': true },
-    undefined,
+    // The span of the request is long over; what follows the approval belongs to its trace.
+    call.traceId === null ? undefined : `00-${call.traceId}-${parts.nonce().slice(0, 16)}-01`,
   )
   try {
     const decision = decide(parts, subject, span)
