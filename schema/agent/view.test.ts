@@ -20,7 +20,7 @@ import type { BoundOperation } from '../../gateway/ports/agent-view.ts'
 import { graphqlName, pascal, siblingNames } from './names.ts'
 import { SCALARS } from './scalars.ts'
 import { AgentTypes } from './types.ts'
-import { buildView, createViewBuilder } from './view.ts'
+import { buildView } from './view.ts'
 
 function operation(id: string, part: Partial<Operation> & { input?: JsonSchema; output?: JsonSchema } = {}): Operation {
   const [connector = '', name = ''] = id.split('.')
@@ -401,13 +401,5 @@ describe('views', () => {
     expect(schema.getMutationType()).toBeUndefined()
     expect(printSchema(schema)).not.toMatch(/pay|Mutation/i)
     expect(buildView([read], types).getType('ErpGet')).toBe(schema.getType('ErpGet'))
-  })
-
-  test('the builder shares types within a catalogue version and not beyond', () => {
-    const catalogue = (version: string) => ({ version, connectors: [], operations: new Map([[read.id, read]]), byJointName: new Map() })
-    const build = createViewBuilder()
-    const first = build(catalogue('1'), [read])
-    expect(build(catalogue('1'), [read]).getType('ErpGet')).toBe(first.getType('ErpGet'))
-    expect(build(catalogue('2'), [read]).getType('ErpGet')).not.toBe(first.getType('ErpGet'))
   })
 })

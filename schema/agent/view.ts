@@ -1,9 +1,10 @@
 import type { GraphQLFieldConfig } from 'graphql'
 import { GraphQLID, GraphQLInt, GraphQLList, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, GraphQLString } from 'graphql'
-import type { Catalogue, Operation } from '../../gateway/core/operation.ts'
+import type { Operation } from '../../gateway/core/operation.ts'
 import type { AgentContext, BoundOperation, CallView, Whoami } from '../../gateway/ports/agent-view.ts'
 import { Json } from './scalars.ts'
-import { AgentTypes, asJson } from './types.ts'
+import type { AgentTypes } from './types.ts'
+import { asJson } from './types.ts'
 
 const text = { type: GraphQLString }
 
@@ -63,19 +64,6 @@ export function buildView(operations: readonly Operation[], types: AgentTypes): 
   const query = new GraphQLObjectType({ name: 'Query', fields: { ...CONTROL, ...roots.read } })
   if (Object.keys(roots.write).length === 0) return new GraphQLSchema({ query })
   return new GraphQLSchema({ query, mutation: new GraphQLObjectType({ name: 'Mutation', fields: roots.write }) })
-}
-
-/**
- * Builds views of whatever catalogue it is given, remembering the types of the latest one. `operations` are some of the catalogue's. What it returns
- * carries a `BoundOperation` in `extensions.bound` of every governed root field.
- */
-export function createViewBuilder(): (catalogue: Catalogue, operations: readonly Operation[]) => GraphQLSchema {
-  let latest: { version: string; types: AgentTypes } | undefined
-  return (catalogue, operations) => {
-    if (latest?.version !== catalogue.version)
-      latest = { version: catalogue.version, types: new AgentTypes([...catalogue.operations.values()]) }
-    return buildView(operations, latest.types)
-  }
 }
 
 function rootField(operation: Operation, types: AgentTypes): GraphQLFieldConfig<unknown, AgentContext> {

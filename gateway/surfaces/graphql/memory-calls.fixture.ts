@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Ajv } from 'ajv'
-import { createViewBuilder } from '../../../schema/agent/view.ts'
+import { AgentTypes } from '../../../schema/agent/types.ts'
+import { buildView } from '../../../schema/agent/view.ts'
 import { instant } from '../../core/clock.ts'
 import type { ErrorCode, Fault } from '../../core/errors.ts'
 import { GatewayError } from '../../core/errors.ts'
@@ -212,11 +213,12 @@ export interface Running {
 export async function serve(calls: Calls): Promise<Running> {
   const log: unknown[] = []
   const note = (fields: unknown, message: string) => void log.push([message, fields])
+  const types = new AgentTypes([...calls.catalogue().operations.values()])
   const door = createGraphqlDoor({
     calls,
     baseUrl: 'http://gatehouse.example',
     log: { info: note, warn: note, error: note },
-    buildView: createViewBuilder(),
+    buildView: (_catalogue, operations) => buildView(operations, types),
   })
   const server = createServer((req, res) => void door.handle(req, res))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
