@@ -36,6 +36,8 @@ interface Started {
   span: Span
   /** Frees the agent's place, closes the span, counts: once. */
   finish(outcome: string): void
+  /** Set where the answer waited for people or for another call: its time says nothing about the gateway. */
+  waited: boolean
 }
 
 /**
@@ -78,11 +80,13 @@ function start({ parts }: Line, asked: Asked): Started {
     finished = true
     const labels = { door, connector: operation.connector, operation: operation.id, outcome }
     parts.telemetry.count('calls', labels)
-    parts.telemetry.observe('call_seconds', (performance.now() - startedMs) / 1_000, { door, connector: operation.connector })
+    if (!started.waited)
+      parts.telemetry.observe('call_seconds', (performance.now() - startedMs) / 1_000, { door, connector: operation.connector })
     span.set({ 'gatehouse.outcome': outcome })
     span.end()
   }
-  return { callId, asked, span, finish }
+  const started: Started = { callId, asked, span, finish, waited: false }
+  return started
 }
 
 function checkAsserted({ asserted, idempotencyKey }: Asked): void {
@@ -96,6 +100,23 @@ function checkAsserted({ asserted, idempotencyKey }: Asked): void {
   bound('the run', asserted.run, LIMITS.runCharsMax)
   bound('the idempotency key', idempotencyKey, LIMITS.idempotencyKeyCharsMax)
   if (faults.length > 0) throw new GatewayError('BAD_INPUT', faults.map((f) => f.message).join('; '), { faults })
+}
+
+/** An answer in the words of call states and error codes, for metrics and spans. */
+function outcomeOf(answer: Answer): string {
+  switch (answer.kind) {
+    case 'result':
+      return 'completed'
+    case 'running':
+      return 'executing'
+    case 'failed':
+      return answer.inDoubt ? 'in_doubt' : 'failed'
+    case 'ended':
+    case 'refused':
+      return answer.code
+    default:
+      return answer.kind
+  }
 }
 
 interface Decided {
@@ -146,7 +167,8 @@ function admitted(line: Line, started: Started, decided: Decided): Admitted {
         const known = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
         answer = { kind: 'refused', callId, traceparent: span.traceparent, code: known.code, message: known.message, faults: known.faults }
       }
-      started.finish(answer.kind)
+      started.waited = recorded.kind === 'held' || recorded.kind === 'joined'
+      started.finish(outcomeOf(answer))
       return answer
     },
     async abandon() {
