@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -67,6 +67,7 @@ test.each(['first', 'second'])('the %s day goes as the rules say', async () => {
   expect(Object.fromEntries(Object.keys(DAY).map((word) => [word, wordsOf(lines, word).length]))).toEqual(DAY)
   const after = [executed(crm, 'refundTicket'), executed(erp, 'releasePayment'), executed(erp, 'changeVendorBank')]
   expect(after).toEqual([(before[0] ?? 0) + 1, (before[1] ?? 0) + 2, 0])
+  expect(readFileSync(join(acme.env.ACME_DOCS_DIR ?? '', 'notes/first-customer.md'), 'utf8')).toMatch(/^Welcome call/)
   expect(lines.join('\n')).toMatch(/call_[0-9a-z]{26} {2}[0-9a-f]{32} {2}pay INV-/)
 })
 
