@@ -1,17 +1,15 @@
 import { isAlias, LineCounter, parseDocument, visit } from 'yaml'
-import { atPointer, isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import type { Manifest } from '../../gateway/ports/connector.ts'
 import type { SourceFaults } from '../faults.ts'
+import { referenceTarget, type SchemaDocument } from '../schema-reader.ts'
 
 const NESTING_MAX = 200
 const ALIASES_MAX = 100
 const REFERENCE_STEPS_MAX = 20
 
 /** A parsed OpenAPI document. Nothing outside of it is ever read. */
-export interface OpenapiDocument {
-  root: JsonObject
-  dialect: '3.0' | '3.1'
-}
+export type OpenapiDocument = SchemaDocument
 
 /**
  * Parses OpenAPI 3.0 or 3.1 from JSON or YAML. Duplicate keys, unbounded aliases, `__proto__` keys, values that are not JSON, deep nesting
@@ -29,7 +27,7 @@ export function parseOpenapi(source: Manifest['source'], faults: SourceFaults): 
     faults.source(['openapi'], 'not an OpenAPI 3.0 or 3.1 document; convert it first')
     return undefined
   }
-  return { root, dialect: version }
+  return { root, dialect: version === '3.0' ? '3.0' : '2020-12' }
 }
 
 /**
@@ -55,16 +53,6 @@ export function resolve(
   if (isJsonObject(here)) return here
   faults.source(place, 'expected an object')
   return undefined
-}
-
-/** What `#/...` points to; undefined where it leads out of the document or nowhere. */
-export function referenceTarget(document: OpenapiDocument, reference: string): JsonValue | undefined {
-  if (!reference.startsWith('#')) return undefined
-  try {
-    return atPointer(document.root, decodeURIComponent(reference.slice(1)))
-  } catch {
-    return undefined
-  }
 }
 
 function fromJson(text: string, faults: SourceFaults): JsonValue | undefined {

@@ -6,6 +6,7 @@ import type { Outbound } from '../../gateway/ports/dialer.ts'
 import type { Lease } from '../../gateway/ports/vault.ts'
 import { select, toOperation } from '../describe.ts'
 import { SourceFaults } from '../faults.ts'
+import { recursion } from '../schema-reader.ts'
 import { readContentType } from './body.ts'
 import { parseOpenapi, type OpenapiDocument } from './document.ts'
 import { candidates, type CompiledOperation, compileOperation } from './operation.ts'
@@ -14,7 +15,6 @@ import { percentDecode, readPairs } from './query.ts'
 import { RequestBuilder } from './request.ts'
 import { parseTemplate, Router, type Template } from './route.ts'
 import { badInput, unsendable } from './scalar.ts'
-import { recursion } from './schema.ts'
 
 const METHOD_OVERRIDES = ['x-http-method-override', 'x-method-override', 'x-http-method'] as const
 

@@ -2,12 +2,12 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/cor
 import type { JsonSchema, Mode } from '../../gateway/core/operation.ts'
 import { type Candidate, type Described, RESERVED_HEADERS } from '../describe.ts'
 import type { SourceFaults } from '../faults.ts'
+import { SchemaReader } from '../schema-reader.ts'
 import { type BodyCodec, compileBody, formatOf } from './body.ts'
 import { type OpenapiDocument, resolve } from './document.ts'
 import { compileParameter, defaultStyle, type Location, type Parameter } from './parameter.ts'
 import { parseTemplate, type TemplateSegment } from './route.ts'
 import { type Shape, shapeOf } from './scalar.ts'
-import { SchemaReader } from './schema.ts'
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const
 const LOCATIONS: readonly string[] = ['path', 'query', 'header', 'cookie']

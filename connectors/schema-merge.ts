@@ -1,5 +1,5 @@
-import { canonicalJson, isJsonObject, type JsonValue } from '../../gateway/core/json.ts'
-import type { JsonSchema } from '../../gateway/core/operation.ts'
+import { canonicalJson, isJsonObject, type JsonValue } from '../gateway/core/json.ts'
+import type { JsonSchema } from '../gateway/core/operation.ts'
 
 /** Where schemas differ in these, the outer word stands: they say nothing about validity. */
 const ANNOTATIONS: ReadonlySet<string> = new Set(['title', 'description', 'default', 'deprecated', 'readOnly', 'writeOnly'])

@@ -1,9 +1,24 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
-import type { JsonSchema } from '../../gateway/core/operation.ts'
-import { LIMITS } from '../../gateway/limits.ts'
-import type { SourceFaults } from '../faults.ts'
-import { type OpenapiDocument, referenceTarget } from './document.ts'
-import { mergeAll } from './merge.ts'
+import { atPointer, isJsonObject, type JsonObject, type JsonValue } from '../gateway/core/json.ts'
+import type { JsonSchema } from '../gateway/core/operation.ts'
+import { LIMITS } from '../gateway/limits.ts'
+import type { SourceFaults } from './faults.ts'
+import { mergeAll } from './schema-merge.ts'
+
+/** A document that schemas stand in. `3.0` reads them as OpenAPI 3.0 does, `2020-12` as JSON Schema (and OpenAPI 3.1) does. */
+export interface SchemaDocument {
+  root: JsonObject
+  dialect: '3.0' | '2020-12'
+}
+
+/** What `#/...` points to; undefined where it leads out of the document or nowhere. */
+export function referenceTarget(document: SchemaDocument, reference: string): JsonValue | undefined {
+  if (!reference.startsWith('#')) return undefined
+  try {
+    return atPointer(document.root, decodeURIComponent(reference.slice(1)))
+  } catch {
+    return undefined
+  }
+}
 
 /** Keywords taken over as they are. Others (xml, discriminator, example, x-...) say nothing about validity. */
 const PLAIN = [
@@ -54,14 +69,14 @@ const UNREADABLE = ['$id', '$anchor', '$dynamicRef', '$dynamicAnchor', '$recursi
 export class SchemaReader {
   /** Definitions that the schemas read so far refer to. */
   readonly defs: Record<string, JsonSchema> = {}
-  readonly #document: OpenapiDocument
+  readonly #document: SchemaDocument
   readonly #use: 'input' | 'output'
   readonly #faults: SourceFaults
   readonly #recursive: (reference: string) => boolean
   readonly #names = new Map<string, string>()
   #written = 0
 
-  constructor(document: OpenapiDocument, use: 'input' | 'output', faults: SourceFaults, recursive: (reference: string) => boolean) {
+  constructor(document: SchemaDocument, use: 'input' | 'output', faults: SourceFaults, recursive: (reference: string) => boolean) {
     this.#document = document
     this.#use = use
     this.#faults = faults
@@ -117,7 +132,7 @@ export class SchemaReader {
       return { not: {} }
     }
     const { $ref: _, ...rest } = node
-    if (this.#document.dialect === '3.1' && Object.keys(rest).some((key) => key !== 'description' && key !== 'summary'))
+    if (this.#document.dialect === '2020-12' && Object.keys(rest).some((key) => key !== 'description' && key !== 'summary'))
       return this.#read({ ...rest, allOf: [{ $ref: reference }, ...(Array.isArray(rest.allOf) ? rest.allOf : [])] }, place, open)
     const inline = !this.#recursive(reference) && this.#written < LIMITS.schemaNodesMax
     const schema = inline ? this.#read(target, place, open) : { $ref: `#/$defs/${this.#define(reference, target, open)}` }
@@ -148,6 +163,11 @@ export class SchemaReader {
     if (isJsonObject(node.properties)) this.#properties(node.properties, schema, place)
     for (const keyword of ONE_SCHEMA) {
       const value = node[keyword]
+      if (keyword === 'items' && Array.isArray(value)) {
+        // Tuples of JSON Schema up to 2019-09.
+        schema.prefixItems = value.map((item, i) => this.#read(item, [...place, keyword, String(i)], false))
+        continue
+      }
       if (typeof value === 'boolean') schema[keyword] = value
       else if (value !== undefined)
         schema[keyword] = this.#read(value, [...place, keyword], keyword === 'not' || keyword === 'propertyNames')
@@ -259,7 +279,7 @@ function unicodePattern(pattern: string): string | undefined {
 }
 
 /** Tells which references lead back to themselves. Memoised for one document. */
-export function recursion(document: OpenapiDocument): (reference: string) => boolean {
+export function recursion(document: SchemaDocument): (reference: string) => boolean {
   const targets = new Map<string, ReadonlySet<string>>()
   const outgoing = (reference: string): ReadonlySet<string> => {
     const known = targets.get(reference)
