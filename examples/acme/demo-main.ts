@@ -43,17 +43,17 @@ async function main(): Promise<void> {
   try {
     const address = readAddress(dataDir)
     if (!address) throw new Error('the gateway did not say where it is')
-    await play(address, dataDir, values.auto)
+    await play(address, dataDir, values.auto, true)
   } finally {
     await organisation.close()
     rmSync(dataDir, { recursive: true, force: true })
   }
 }
 
-async function play(address: Address, dataDir: string, auto: boolean): Promise<void> {
+async function play(address: Address, dataDir: string, auto: boolean, passing = false): Promise<void> {
   const mintPersonToken = async (person: string): Promise<string> =>
     String((await ask(address, 'mutation ($person: String!) { userToken(person: $person) }', { person })).userToken)
-  await runDemo({ url: address.url, auto, mintPersonToken, agentKeys: prepareAcme({ dataDir }).keys })
+  await runDemo({ url: address.url, auto, mintPersonToken, agentKeys: prepareAcme({ dataDir }).keys, dataDir, passing })
 }
 
 try {

@@ -14,6 +14,10 @@ export interface DemoOptions {
   mintPersonToken: (name: string) => Promise<string>
   /** Private keys by agent (`startAcme().keys`). */
   agentKeys: Readonly<Record<string, AgentKey>>
+  /** Data directory of the gateway, for the printed commands; `.gatehouse` where absent. */
+  dataDir?: string
+  /** The gateway ends with the demo, so what is printed to look at must say so. */
+  passing?: boolean
   /** One line of output; standard output where absent. */
   print?: (line: string) => void
   /** How long each hold waits for people without `auto`, in milliseconds; ten minutes where absent. */
@@ -35,7 +39,9 @@ type Working = (typeof WORKING)[number]
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { url, auto, agentKeys, print = (line) => console.log(line), patienceMs = 600_000 } = options
   const people = new People(url, options.mintPersonToken)
-  const howToVote = (person: string, hold: OpenHold): void => printVote(print, url, person, hold)
+  const tokenFor = (person: string): string =>
+    `npm run -s gatehouse --${options.dataDir ? ` --data ${options.dataDir}` : ''} token user ${person}`
+  const howToVote = (person: string, hold: OpenHold): void => printVote(print, url, tokenFor(person), person, hold)
   const story = new Story({ print, people, auto, howToVote, patienceMs })
   const since = new Date().toISOString()
   print(`A day at Acme Components, through the gateway at ${url}`)
@@ -47,6 +53,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     await largePayment(story, agents['invoice-clerk'])
     await documents(story, agents['onboarding-coordinator'], agents['shop-floor-watcher'])
     await whereToLook(story, people, url, since, print)
+    if (options.passing)
+      print('  This gateway ends with the demo. To look around afterwards: npm start, and npm run demo in another terminal.')
+    else print(`  A token for lee: ${tokenFor('lee')}. Metrics: ${url}/metrics.`)
   } finally {
     await Promise.allSettled(Object.values(agents).map((agent) => agent.close()))
   }
@@ -75,10 +84,10 @@ async function arrive(story: Story, url: string, keys: DemoOptions['agentKeys'])
   return Object.fromEntries(entered) as Record<Working, Agent>
 }
 
-function printVote(print: (line: string) => void, url: string, person: string, hold: OpenHold): void {
+function printVote(print: (line: string) => void, url: string, token: string, person: string, hold: OpenHold): void {
   print(`           waits for ${hold.group} until ${hold.expiresAt}. Approve it as ${person} from another terminal:`)
   print(`           curl -s ${url}/operator/graphql -H 'content-type: application/json' \\`)
-  print(`             -H "authorization: Bearer $(npm run -s gatehouse -- token user ${person})" \\`)
+  print(`             -H "authorization: Bearer $(${token})" \\`)
   print(`             -d '{"query":"mutation { approveHold(id: \\"${hold.id}\\") { state } }"}'`)
 }
 
@@ -90,7 +99,6 @@ async function whereToLook(story: Story, people: People, url: string, since: str
   const { edges = [] } = calls as { edges?: readonly unknown[] }
   print(`  The record holds ${edges.length} calls of this day. As lee, the auditor, at ${url}/operator/graphql:`)
   print(`    ${query}`)
-  print(`  A token for lee: npm run -s gatehouse -- token user lee. The dashboard: ${url}/. Metrics: ${url}/metrics.`)
   print('  Calls and their traces:')
   for (const { callId, traceId, what } of story.told) print(`    ${callId}  ${traceId ?? '-'.repeat(32)}  ${what}`)
 }
