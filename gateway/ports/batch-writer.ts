@@ -29,7 +29,8 @@ export interface Batch {
 
 /**
  * Writes units as if each were a transaction of its own, in as few transactions as it can. Resolves only after COMMIT, with one result
- * for each unit, in their order; a unit that the database refuses is `failed` and takes no other down, and nothing is thrown for it.
+ * for each unit, in their order; a unit that the database refuses is `failed` and takes no other down. Throws UNAVAILABLE only for a batch
+ * without units whose hand-overs could not be written.
  * Where the fate of a COMMIT is unknown it is looked up before anything is answered, however long the database is away.
  * One batch at a time: the caller waits for the last one.
  */

@@ -118,6 +118,7 @@ class UnitQueue {
   }
 
   handOver(callId: CallId): void {
+    if (this.#closed) return
     // Beyond the bound the mark is lost: an equal call then joins a result that was handed over, and executes nothing.
     if (this.#delivered.size >= LIMITS.recordQueueUnitsMax) return
     this.#delivered.add(callId)
@@ -163,20 +164,24 @@ class UnitQueue {
     const delivered = this.#takeDelivered()
     const units = this.#writing.map(({ unit }) => unit)
     let results: readonly UnitResult[] = []
+    let thrown = false
     try {
       results = await this.options.writer.write({ units, delivered })
     } catch (error) {
+      thrown = true
       this.options.log?.error({ error }, 'a batch could not be written')
       results = units.map(() => ({ kind: 'failed', error }))
     }
     const batch = this.#writing
     this.#writing = []
-    let down = false
+    let down = units.length === 0 && thrown
     for (const [index, pending] of batch.entries()) {
       const result = results[index] ?? refuse(DOWN)
       if (result.kind === 'failed') down = this.#failed(pending, result.error) || down
       else this.#succeeded(pending, result)
     }
+    // Marking twice is harmless; not at all would keep a call open for others to join.
+    if (down) for (const id of delivered) this.handOver(id)
     this.#next(down)
   }
 

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import type { Agent, AgentStatus } from '../core/principal.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { AgentTable, Db, Tx } from './tables.ts'
-import type { Append } from './writer.ts'
+import type { Append } from './transaction-scope.ts'
 
 /** Who stands in `status_by` and entries for what configuration says. */
 export const CONFIGURATION = 'configuration'

@@ -6,7 +6,7 @@ import { isOutage, isOverload, isUniqueViolation, unavailable } from './outage.t
 import type { PendingEntry } from './entries.ts'
 import { applyUnit, lockGuards } from './units.ts'
 import { entriesOf } from './unit-entries.ts'
-import type { Writer } from './writer.ts'
+import type { Transactions } from './transaction-scope.ts'
 
 interface Indexed<U extends Unit = Unit> {
   index: number
@@ -52,19 +52,19 @@ function roundsOf(units: readonly Unit[]): { first: Hot[]; second: Hot[]; slow: 
 }
 
 /** Writes a batch by the contract of `BatchWriter`. */
-export async function writeUnits(writer: Writer, batch: Batch): Promise<readonly UnitResult[]> {
-  const results: UnitResult[] = batch.units.map(() => failed(unavailable(new Error('not written'))))
+export async function writeUnits(writer: Transactions, batch: Batch): Promise<readonly UnitResult[]> {
+  const results: UnitResult[] = []
   const { first, second, slow } = roundsOf(batch.units)
   const late: Indexed[] = []
   if (first.length > 0 || batch.delivered.length > 0) await hotRound(writer, first, batch.delivered, results, late)
   if (second.length > 0) await hotRound(writer, second, [], results, late)
   const rest = [...late, ...slow].sort((a, b) => a.index - b.index)
   if (rest.length > 0) await slowRound(writer, rest, results)
-  return results
+  return batch.units.map((_unit, index) => results[index] ?? failed(unavailable(new Error('not among what was read back'))))
 }
 
 async function hotRound(
-  writer: Writer,
+  writer: Transactions,
   units: readonly Hot[],
   delivered: readonly CallId[],
   results: UnitResult[],
@@ -86,8 +86,9 @@ async function hotRound(
         results[index] = unit.kind === 'admit' ? { kind: 'admitted', result: { kind: 'recorded' } } : { kind: 'written' }
     }
   } catch (error) {
+    if (units.length === 0) throw unavailable(error)
     if (isOutage(error) || isOverload(error)) {
-      for (const { index } of units) results[index] = failed(isOutage(error) ? error : unavailable(error))
+      for (const { index } of units) results[index] = failed(unavailable(error))
     } else if (units.length > 1) {
       // Something in it was refused, and all of it rolled back: halves find the culprit and spare the others.
       const half = Math.ceil(units.length / 2)
@@ -108,7 +109,7 @@ function resultOf({ verdict, other }: Loser): NewCallResult {
   return { kind: verdict, callId: other }
 }
 
-async function slowRound(writer: Writer, units: readonly Indexed[], results: UnitResult[], again = true): Promise<void> {
+async function slowRound(writer: Transactions, units: readonly Indexed[], results: UnitResult[], again = true): Promise<void> {
   try {
     const done = await writer.transact(async (scope) => {
       const guards = await lockGuards(
@@ -122,7 +123,7 @@ async function slowRound(writer: Writer, units: readonly Indexed[], results: Uni
     for (const [position, { index }] of units.entries()) results[index] = done[position] ?? failed(unavailable(undefined))
   } catch (error) {
     if (isOutage(error) || isOverload(error)) {
-      for (const { index } of units) results[index] = failed(isOutage(error) ? error : unavailable(error))
+      for (const { index } of units) results[index] = failed(unavailable(error))
     } else if (units.length > 1) {
       const half = Math.ceil(units.length / 2)
       await slowRound(writer, units.slice(0, half), results)

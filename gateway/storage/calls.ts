@@ -1,7 +1,8 @@
 import { type Selectable, type SelectQueryBuilder, sql } from 'kysely'
-import type { Call } from '../core/call.ts'
+import type { Call, CallState } from '../core/call.ts'
 import { instant } from '../core/clock.ts'
-import type { CallId, HoldId, OperationId } from '../core/ids.ts'
+import { type CallId, type HoldId, newCallId, type OperationId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
 import type { CallFilter, Page, PageRequest } from '../ports/call-store.ts'
 import type { NewCall } from '../ports/recorder.ts'
 import { type CallFacts, type CallTable, type Db, type Tables, type Tx, withoutNul } from './tables.ts'
@@ -70,7 +71,7 @@ export async function callById(db: Db, id: CallId): Promise<Call | undefined> {
 type CallQuery = SelectQueryBuilder<Tables, 'call', object>
 
 function filtered(query: CallQuery, filter: CallFilter): CallQuery {
-  const { agent, subject, connector, operation, state, door, since, until, run } = filter
+  const { agent, subject, connector, operation, door, since, until, run } = filter
   let q = query
   if (agent !== undefined) q = q.where('agent', '=', agent)
   if (subject !== undefined) q = q.where('subject', '=', withoutNul(subject))
@@ -78,28 +79,35 @@ function filtered(query: CallQuery, filter: CallFilter): CallQuery {
   if (operation !== undefined) q = q.where('operation', '=', operation)
   if (run !== undefined) q = q.where('run', '=', withoutNul(run))
   if (door !== undefined) q = q.where('door', '=', door)
-  if (since !== undefined) q = q.where('created_at_ms', '>=', since)
-  if (until !== undefined) q = q.where('created_at_ms', '<', until)
-  if (state === undefined) return q
-  const rare = state.filter((s) => s !== 'executing' && s !== 'completed')
-  // Only a filter on rare states can use their index; the id order does well for the others.
-  if (rare.length === state.length) return q.where('rare_state', 'in', [...state])
-  if (state.length === 1 && state[0] === 'executing') {
-    return q.where('state', '=', 'executing').where('id', 'in', (eb) => eb.selectFrom('execution').select('call_id'))
-  }
-  return q.where('state', 'in', [...state])
+  // Ids sort by the time they were made at, so they bound the walk; the slack is for a call created just after its id.
+  if (since !== undefined) q = q.where('created_at_ms', '>=', since).where('id', '>=', earliestId(since - LIMITS.clockSkewMsMax))
+  if (until !== undefined) q = q.where('created_at_ms', '<', until).where('id', '<', earliestId(until + LIMITS.clockSkewMsMax))
+  return q
+}
+
+const earliestId = (ms: number): CallId => newCallId(Math.max(0, Math.trunc(ms)), new Uint8Array(16))
+
+/** Calls in one state: each way walks an index in the order of ids, which several states at once would not. */
+function inState(query: CallQuery, state: CallState): CallQuery {
+  if (state === 'completed') return query.where('state', '=', 'completed')
+  if (state !== 'executing') return query.where('rare_state', '=', state)
+  return query.where('state', '=', 'executing').where('id', 'in', (eb) => eb.selectFrom('execution').select('call_id'))
 }
 
 /** Calls that match, newest first. `first` is bounded by the caller. */
 export async function callsPage(db: Db, filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>> {
-  if (filter.state?.length === 0) return { rows: [], more: false }
-  let query = filtered(db.selectFrom('call'), filter)
-    .select(COLUMNS)
-    .orderBy('id', 'desc')
-    .limit(page.first + 1)
-  if (page.after !== undefined) query = query.where('id', '<', page.after)
-  const rows = (await query.execute()).map(fromRow)
-  return { rows: rows.slice(0, page.first), more: rows.length > page.first }
+  const all = filtered(db.selectFrom('call'), filter)
+  const found: Call[] = []
+  for (const query of filter.state === undefined ? [all] : [...new Set(filter.state)].map((state) => inState(all, state))) {
+    let newest = query
+      .select(COLUMNS)
+      .orderBy('id', 'desc')
+      .limit(page.first + 1)
+    if (page.after !== undefined) newest = newest.where('id', '<', page.after)
+    found.push(...(await newest.execute()).map(fromRow))
+  }
+  found.sort((a, b) => (a.id < b.id ? 1 : -1))
+  return { rows: found.slice(0, page.first), more: found.length > page.first }
 }
 
 /** The newest executed call with this join key that is older than `before`. */

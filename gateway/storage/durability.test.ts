@@ -8,7 +8,7 @@ import { instant } from '../core/clock.ts'
 import { openStorage } from './open-storage.ts'
 import { freshPglite } from './test-databases.ts'
 
-const CHILD = fileURLToPath(new URL('./child-writer.ts', import.meta.url))
+const CHILD = fileURLToPath(new URL('./test-writer-child.ts', import.meta.url))
 
 /** Starts a writer and calls `onLine` for what it prints. */
 function start(dataDir: string, onLine: (line: string) => void): ChildProcess {
@@ -23,19 +23,20 @@ test('kill -9 loses nothing that was acknowledged, and leaves the rest in doubt;
   const database = freshPglite()
   const { dataDir } = database.options
   const acknowledged = { intent: new Set<string>(), outcome: new Set<string>() }
-  const enough = Promise.withResolvers<void>()
+  const [ready, enough] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const child = start(dataDir, (line) => {
     const [kind, id = ''] = line.split(' ')
     if (kind === 'intent' || kind === 'outcome') acknowledged[kind].add(id)
+    if (kind === 'ready') ready.resolve()
     if (acknowledged.outcome.size === 200) enough.resolve()
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   const closed = once(child, 'close')
-  await Promise.race([enough.promise, closed])
-  expect(acknowledged.outcome.size).toBeGreaterThanOrEqual(200)
+  await Promise.race([ready.promise, closed])
   const refused: string[] = []
   const second = start(dataDir, (line) => refused.push(line))
-  await once(second, 'close')
+  await Promise.all([once(second, 'close'), Promise.race([enough.promise, closed])])
+  expect(acknowledged.outcome.size).toBeGreaterThanOrEqual(200)
   expect(refused).toEqual([
     `failed the data directory \`${dataDir}\` is used by process ${child.pid}: ${'stop that gateway, choose another directory, or use PostgreSQL'}`,
   ])

@@ -9,7 +9,8 @@ import { deleteExpiredKeys } from './idempotency-keys.ts'
 import { endOtherProcesses } from './processes.ts'
 import type { Tx } from './tables.ts'
 import { GATEWAY } from './unit-entries.ts'
-import type { Append, Writer } from './writer.ts'
+import type { Append } from './transaction-scope.ts'
+import type { Writer } from './writer.ts'
 
 /** Executing calls of processes that are gone, and of no process we know: at most `first`. Rows are locked. */
 async function doubtLapsed(tx: Tx, append: Append, atMs: number, first: number): Promise<CallId[]> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createInProcessBus } from '../bus/in-process.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from './open-storage.ts'
-import { approved, finished, held, permitted, POLICY_SET, releaseOf, seed } from './sample-units.ts'
+import { approved, finished, held, permitted, POLICY_SET, releaseOf, seed } from './test-units.ts'
 import { closeTestStore, openTestStore, type TestStore } from './store.conformance.ts'
 import { freshPostgres, onTestServer } from './test-databases.ts'
 

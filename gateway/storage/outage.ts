@@ -22,7 +22,9 @@ export const isOverload = (error: unknown): boolean => /^(57014|53...|58...)$/.t
 
 /** The error for callers when the record cannot be reached; the cause goes to the log only. */
 export const unavailable = (cause: unknown): GatewayError =>
-  new GatewayError('UNAVAILABLE', 'the record cannot be written now, so nothing was done: try again later', { cause })
+  cause instanceof GatewayError && cause.code === 'UNAVAILABLE'
+    ? cause
+    : new GatewayError('UNAVAILABLE', 'the record cannot be written now, so nothing was done: try again later', { cause })
 
 /** Runs a read; what the database throws becomes UNAVAILABLE. */
 export async function reading<T>(read: () => Promise<T>): Promise<T> {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HoldChange } from '../ports/recorder.ts'
 import { replay } from './projections.ts'
-import { approved, denied, finished, held, newHold, permitted, releaseOf } from './sample-units.ts'
+import { approved, denied, finished, held, newHold, permitted, releaseOf } from './test-units.ts'
 import { closeTestStore, emptyCalls, openTestStore, type TestStore } from './store.conformance.ts'
 import { freshPglite } from './test-databases.ts'
 

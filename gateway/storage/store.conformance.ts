@@ -20,7 +20,7 @@ import {
   seed,
   type TestClock,
   testClock,
-} from './sample-units.ts'
+} from './test-units.ts'
 import type { TestDatabase } from './test-databases.ts'
 
 /** An opened store with all that stands on it. */

@@ -10,7 +10,7 @@ import { countOpenHolds, insertHold, insertVote, lockHold, setHoldState } from '
 import { insertKey, lookUpKey } from './idempotency-keys.ts'
 import type { Tx } from './tables.ts'
 import { callOf, entriesOf, holdChangeBodies } from './unit-entries.ts'
-import type { TransactionScope } from './writer.ts'
+import type { TransactionScope } from './transaction-scope.ts'
 
 /** What intents are compared with, locked until COMMIT. */
 export interface LockedGuards {

@@ -1,47 +1,24 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
-import type { EntryBody } from '../core/entry.ts'
+import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { BatchWriter } from '../ports/batch-writer.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { writeUnits } from './batches.ts'
-import { type HotUnit, type Loser, writeHot } from './batch-statement.ts'
+import { type HotUnit, writeHot } from './batch-statement.ts'
 import type { Database } from './database.ts'
 import { insertEntries, type PendingEntry, pendingEntry } from './entries.ts'
 import { isOutage, unavailable } from './outage.ts'
 import { beat, endProcess, holdSession, insertProcess, renewSession } from './processes.ts'
-import type { Tx } from './tables.ts'
-
-/** Adds an entry to the transaction; it is written, with its place, just before COMMIT. */
-export type Append = (callId: string | null, body: EntryBody) => void
-
-export interface TransactionScope {
-  tx: Tx
-  append: Append
-  /** What was appended, ready-made entries included. */
-  entries: PendingEntry[]
-  /** When the transaction was begun, ms since the epoch; the time of its entries. Never earlier than that of the one before. */
-  atMs: number
-  process: string
-}
-
-/** What a hot statement did: for each admit that lost why, and for each unit whether it was written. */
-export interface HotResult {
-  losers: readonly Loser[]
-  written: (unit: number) => boolean
-}
+import type { Append, HotResult, TransactionScope, Transactions } from './transaction-scope.ts'
 
 /** The one place where this process writes entries: one transaction at a time, dense numbers, fenced by its session. */
-export interface Writer extends BatchWriter {
+export interface Writer extends BatchWriter, Transactions {
+  /** This process's id in the record. */
   readonly process: () => string
-  /**
-   * Runs `work` in a transaction with the entries it appends. Resolves after COMMIT. Throws UNAVAILABLE where nothing was written, and what
-   * `work` or the database threw after a rollback.
-   */
-  transact<T>(work: (scope: TransactionScope) => Promise<T>): Promise<T>
-  hot(units: readonly HotUnit[], entries: readonly (readonly PendingEntry[])[], delivered: readonly CallId[]): Promise<HotResult>
+  /** Says that the process lives. Throws what the database threw. */
   beat(): Promise<void>
   /** Lets the running transaction end, declares the process gone, and refuses everything after. */
   close(): Promise<void>
@@ -85,10 +62,28 @@ class RecordWriter implements Writer {
     this.#entered = true
   }
 
-  write: BatchWriter['write'] = (batch) => writeUnits(this, batch)
+  /** Batches wait for as long as it takes: the recorder answers those that wait too long, and follows up what became of them. */
+  write: BatchWriter['write'] = (batch) =>
+    writeUnits({ transact: (work) => this.#alone(() => this.#inTransaction(work)), hot: (...batch) => this.hot(...batch) }, batch)
 
   transact<T>(work: (scope: TransactionScope) => Promise<T>): Promise<T> {
-    return this.#alone(() => this.#refenced((place, atMs) => this.#transaction(place, atMs, work)))
+    let late = false
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const timer = setTimeout(() => {
+      late = true
+      reject(new GatewayError('UNAVAILABLE', 'the record did not answer in time: look whether the change took place before you repeat it'))
+    }, LIMITS.recordWaitMsMax).unref()
+    this.#alone(() => {
+      if (late) throw unavailable(new Error('given up before it began'))
+      return this.#inTransaction(work)
+    })
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer))
+    return promise
+  }
+
+  #inTransaction<T>(work: (scope: TransactionScope) => Promise<T>): Promise<T> {
+    return this.#refenced((place, atMs) => this.#transaction(place, atMs, work))
   }
 
   hot(units: readonly HotUnit[], entries: readonly (readonly PendingEntry[])[], delivered: readonly CallId[]): Promise<HotResult> {

@@ -2,7 +2,7 @@ import { createInProcessBus } from '../bus/in-process.ts'
 import { instant } from '../core/clock.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from './open-storage.ts'
-import { finished, permitted, POLICY_SET, seed } from './sample-units.ts'
+import { finished, permitted, POLICY_SET, seed } from './test-units.ts'
 
 /** A process of its own for `durability.test.ts`: writes to the data directory it is given, without end, and prints what was acknowledged. */
 const [dataDir = ''] = process.argv.slice(2)
@@ -23,7 +23,7 @@ try {
       process.stdout.write(`outcome ${unit.call.id}\n`)
     }
   }
-  await Promise.all(Array.from({ length: 20 }, worker))
+  await Promise.all(Array.from({ length: 8 }, worker))
 } catch (error) {
   process.stdout.write(`failed ${error instanceof Error ? error.message : ''}\n`)
   process.exitCode = 1
