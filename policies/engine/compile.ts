@@ -71,11 +71,8 @@ function validate(policies: readonly LoadedPolicy[], operations: readonly Operat
   if (answer.type === 'failure') return answer.errors.map((error) => ({ pointer: 'policies', message: sentence(error) }))
   const byId = new Map(policies.map((policy) => [policy.id, policy]))
   const place = ({ policyId, error }: Cedar.ValidationError): Fault => {
-    const policy = byId.get(policyId)
-    return {
-      pointer: policy?.place(error.sourceLocations?.[0]?.start ?? 0) ?? 'policies',
-      message: `policy \`${policyId}\`: ${sentence(error)}`,
-    }
+    const pointer = byId.get(policyId)?.place(error.sourceLocations?.[0]?.start ?? 0) ?? 'policies'
+    return { pointer, message: `policy \`${policyId}\`: ${sentence(error)}` }
   }
   const wrong = new Set(answer.validationErrors.map(({ policyId }) => policyId))
   const idle = answer.validationWarnings.filter(({ policyId, error }) => {
@@ -108,7 +105,20 @@ function sentence({ message, help }: Cedar.DetailedError): string {
   return remedy ? `${cause}: ${remedy}` : cause
 }
 
-/** One place and sentence once: the validator repeats itself for every kind of principal. */
+/** One fault a place and cause: the validator repeats itself for every kind of principal and every operation. */
 function distinct(faults: readonly Fault[]): Fault[] {
-  return [...new Map(faults.map((fault) => [`${fault.pointer} ${fault.message}`, fault])).values()]
+  const first = new Map<string, { fault: Fault; operations: Set<string> }>()
+  for (const fault of faults) {
+    const [operation = ''] = ACTION.exec(fault.message) ?? []
+    const key = `${fault.pointer} ${fault.message.replace(ACTION, '').split(': did you mean')[0]}`
+    const known = first.get(key) ?? { fault, operations: new Set() }
+    known.operations.add(operation)
+    first.set(key, known)
+  }
+  return [...first.values()].map(({ fault: { pointer, message }, operations: { size } }) => ({
+    pointer,
+    message: size > 1 ? `${message} (and ${size - 1} more operations)` : message,
+  }))
 }
+
+const ACTION = /[A-Z]\w*::Action::"[^"]*"/

@@ -44,6 +44,12 @@ interface Route {
   shadow: Plan | undefined
 }
 
+/** The answer to a request, with the request as it was put. */
+interface Remembered {
+  verdict: Verdict
+  asked: JsonObject
+}
+
 const allOf = (slice: Slice): string => `${slice.id}:all`
 const permitsOf = (slice: Slice): string => `${slice.id}:permits`
 const shadowsOf = (slice: Slice): string => `${slice.id}:shadows`
@@ -59,7 +65,7 @@ class CedarDecider implements Decider {
   readonly #operations: PolicySource['catalogue']['operations']
   readonly #around: Surroundings
   readonly #visibility: Visibility
-  readonly #memo = new LRUCache<string, Decision>({ max: LIMITS.decisionMemoEntriesMax, maxSize: LIMITS.decisionMemoCharsMax })
+  readonly #memo = new LRUCache<string, Remembered>({ max: LIMITS.decisionMemoEntriesMax, maxSize: LIMITS.decisionMemoCharsMax })
 
   constructor(source: PolicySource, engine: CedarEngine, compiled: Compiled) {
     this.#engine = engine
@@ -93,7 +99,7 @@ class CedarDecider implements Decider {
           .join(', ')}`,
       )
     try {
-      return this.#remembered(route, route.main.request(question), question)
+      return this.#decided(route, question)
     } catch (error) {
       return this.#unasked(question, error instanceof CannotEncode ? error.message : 'the policy engine broke down under this question')
     }
@@ -114,19 +120,23 @@ class CedarDecider implements Decider {
     return { decision, determining, ...(verdict.effect === 'deny' && { reason: verdict.reason }) }
   }
 
-  /** A decision depends on the request alone, so equal requests to one operation share one. */
-  #remembered(route: Route, request: PlannedRequest, question: Question): Decision {
-    const shadowRequest = this.#shadowRequest(route, question)
-    const key = JSON.stringify([request, shadowRequest ?? null])
+  /** An answer depends on the request alone, so equal requests share one; shadows have a request and a memory of their own. */
+  #decided(route: Route, question: Question): Decision {
+    const request = route.main.request(question)
+    const { verdict, asked } = this.#remembered(request, () => {
+      const verdict = this.#verdict(route, this.#prepare(route), request)
+      return { verdict, asked: request as unknown as JsonObject }
+    })
+    return { verdict, evidence: this.#evidence(asked, this.#shadows(route, question)) }
+  }
+
+  #remembered(request: PlannedRequest, decide: () => Remembered, kind = ''): Remembered {
+    const key = kind + JSON.stringify(request)
     const known = this.#memo.get(key)
     if (known) return known
-    const schema = this.#prepare(route)
-    const decision = frozen({
-      verdict: this.#verdict(route, schema, request),
-      evidence: this.#evidence(request as unknown as JsonObject, this.#shadows(route, shadowRequest)),
-    })
-    this.#memo.set(key, decision, { size: 2 * key.length + 1 })
-    return decision
+    const made = frozen(decide())
+    this.#memo.set(key, made, { size: 2 * key.length + 1 })
+    return made
   }
 
   #verdict(route: Route, schema: string, request: PlannedRequest): Verdict {
@@ -141,28 +151,25 @@ class CedarDecider implements Decider {
       .reduce(stricter)
   }
 
-  #shadowRequest({ shadow }: Route, question: Question): PlannedRequest | 'cannot be encoded' | undefined {
+  /** The shadows that would have refused: they matched, failed, or look at a value that policy cannot hold. */
+  #shadows({ shadow, slice }: Route, question: Question): readonly string[] {
+    if (!shadow) return []
     try {
-      return shadow?.request(question)
+      const request = shadow.request(question)
+      return this.#remembered(request, () => ({ verdict: this.#shadowVerdict(slice, shadow, request), asked: {} }), 'shadow').verdict
+        .policies
     } catch {
-      return 'cannot be encoded'
+      return slice.shadows.map(({ id }) => id)
     }
   }
 
-  /** The shadows that would have refused: they matched, failed, or look at a value that policy cannot hold. */
-  #shadows({ shadow, slice }: Route, request: PlannedRequest | 'cannot be encoded' | undefined): readonly string[] {
-    if (!shadow || request === undefined) return []
-    const everyOne = slice.shadows.map(({ id }) => id)
-    if (request === 'cannot be encoded') return everyOne
-    try {
-      const schema = shadow.prepare(this.#engine)
-      this.#engine.ensurePolicySet(shadowsOf(slice), () => texts(slice.shadows))
-      const answers = request.principals.map((principal) => ask(this.#engine, shadowsOf(slice), schema, request, principal))
-      if (answers.some(({ refused }) => refused)) return everyOne
-      return [...new Set(answers.flatMap(({ reason, failed }) => [...reason, ...failed]))].sort()
-    } catch {
-      return everyOne
-    }
+  #shadowVerdict(slice: Slice, shadow: Plan, request: PlannedRequest): Verdict {
+    const schema = shadow.prepare(this.#engine)
+    this.#engine.ensurePolicySet(shadowsOf(slice), () => texts(slice.shadows))
+    const answers = request.principals.map((principal) => ask(this.#engine, shadowsOf(slice), schema, request, principal))
+    const refused = answers.some((answer) => answer.refused) ? slice.shadows.map(({ id }) => id) : []
+    const policies = [...new Set([...refused, ...answers.flatMap(({ reason, failed }) => [...reason, ...failed])])].sort()
+    return { effect: 'deny', policies, reason: 'forbidden' }
   }
 
   #evidence(request: JsonObject, shadow: readonly string[]): Decision['evidence'] {

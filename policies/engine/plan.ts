@@ -84,8 +84,8 @@ export class Plan {
 
   #context({ input, now, door, rationale, run, principal: { subject } }: Question): JsonObject {
     const all: JsonObject = { input, door }
-    // Made only where it is looked at: it is the one part that differs in every question.
-    if (reaches(this.#reads.context, 'now')) all.now = new Date(now).toISOString()
+    // Only where it is looked at, and in whole seconds: otherwise no two requests were ever equal.
+    if (reaches(this.#reads.context, 'now')) all.now = new Date(now - (now % 1_000)).toISOString()
     if (rationale !== undefined) all.rationale = rationale
     if (run !== undefined) all.run = run
     if (subject !== undefined) all.subject = { __entity: personUid(subject) }
