@@ -42,10 +42,12 @@ export function compilePolicies(source: PolicySource, engine: CedarEngine): Comp
   return { policySet, policies, byId: new Map(policies.map((p) => [p.id, p])), operations, slices, sliceOf: of }
 }
 
+const TAKEN = new Set(['Action', 'String', 'Long', 'Bool', 'Boolean', 'Set', 'Record', 'Entity', 'EntityOrCommon', 'Extension'])
+
 function businessTypeFaults(operations: readonly Operation[]): Fault[] {
   return operations.flatMap(({ id, businessKey }) => {
-    if (!businessKey || /^[A-Z][A-Za-z0-9]{0,63}$/.test(businessKey.type)) return []
-    const message = `the business key's type \`${businessKey.type}\` is malformed: use letters and digits, starting with a capital letter`
+    if (!businessKey || (/^[A-Z][A-Za-z0-9]{0,63}$/.test(businessKey.type) && !TAKEN.has(businessKey.type))) return []
+    const message = `the business key's type \`${businessKey.type}\` cannot be used: take letters and digits, a capital letter first, no word of Cedar's own`
     return [{ pointer: `operations/${id}/businessKey/type`, message }]
   })
 }

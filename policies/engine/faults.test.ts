@@ -95,8 +95,8 @@ describe('a faulty policy refuses the start, with place, cause and remedy', () =
     expect(faults({ org: text })).toEqual([])
   })
 
-  test('a business key needs a type that Cedar can name', () => {
-    const odd = operation('erp.odd', { businessKey: { type: 'no type', at: '/x' } })
+  test.each(['no type', 'String', 'Action', ''])('a business key needs a type that Cedar can name, not `%s`', (type) => {
+    const odd = operation('erp.odd', { businessKey: { type, at: '/x' } })
     expect(faultsOf(() => createDecider(source({}, catalogueOf(odd))))[0]).toMatch(/^operations\/erp\.odd\/businessKey\/type /)
   })
 })
