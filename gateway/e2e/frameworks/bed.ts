@@ -11,6 +11,8 @@ export interface Bed {
   url: string
   /** A token as the agent itself gets one. */
   token(agent: string): Promise<string>
+  /** A development token for a person. */
+  personToken(person: string): Promise<string>
   /** Votes for the open hold of the operation whose arguments have `marker` in them, once there is one. */
   approve(operation: string, marker: string, person?: string): Promise<void>
   /** How many holds such calls ever had. */
@@ -57,6 +59,7 @@ export async function openBed({ mcpHoldWaitMs, databaseUrl }: BedOptions = {}): 
       if ('refused' in signedIn) throw new Error(`\`${agent}\` cannot sign in: ${signedIn.refused}`)
       return signedIn.token
     },
+    personToken: mint,
     async approve(operation, marker, person = 'maria') {
       for (const until = Date.now() + PATIENCE_MS; Date.now() < until; await new Promise((resolve) => setTimeout(resolve, POLL_MS))) {
         const hold = (await holdsOf(people, operation, marker)).find(({ state }) => state === 'open')
