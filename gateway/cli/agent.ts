@@ -22,6 +22,15 @@ export async function suspendAgent(output: Output, address: Address, name: strin
   return 0
 }
 
+/** Lets a suspended agent work again. */
+export async function reinstateAgent(output: Output, address: Address, name: string, reason: string | undefined): Promise<ExitCode> {
+  const query =
+    'mutation ($name: String!, $reason: String) { reinstateAgent(name: $name, reason: $reason) { agent { name status epoch } effectiveAfterMs } }'
+  const { reinstateAgent: done } = await ask(address, query, { name, reason: reason ?? null })
+  output.print(`agent \`${name}\` is active again`, isJsonObject(done) ? done : {})
+  return 0
+}
+
 /** Prints an agent's access token, alone. */
 export async function mintAgentToken(output: Output, address: Address, agent: string, subject: string | undefined): Promise<ExitCode> {
   const query = 'mutation ($agent: String!, $subject: String) { agentToken(agent: $agent, subject: $subject) }'

@@ -1,14 +1,13 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Address } from '../config/address-file.ts'
 import { readEnvironment } from '../config/environment.ts'
-import { listAgents, mintAgentToken, suspendAgent } from './agent.ts'
-import { check } from './check.ts'
-import { importConnector } from './connector.ts'
+import { listAgents, mintAgentToken, reinstateAgent, suspendAgent } from './agent.ts'
 import { findGateway } from './control-plane.ts'
 import { setCredential } from './credential.ts'
 import { createOutput, type ExitCode, type Output } from './output.ts'
-import { serve } from './serve.ts'
 import { mintPersonToken } from './token.ts'
+
+// Commands that need the engine, the database or a connector load them when they run: a token should not wait for all of that.
 
 const environment = readEnvironment()
 
@@ -63,15 +62,22 @@ function program(): Command {
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port to listen on; 0 takes a free one', port, 4000)
     .action(
-      run((output, options) =>
-        serve(output, { ...options, config: String(options.config), host: String(options.host), port: Number(options.port) }, environment),
-      ),
+      run(async (output, options) => {
+        const { serve } = await import('./serve.ts')
+        const where = { config: String(options.config), host: String(options.host), port: Number(options.port) }
+        return await serve(output, { ...options, ...where }, environment)
+      }),
     )
   root
     .command('check')
     .description('check configuration, connectors, policies and policy tests; starts nothing')
     .addOption(configOption())
-    .action(run((output, options) => check(output, String(options.config), environment)))
+    .action(
+      run(async (output, options) => {
+        const { check } = await import('./check.ts')
+        return await check(output, String(options.config), environment)
+      }),
+    )
   agentCommands(root.command('agent').description('the register of agents'))
   const token = root.command('token').description('development tokens')
   token
@@ -95,6 +101,21 @@ function agentCommands(agent: Command): void {
     .argument('<name>')
     .option('--reason <text>', 'why, for the record')
     .action(run((output, options, name: string) => suspendAgent(output, gateway(options), name, options.reason as string | undefined)))
+  agent
+    .command('reinstate')
+    .description('let a suspended agent work again')
+    .argument('<name>')
+    .option('--reason <text>', 'why, for the record')
+    .action(run((output, options, name: string) => reinstateAgent(output, gateway(options), name, options.reason as string | undefined)))
+  agent
+    .command('secret')
+    .description('make a client secret, with the hash of it that goes into the agents file')
+    .action(
+      run(async (output) => {
+        const { makeClientSecret } = await import('./secret.ts')
+        return await makeClientSecret(output)
+      }),
+    )
   agent
     .command('token')
     .description("print an agent's token (development issuer only)")
@@ -133,21 +154,24 @@ function importCommand(connector: Command): void {
     .argument('<source>', 'openapi: a document; mcp: the address of a server, or its command')
     .argument('[args...]', 'mcp over stdio: arguments of the command')
     .requiredOption('--name <connector>', 'name of the connector')
+    .option('--region <region>', 'where the system keeps its data', 'eu')
     .option('--out <dir>', 'folder of the manifests', 'connectors')
     .option('--base-url <url>', 'openapi: address of the system')
     .option('--refresh', 'overwrite what is there')
     .action(
-      run((output, options, kind: string, source: string, args: string[]) =>
-        importConnector(output, {
+      run(async (output, options, kind: string, source: string, args: string[]) => {
+        const { importConnector } = await import('./connector.ts')
+        return await importConnector(output, {
           kind,
           source,
           args,
           name: String(options.name),
+          region: String(options.region),
           out: String(options.out),
           baseUrl: options.baseUrl as string | undefined,
           refresh: options.refresh === true,
-        }),
-      ),
+        })
+      }),
     )
 }
 
