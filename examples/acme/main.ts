@@ -48,7 +48,7 @@ Try it, in another terminal:
 
   TOKEN=$(npm run --silent gatehouse -- agent token invoice-clerk${where})
   curl -s ${url}/graphql -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' \\
-    -d '{"query":"{ whoami { name roles } erp_listInvoices(limit: 2) }"}'
+    -d '{"query":"{ whoami { name roles } erp_listInvoices(limit: 2) { items { id amount currency status } } }"}'
 
 Then watch a whole day of it:  npm run demo -- --auto --url ${url}${where}
 `
