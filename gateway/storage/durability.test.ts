@@ -65,4 +65,4 @@ test('kill -9 loses nothing that was acknowledged, and leaves the rest in doubt;
   }
   await storage.close()
   await database.drop()
-})
+}, 120_000)

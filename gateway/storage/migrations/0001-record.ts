@@ -22,7 +22,7 @@ const STATEMENTS = [
     begin raise exception 'entries are never changed and never removed' using errcode = 'restrict_violation'; end $$`,
   sql`create trigger entry_is_append_only before update or delete on entry for each row execute function entry_is_append_only()`,
 
-  // fillfactor: the outcome updates the row on its own page and touches no index.
+  // fillfactor: the outcome finds room on the row's own page and touches no index (nine times in ten, measured; at 70 four times).
   sql`create table call (
     id text collate "C" primary key,
     door text not null check (door in ('graphql', 'mcp', 'http')),
@@ -56,7 +56,7 @@ const STATEMENTS = [
     constraint call_held_by_a_hold check (state <> 'held' or hold_id is not null),
     constraint call_keeps_what_it_says check ((result is not null) = (result_kept = 'kept')),
     constraint call_result_after_execution check (result is null or state in ('completed', 'failed', 'in_doubt'))
-  ) with (fillfactor = 70)`,
+  ) with (fillfactor = 50)`,
   sql`create unique index call_open_key on call (open_key) where open_key is not null`,
   sql`create index call_by_join_key on call (join_key, id) where join_key is not null`,
   sql`create index call_by_agent on call (agent, id)`,
