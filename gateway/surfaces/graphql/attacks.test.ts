@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../limits.ts'
-import { MemoryCalls, operation, type Running, serve } from './memory-calls.fixture.ts'
+import { MemoryCalls, operation, type Running, serve } from './fixture-memory-calls.ts'
 
 const STRING = { type: 'string' }
 const node = { type: 'object', properties: { id: STRING, text: STRING, tags: { type: 'array', items: STRING }, any: {} } }

@@ -3,7 +3,7 @@ import { serverAudits } from 'graphql-http'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { CallId } from '../../core/ids.ts'
 import type { Operation } from '../../core/operation.ts'
-import { MemoryCalls, operation, type Rules, type Running, serve } from './memory-calls.fixture.ts'
+import { MemoryCalls, operation, type Rules, type Running, serve } from './fixture-memory-calls.ts'
 
 const STRING = { type: 'string' }
 const getVendor = operation(

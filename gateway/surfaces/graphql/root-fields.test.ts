@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { AgentTypes } from '../../../schema/agent/types.ts'
 import { buildView } from '../../../schema/agent/view.ts'
 import type { JsonObject } from '../../core/json.ts'
-import { operation } from './memory-calls.fixture.ts'
+import { operation } from './fixture-memory-calls.ts'
 import { rootCalls } from './root-fields.ts'
 
 const string = { type: 'string' }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MemoryCalls, operation } from './memory-calls.fixture.ts'
+import { MemoryCalls, operation } from './fixture-memory-calls.ts'
 import { DocumentRun } from './run-document.ts'
 
 const pay = operation('erp.pay', 'write', {})
