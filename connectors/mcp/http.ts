@@ -7,10 +7,21 @@ import type { Lease } from '../../gateway/ports/vault.ts'
 
 /** What the wire knows about the call in whose context a request is made. */
 export interface CallTrace {
+  signal: AbortSignal
   fault: UpstreamError | null
+  /** The event stream of the call's answer has ended, with or without an answer. */
+  streamEnded(): void
 }
 
 export const callTrace = new AsyncLocalStorage<CallTrace>()
+
+/** Tells the call that sent a message when its stream has ended: the protocol layer above would wait for its time-out. */
+class TracedTransport extends StreamableHTTPClientTransport {
+  override send(...[message, options]: Parameters<StreamableHTTPClientTransport['send']>): Promise<void> {
+    const trace = callTrace.getStore()
+    return super.send(message, trace ? { ...options, onRequestStreamEnd: () => trace.streamEnded() } : options)
+  }
+}
 
 /**
  * Streamable HTTP through the guard, with the connector's credential on every request. No stream is held open beside the requests: it could
@@ -26,14 +37,17 @@ export function httpTransport(endpoint: string, outbound: Outbound, lease: Lease
     for (const [name, value] of credential) headers.set(name, value)
     const trace = callTrace.getStore()
     try {
-      const response = await outbound.fetch(input, { ...init, headers, redirect: 'manual' })
+      // Servers of 2025 are told of a cancellation by a message of its own; the request that waits for the answer is ended here.
+      const calls = trace !== undefined && typeof init?.body === 'string' && init.body.includes('"method":"tools/call"')
+      const signal = calls ? AbortSignal.any([trace.signal, ...(init?.signal ? [init.signal] : [])]) : (init?.signal ?? null)
+      const response = await outbound.fetch(input, { ...init, headers, signal, redirect: 'manual' })
       return bounded(response, trace)
     } catch (error) {
       if (trace && error instanceof UpstreamError) trace.fault ??= error
       throw error
     }
   }
-  return new StreamableHTTPClientTransport(url, {
+  return new TracedTransport(url, {
     fetch: guarded,
     requestInit: { redirect: 'manual' },
     onInsufficientScope: 'throw',

@@ -81,14 +81,18 @@ function convert(schema: JsonObject, use: 'input' | 'output', place: readonly st
   return Object.keys(reader.defs).length > 0 ? { ...closed, $defs: reader.defs } : closed
 }
 
-function endpointOf(manifest: Manifest, outbound: Outbound, faults: SourceFaults): Endpoint {
-  const { stdio, baseUrl, file } = manifest
+/** How the manifest says to reach the server. Starts and sends nothing. */
+export function endpointOf(
+  { stdio, baseUrl, file, credential }: Pick<Manifest, 'stdio' | 'baseUrl' | 'file' | 'credential'>,
+  outbound: Outbound,
+  faults: SourceFaults,
+): Endpoint {
   if (!stdio === !baseUrl) faults.manifest(['baseUrl'], 'an `mcp` connector needs exactly one of `baseUrl` and `stdio`')
   if (stdio) {
     const command = stdio.command === 'node' ? process.execPath : stdio.command
     if (!isAbsolute(command))
       faults.manifest(['stdio', 'command'], `\`${stdio.command}\` must be \`node\` or an absolute path: the process has no search path`)
-    if (manifest.credential) faults.manifest(['credential'], 'a process takes no credential: it has an empty environment')
+    if (credential) faults.manifest(['credential'], 'a process takes no credential: it has an empty environment')
     const args = stdio.args.map((arg) => (/^\.\.?\//.test(arg) ? resolve(dirname(file), arg) : arg))
     return { stdio: true, open: () => new StdioServer(command, args) }
   }

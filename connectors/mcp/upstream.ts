@@ -12,8 +12,6 @@ import { StdioServer } from './stdio.ts'
 const CLIENT = { name: 'gatehouse', version: '1' }
 const RESTART_MS_MIN = 500
 const RESTART_MS_MAX = 30_000
-/** A process that lived this long has recovered. */
-const RECOVERED_MS = 30_000
 
 /** How to reach the server. `restarts` are delayed after each crash. */
 export interface Endpoint {
@@ -26,9 +24,10 @@ interface Live {
   transport: Transport
   /** Which credential it was opened with. */
   key: string
-  sinceMs: number
   usedAtMs: number
   checkedAtMs: number
+  /** How often the server said that its tools changed. */
+  changes: number
   /** Tools that are not as they were reviewed. */
   drifted: ReadonlyMap<string, 'changed' | 'missing'>
   /** Rejects when the connection ends by itself. */
@@ -85,10 +84,18 @@ export class Upstream {
         `tool \`${tool}\` is ${drift} since it was reviewed: import it anew and review the difference`,
         false,
       )
-    const trace: CallTrace = { fault: null }
+    const streamEnd = Promise.withResolvers<never>()
+    streamEnd.promise.catch(() => undefined)
+    // An answer is read before its stream ends; then nobody waits for this any more.
+    const streamEnded = (): void =>
+      void setImmediate(() => streamEnd.reject(new UpstreamError('broken', 'the answer of the MCP server broke off', true)))
+    const trace: CallTrace = { signal: context.signal, fault: null, streamEnded }
     live.calls++
     try {
-      return answerOf(await callTrace.run(trace, () => send(live, tool, operation, input, context)))
+      const sent = callTrace.run(trace, () => send(live, tool, operation, input, context))
+      const result = await Promise.race([sent, live.ended, streamEnd.promise])
+      this.#crashes = 0
+      return answerOf(result)
     } catch (error) {
       return this.#failed(live, error, trace, context)
     } finally {
@@ -180,27 +187,28 @@ export class Upstream {
     }
     const now = performance.now()
     const live: Live = {
-      ...{ client, transport, key, sinceMs: now, usedAtMs: now, checkedAtMs: 0, drifted: new Map() },
+      ...{ client, transport, key, usedAtMs: now, checkedAtMs: Number.NEGATIVE_INFINITY, changes: 0, drifted: new Map() },
       ...{ ended: ended.promise, over: false, retired: false, calls: 0, checking: null },
     }
     client.onclose = () => {
       if (live.over) return
       live.over = true
-      this.#crashed(live)
       const fault = transport instanceof StdioServer ? transport.fault : null
+      // A process that was ended from here, for what it answered, has not crashed.
+      if (!fault) this.#crashed()
       ended.reject(fault ?? new UpstreamError('broken', 'the connection to the MCP server ended', true))
     }
     client.setNotificationHandler('notifications/tools/list_changed', () => {
-      live.checkedAtMs = 0
+      live.changes++
+      live.checkedAtMs = Number.NEGATIVE_INFINITY
     })
     return live
   }
 
-  /** Only processes are held back: a server that answers is asked again at once. */
-  #crashed(live?: Live): void {
+  /** Only processes are held back, each time longer until one has answered a call. */
+  #crashed(): void {
     if (!this.#endpoint.stdio || this.#closed) return
     const now = performance.now()
-    if (live && now - live.sinceMs > RECOVERED_MS) this.#crashes = 0
     // The first restart is at once.
     this.#notBeforeMs = this.#crashes === 0 ? 0 : now + Math.min(RESTART_MS_MIN * 2 ** (this.#crashes - 1), RESTART_MS_MAX)
     this.#crashes++
@@ -225,6 +233,7 @@ export class Upstream {
   /** Compares what the server has now with what was reviewed. */
   async #compare(live: Live): Promise<void> {
     const startedMs = performance.now()
+    const { changes } = live
     const found = new Map<string, string>()
     const { tools } = await live.client.listTools(undefined, { timeout: LIMITS.mcpConnectTimeoutMsMax, cacheMode: 'bypass' })
     for (const raw of tools) {
@@ -237,7 +246,7 @@ export class Upstream {
       if (now !== digest) drifted.set(name, now === undefined ? 'missing' : 'changed')
     }
     live.drifted = drifted
-    live.checkedAtMs = startedMs
+    if (live.changes === changes) live.checkedAtMs = startedMs
   }
 
   /** What a failed call comes to: an answer where the server gave one, else UpstreamError with `sent` as far as it is known. */
@@ -258,26 +267,12 @@ export class Upstream {
 /** JSON-RPC 2.0 5.1: the request was not valid, so no tool ran. */
 const REFUSED_BEFORE: ReadonlySet<number> = new Set([-32600, -32601, -32602])
 
-async function send(live: Live, tool: string, { idempotency, timeoutMs }: Operation, input: JsonObject, context: ExecuteContext) {
+function send({ client }: Live, tool: string, { idempotency, timeoutMs }: Operation, input: JsonObject, context: ExecuteContext) {
   const { traceparent, idempotencyKey, signal } = context
   const keyed = idempotency.kind === 'key-header'
-  const streamEnd = Promise.withResolvers<never>()
-  streamEnd.promise.catch(() => undefined)
-  const result = live.client.request(
-    {
-      method: 'tools/call',
-      params: { name: tool, arguments: input, _meta: { traceparent, ...(keyed ? { 'gatehouse/idempotencyKey': idempotencyKey } : {}) } },
-    },
-    {
-      signal,
-      timeout: timeoutMs,
-      headers: { traceparent, ...(keyed ? { [idempotency.header]: idempotencyKey } : {}) },
-      // After the answer was read the stream ends too; then nobody waits for this any more.
-      onRequestStreamEnd: () =>
-        setImmediate(() => streamEnd.reject(new UpstreamError('broken', 'the answer of the MCP server broke off', true))),
-    },
-  )
-  return await Promise.race([result, live.ended, streamEnd.promise])
+  const _meta = { traceparent, ...(keyed ? { 'gatehouse/idempotencyKey': idempotencyKey } : {}) }
+  const headers = { traceparent, ...(keyed ? { [idempotency.header]: idempotencyKey } : {}) }
+  return client.request({ method: 'tools/call', params: { name: tool, arguments: input, _meta } }, { signal, timeout: timeoutMs, headers })
 }
 
 /** The work goes on for others, this caller does not wait for it. */
