@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createInProcessBus } from '../bus/in-process.ts'
 import { createRecorder } from '../record/recorder.ts'
+import { openDatabase } from './database.ts'
 import { openStorage } from './open-storage.ts'
 import { approved, finished, held, permitted, POLICY_SET, releaseOf, seed } from './test-units.ts'
 import { closeTestStore, openTestStore, type TestStore } from './store.conformance.ts'
@@ -134,6 +135,19 @@ describe.skipIf(database === undefined)('PostgreSQL that goes away, and replicas
     expect(await store.storage.takeOverLapsed()).toContain(left.call.id)
     expect((await store.storage.calls.call(left.call.id))?.state).toBe('in_doubt')
     await dense()
+  })
+
+  test('replicas that start at once on an empty database migrate it once', async () => {
+    const empty = await freshPostgres('replicas that start at once')
+    if (!empty) throw new Error('the server went away')
+    const opened = await Promise.all(Array.from({ length: 4 }, () => openDatabase(empty.options)))
+    const { rows } = await onTestServer('select count(*) as backends from pg_stat_activity where datname = $1', [
+      new URL(empty.options.databaseUrl ?? '').pathname.slice(1),
+    ])
+    expect(Number(rows[0]?.backends)).toBeGreaterThanOrEqual(4)
+    for (const { db } of opened) expect(await db.selectFrom('gateway_state').selectAll().execute()).toMatchObject([{ policy_set: null }])
+    for (const database of opened) await database.close()
+    await empty.drop()
   })
 
   test('a database that cannot be reached is refused at the start, without its address', async () => {

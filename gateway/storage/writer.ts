@@ -135,6 +135,8 @@ class RecordWriter implements Writer {
     try {
       await this.open()
     } catch (error) {
+      // It may have been entered all the same; an id is used once.
+      this.#place = { process: newProcessId(), session: 1, seq: 1 }
       throw unavailable(error)
     }
   }
