@@ -1,6 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { isAbsolute, join, relative } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { loadConfiguration } from '../../gateway/config/load.ts'
 import { ACME_AGENTS, acmeConfiguration, prepareAcme, startAcme } from './start.ts'
@@ -11,6 +11,11 @@ afterAll(() => rmSync(root, { recursive: true }))
 const mode = (path: string): number => statSync(path).mode & 0o777
 
 describe('a start', () => {
+  test('a relative data directory, as `npm start` has it, is passed on as absolute paths', () => {
+    const { env } = prepareAcme({ dataDir: relative(process.cwd(), join(root, 'relative')) })
+    expect(Object.values(env).filter((path) => !isAbsolute(path))).toEqual([])
+  })
+
   test('makes secrets, keys and documents once, and finds them again', async () => {
     const dataDir = join(root, 'twice')
     const first = await startAcme({ dataDir })

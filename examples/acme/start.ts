@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { type AgentKey, openAgentKeys } from './agent-keys.ts'
 import { startCrm } from './systems/crm/crm.ts'
 import { sourceFile } from './systems/document.ts'
@@ -73,7 +73,8 @@ function openDocs(folder: string): void {
  * Starts nothing; enough for a `check` of the configuration.
  */
 export function prepareAcme({ dataDir }: Pick<AcmeOptions, 'dataDir'>): AcmeState {
-  const home = join(dataDir, 'acme')
+  // Absolute: the configuration reads these paths from its own folder.
+  const home = resolve(dataDir, 'acme')
   mkdirSync(home, { recursive: true, mode: 0o700 })
   const secrets = openSecrets(join(home, 'secrets.json'))
   const keysDir = join(home, 'keys')
