@@ -13,14 +13,14 @@ const FOLDERS = ['gateway', 'connectors', 'schema', 'policies', 'examples', 'ben
 function sources() {
   return FOLDERS.filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile() && /\.(ts|tsx)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !/\.(test|conformance)\.ts$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
 }
 
 function stampOf() {
   const digest = createHash('sha256')
-  for (const file of [...sources(), join(root, 'tsconfig.json'), join(root, 'package-lock.json')]) {
+  for (const file of [...sources(), join(root, 'tsconfig.json'), join(root, 'tsconfig.build.json'), join(root, 'package-lock.json')]) {
     digest.update(file.slice(root.length)).update('\0').update(readFileSync(file)).update('\0')
   }
   return digest.digest('hex')
@@ -35,7 +35,9 @@ export async function build() {
   const fresh = join(root, `dist.${process.pid}.new`)
   const old = join(root, `dist.${process.pid}.old`)
   const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin', 'tsc')
-  const done = spawnSync(process.execPath, [compiler, '-p', join(root, 'tsconfig.json'), '--outDir', fresh], { stdio: ['ignore', 2, 2] })
+  const done = spawnSync(process.execPath, [compiler, '-p', join(root, 'tsconfig.build.json'), '--outDir', fresh], {
+    stdio: ['ignore', 2, 2],
+  })
   if (done.status !== 0) {
     rmSync(fresh, { recursive: true, force: true })
     return false

@@ -1,4 +1,4 @@
-// `npm test`: build, lint, then every test. Arguments go to vitest, so `npm test -- gateway/core` runs one folder.
+// `npm test`: build, type check, lint, then every test. Arguments go to vitest, so `npm test -- gateway/core` runs one folder.
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { requireNode } from './node-version.mjs'
@@ -9,6 +9,8 @@ const script = (name, path) => fileURLToPath(import.meta.resolve(`${name}/packag
 const run = (file, args) => spawnSync(process.execPath, [file, ...args], { stdio: 'inherit' }).status ?? 1
 
 if (!(await build())) process.exit(1)
+const types = run(script('typescript', 'bin/tsc'), ['--noEmit', '-p', 'tsconfig.json'])
+if (types !== 0) process.exit(types)
 const lint = run(script('@biomejs/biome', 'bin/biome'), ['check', '.'])
 if (lint !== 0) process.exit(lint)
 process.exit(run(script('vitest', 'vitest.mjs'), ['run', ...process.argv.slice(2)]))
