@@ -79,7 +79,13 @@ class Closers {
 
   close(): Promise<void> {
     this.#closed ??= (async () => {
-      for (const step of this.#steps.reverse()) await step()
+      const failures: unknown[] = []
+      // A step that fails keeps none of the others from ending what it holds.
+      for (const step of this.#steps.reverse())
+        await Promise.resolve()
+          .then(step)
+          .catch((error: unknown) => failures.push(error))
+      if (failures.length > 0) throw new AggregateError(failures, 'the gateway did not end cleanly')
     })()
     return this.#closed
   }

@@ -40,12 +40,14 @@ export interface OperatorDoor {
 export function createOperatorDoor(deps: OperatorDoorDeps): OperatorDoor {
   const documents = new Documents(deps.schema)
   const server = createServer(deps, documents)
-  server.startInBackgroundHandlingStartupErrorsByLoggingAndFailingAllRequests()
+  const started = server.start()
+  started.catch((error: unknown) => deps.log.error({ err: error }, 'the control plane could not start'))
   return {
     async handle(req, res) {
       const turn = { req, res, media: negotiate(req.headers.accept) }
       try {
         const by = await deps.authenticateOperator(req.headers.authorization)
+        await started
         await answer(server, documents, { by, cases: deps.cases }, turn)
       } catch (error) {
         if (!(error instanceof GatewayError)) deps.log.error({ err: error }, 'a request at the control plane failed unexpectedly')
@@ -53,7 +55,10 @@ export function createOperatorDoor(deps: OperatorDoorDeps): OperatorDoor {
         refuse(turn, error)
       }
     },
-    close: () => server.stop(),
+    async close() {
+      await started
+      await server.stop()
+    },
   }
 }
 
