@@ -4,7 +4,7 @@ import { createRecorder } from '../record/recorder.ts'
 import { openDatabase } from './database.ts'
 import { openStorage } from './open-storage.ts'
 import { approved, finished, held, permitted, POLICY_SET, releaseOf, seed } from './test-units.ts'
-import { closeTestStore, openTestStore, type TestStore } from './store.conformance.ts'
+import { closeTestStore, openTestStore, type TestStore } from './test-store.ts'
 import { freshPostgres, onTestServer } from './test-databases.ts'
 
 const database = await freshPostgres('lost connections and replicas')

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { HoldChange } from '../ports/recorder.ts'
 import { replay } from './projections.ts'
 import { approved, denied, finished, held, newHold, permitted, releaseOf } from './test-units.ts'
-import { closeTestStore, emptyCalls, openTestStore, type TestStore } from './store.conformance.ts'
+import { closeTestStore, emptyCalls, openTestStore, type TestStore } from './test-store.ts'
 import { freshPglite } from './test-databases.ts'
 
 const database = freshPglite()
