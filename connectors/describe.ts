@@ -36,7 +36,9 @@ export interface Described {
   description: string
   mode: Mode
   inputSchema: JsonSchema
+  publishedInput?: JsonSchema
   outputSchema?: JsonSchema
+  content?: true
   route: HttpRoute
   /** What else decides how the upstream request comes out; goes into the version. */
   binding: JsonObject
@@ -111,7 +113,9 @@ export function toOperation(manifest: Manifest, name: string, described: Describ
     mode,
     reversibility,
     inputSchema,
+    ...(described.publishedInput ? { publishedInput: described.publishedInput } : {}),
     ...(outputSchema ? { outputSchema } : {}),
+    ...(described.content ? { content: described.content } : {}),
     ...(override.businessKey ? { businessKey: override.businessKey } : {}),
     dataClasses: override.dataClasses ?? {},
     idempotency: override.idempotency ?? defaultIdempotency(mode),

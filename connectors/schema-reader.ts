@@ -91,8 +91,11 @@ export class SchemaReader {
   /** As `read`, but a reference at the top is always written out, so that its properties can be seen. */
   readTop(node: JsonValue | undefined, place: readonly string[]): JsonSchema {
     let here = node
-    for (let steps = 0; steps < LIMITS.schemaDepthMax && isJsonObject(here) && typeof here.$ref === 'string' && this.#only(here); steps++)
-      here = referenceTarget(this.#document, here.$ref)
+    for (let steps = 0; steps < LIMITS.schemaDepthMax && isJsonObject(here) && typeof here.$ref === 'string' && this.#only(here); steps++) {
+      const target = referenceTarget(this.#document, here.$ref)
+      if (target === undefined) break
+      here = target
+    }
     return this.#read(here, place, false)
   }
 
@@ -131,12 +134,26 @@ export class SchemaReader {
       )
       return { not: {} }
     }
+    if (!this.#leadsSomewhere(target)) {
+      this.#faults.source([...place, '$ref'], `reference \`${reference}\` leads in a circle`)
+      return { not: {} }
+    }
     const { $ref: _, ...rest } = node
     if (this.#document.dialect === '2020-12' && Object.keys(rest).some((key) => key !== 'description' && key !== 'summary'))
       return this.#read({ ...rest, allOf: [{ $ref: reference }, ...(Array.isArray(rest.allOf) ? rest.allOf : [])] }, place, open)
     const inline = !this.#recursive(reference) && this.#written < LIMITS.schemaNodesMax
     const schema = inline ? this.#read(target, place, open) : { $ref: `#/$defs/${this.#define(reference, target, open)}` }
     return typeof rest.description === 'string' && !Object.hasOwn(schema, '$ref') ? { ...schema, description: rest.description } : schema
+  }
+
+  /** False where references follow each other without end, so that no schema is ever reached. */
+  #leadsSomewhere(target: JsonValue): boolean {
+    let here: JsonValue | undefined = target
+    for (let steps = 0; steps < LIMITS.schemaDepthMax; steps++) {
+      if (!isJsonObject(here) || typeof here.$ref !== 'string' || !this.#only(here)) return true
+      here = referenceTarget(this.#document, here.$ref)
+    }
+    return false
   }
 
   #define(reference: string, target: JsonValue, open: boolean): string {

@@ -62,10 +62,22 @@ function describe(name: string, { rawName, place, tool }: ToolCandidate, faults:
       properties: isJsonObject(input.properties) ? input.properties : {},
       additionalProperties: input.additionalProperties ?? false,
     },
-    outputSchema: tool.outputSchema ? convert(tool.outputSchema, 'output', [...place, 'outputSchema'], faults) : TEXT_SCHEMA,
+    ...published(tool.inputSchema),
+    ...(tool.outputSchema
+      ? { outputSchema: convert(tool.outputSchema, 'output', [...place, 'outputSchema'], faults) }
+      : { outputSchema: TEXT_SCHEMA, content: true }),
     route: { method: 'POST', path: `/${name}` },
     binding: { kind: 'mcp', tool: rawName, digest: toolDigest(tool) },
   }
+}
+
+/** Beside their own properties these say what else an object may have, so that it cannot be closed at its top. */
+const OPEN = ['$ref', 'allOf', 'anyOf', 'oneOf', 'if', 'dependentSchemas', 'unevaluatedProperties']
+
+/** The server's own wording, closed where it is silent about other properties, as they are refused. Nothing where that would say something else. */
+function published(schema: JsonObject): { publishedInput?: JsonSchema } {
+  if (schema.type !== 'object' || !isJsonObject(schema.properties) || OPEN.some((keyword) => Object.hasOwn(schema, keyword))) return {}
+  return { publishedInput: { ...schema, additionalProperties: schema.additionalProperties ?? false } }
 }
 
 /** A tool's schema as JSON Schema 2020-12 with its references inside. */

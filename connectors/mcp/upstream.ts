@@ -1,4 +1,4 @@
-import { Client, ProtocolError, SdkError, SdkErrorCode, SdkHttpError, type Transport } from '@modelcontextprotocol/client'
+import { Client, type Progress, ProtocolError, SdkError, SdkErrorCode, SdkHttpError, type Transport } from '@modelcontextprotocol/client'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { Operation } from '../../gateway/core/operation.ts'
 import { LIMITS } from '../../gateway/limits.ts'
@@ -268,11 +268,13 @@ export class Upstream {
 const REFUSED_BEFORE: ReadonlySet<number> = new Set([-32600, -32601, -32602])
 
 function send({ client }: Live, tool: string, { idempotency, timeoutMs }: Operation, input: JsonObject, context: ExecuteContext) {
-  const { traceparent, idempotencyKey, signal } = context
+  const { traceparent, idempotencyKey, signal, onProgress } = context
   const keyed = idempotency.kind === 'key-header'
   const _meta = { traceparent, ...(keyed ? { 'gatehouse/idempotencyKey': idempotencyKey } : {}) }
   const headers = { traceparent, ...(keyed ? { [idempotency.header]: idempotencyKey } : {}) }
-  return client.request({ method: 'tools/call', params: { name: tool, arguments: input, _meta } }, { signal, timeout: timeoutMs, headers })
+  const progress = onProgress ? { onprogress: (said: Progress) => onProgress(said.progress, said.total) } : {}
+  const params = { name: tool, arguments: input, _meta }
+  return client.request({ method: 'tools/call', params }, { signal, timeout: timeoutMs, headers, ...progress })
 }
 
 /** The work goes on for others, this caller does not wait for it. */
