@@ -69,6 +69,7 @@ export const LIMITS = Object.freeze({
   mcpViewsCharsMax: 33_554_432,
   mcpSessionsPerOwnerMax: 1_000,
   mcpStreamsPerSessionMax: 4,
+  mcpProgressPerCallMax: 1_000,
   mcpKeepAliveMs: 25_000,
   mcpAnswerMsMax: 49_000,
   mcpWaitSecondsDefault: 25,

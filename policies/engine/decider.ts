@@ -78,11 +78,22 @@ class CedarDecider implements Decider {
       people: new Map(source.people.map((person) => [person.name, person])),
     }
     this.#visibility = new Visibility(compiled, engine, this.#around)
-    // The rest is made when it is first asked for: about a millisecond an operation.
-    for (const { id } of compiled.operations.slice(0, LIMITS.policyRoutesWarmMax)) {
-      const route = this.#route(id)
-      if (route) this.#prepare(route)
-    }
+    this.#warmUp()
+  }
+
+  /**
+   * Preparses for the first operations, and asks one of them a few nonsense questions, since the engine's own code is compiled when it first
+   * runs. The rest is made when it is first asked for: about a millisecond an operation.
+   */
+  #warmUp(): void {
+    const first = this.#compiled.operations.slice(0, LIMITS.policyRoutesWarmMax)
+    const routes = first.flatMap(({ id }) => this.#route(id) ?? [])
+    for (const route of routes) this.#prepare(route)
+    const [route] = routes
+    if (!route) return
+    const request = route.main.sample()
+    const schema = this.#prepare(route)
+    for (let i = 0; i < LIMITS.policyWarmQuestionsMax; i++) this.#verdict(route, schema, request)
   }
 
   decide(question: Question): Decision {

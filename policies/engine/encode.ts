@@ -38,6 +38,18 @@ export function encode(shape: Shape, value: JsonValue, pointer = ''): CedarValue
   }
 }
 
+const SAMPLES = { long: 0, decimal: '0.0', string: '', json: '', bool: false, datetime: '1970-01-01T00:00:00Z' } as const
+
+/** The smallest value of a shape, as the engine takes it. */
+export function sampleOf(shape: Shape): CedarValue {
+  if (shape.kind === 'set') return []
+  if (shape.kind === 'union') return {}
+  if (shape.kind === 'person') return { __entity: { type: 'Gatehouse::Person', id: '' } }
+  if (shape.kind !== 'record') return SAMPLES[shape.kind]
+  const required = [...shape.fields].filter(([, field]) => field.required)
+  return Object.fromEntries(required.map(([name, field]) => [name, sampleOf(field.shape)]))
+}
+
 function record(shape: Extract<Shape, { kind: 'record' }>, value: JsonValue, pointer: string): CedarValue {
   if (!isJsonObject(value)) return refuse(pointer, 'is not an object')
   const encoded: [string, CedarValue][] = []

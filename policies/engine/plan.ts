@@ -3,8 +3,8 @@ import { namespaceOf, type ConnectorInfo, type Operation } from '../../gateway/c
 import type { Agent, Person } from '../../gateway/core/principal.ts'
 import type { Question } from '../../gateway/ports/decider.ts'
 import type { Cedar, CedarEngine } from './cedar.ts'
-import { cedarSchema, contextShape, cutShape } from './cedar-schema.ts'
-import { encode, wellFormed } from './encode.ts'
+import { cedarSchema, contextShape, cutShape, resourceTypes } from './cedar-schema.ts'
+import { encode, sampleOf, wellFormed } from './encode.ts'
 import { mergeReads, type ReadTree, type Reads } from './expression.ts'
 import type { Shape } from './input-shape.ts'
 import type { LoadedPolicy } from './load-policies.ts'
@@ -79,6 +79,19 @@ export class Plan {
       resource,
       context: this.#context(question),
       entities: entities.filter((entity) => entity !== undefined),
+    }
+  }
+
+  /** A request that nobody makes, to warm the engine with. */
+  sample(): PlannedRequest {
+    const { connector, name } = this.operation
+    const [type = ''] = resourceTypes(this.operation)
+    return {
+      principals: [agentUid('')],
+      action: { type: `${namespaceOf(connector)}::Action`, id: name },
+      resource: { type, id: '' },
+      context: sampleOf(this.#shape) as JsonObject,
+      entities: [],
     }
   }
 
