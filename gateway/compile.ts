@@ -26,9 +26,9 @@ export interface Compiled {
 
 /**
  * Connectors, catalogue, validators and policies from a configuration: files only, nothing is started or dialled.
- * Throws CONFIG_INVALID with the faults of all of them.
+ * Throws CONFIG_INVALID with the faults of all of them. `onEngineFault` is told when the policy engine broke down under a question, which was denied.
  */
-export async function compile(configuration: Configuration, dialer: Dialer): Promise<Compiled> {
+export function compile(configuration: Configuration, dialer: Dialer, onEngineFault: (cause: unknown) => void): Compiled {
   const faults = new Faults()
   const connectors = new Map<string, Connector>()
   for (const manifest of configuration.manifests) {
@@ -46,7 +46,7 @@ export async function compile(configuration: Configuration, dialer: Dialer): Pro
     approvals: new Set(configuration.approvals.keys()),
     people: configuration.people,
   }
-  return { connectors, catalogue, validators, policySource, decider: await createDecider(policySource) }
+  return { connectors, catalogue, validators, policySource, decider: createDecider(policySource, { onFault: onEngineFault }) }
 }
 
 /** The base address's host is allowed; private addresses are reachable only through what `egress` names. */

@@ -117,16 +117,18 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
   chmodSync(options.dataDir, 0o700)
   const dialer = createDialer({ development })
-  const compiled = await compile(configuration, dialer)
-  closers.add(() => Promise.all([...compiled.connectors.values()].map((connector) => connector.close())))
+  let compiled: Compiled | undefined
   const telemetry = createTelemetry({
     env: options.environment,
     serviceName: configuration.telemetry.serviceName,
     logLevel: configuration.telemetry.logLevel,
     logStream: options.logStream,
-    catalogue: () => compiled.catalogue,
+    catalogue: () => compiled?.catalogue,
   })
   closers.add(() => telemetry.close())
+  compiled = compile(configuration, dialer, (cause) => telemetry.log.error({ cause }, 'the policy engine broke down and was replaced'))
+  const { connectors } = compiled
+  closers.add(() => Promise.all([...connectors.values()].map((connector) => connector.close())))
   const bus = createInProcessBus(telemetry.log)
   const record = await openRecord(options, configuration, compiled, telemetry, bus, closers)
   const key = await openVaultKey(options.dataDir)

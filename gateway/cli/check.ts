@@ -8,7 +8,9 @@ import type { ExitCode, Output } from './output.ts'
 /** Checks everything that a start would refuse, and runs the policy tests. Reads files only. */
 export async function check(output: Output, config: string, environment: Environment): Promise<ExitCode> {
   const configuration = loadConfiguration(config, environment)
-  const { catalogue, connectors, decider, policySource } = await compile(configuration, createDialer({ development: true }))
+  const { catalogue, connectors, decider, policySource } = compile(configuration, createDialer({ development: true }), (cause) =>
+    output.fail(cause),
+  )
   await Promise.all([...connectors.values()].map((connector) => connector.close()))
   const tests = await runPolicyTests(policySource, configuration.policyTests)
   for (const { file, name, message } of tests.failed) output.remark(`${file}: ${name}: ${message}`)
