@@ -14,7 +14,9 @@ const configuration = loadConfiguration(acmeConfiguration(), {})
 let acme: Compiled
 
 beforeAll(async () => {
-  acme = await compile(configuration, createDialer({ development: true }))
+  acme = compile(configuration, createDialer({ development: true }), (cause) => {
+    throw cause
+  })
 })
 
 function principalOf(name: string, subject?: string): Principal {
