@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import pg from 'pg'
+import { type Contender, type DatabaseKind, type Field, openField } from './contenders.ts'
+import { type Memory, Measurement, type Plan } from './measure.ts'
+import { machine, type Report } from './report.ts'
+
+export interface Bench {
+  plan: Plan
+  /** Beginnings of row ids; none means all. */
+  only: readonly string[]
+  databases: readonly DatabaseKind[]
+  /** The PostgreSQL server on which a database is made and dropped. */
+  databaseUrl: string
+  /** For configurations and embedded databases. */
+  folder: string
+  apiKey: string
+  say: (line: string) => void
+}
+
+/** Runs the whole bench and cleans up after itself. Throws where something does not start. */
+export async function runBench(bench: Bench): Promise<Report> {
+  const made = bench.databases.includes('postgres') ? await makeDatabase(bench.databaseUrl) : undefined
+  try {
+    const urls: Readonly<Record<DatabaseKind, string>> = { postgres: made?.url ?? '', pglite: '' }
+    const field = await openField({
+      apiKey: bench.apiKey,
+      folderOf: (kind) => join(bench.folder, kind),
+      databases: bench.databases.map((kind) => ({ kind, url: urls[kind] })),
+    })
+    try {
+      return await measure(bench, field)
+    } finally {
+      await field.close()
+    }
+  } finally {
+    await made?.drop()
+  }
+}
+
+async function measure({ plan, only, databases, say }: Bench, field: Field): Promise<Report> {
+  const contenders = chosen(field.contenders, only)
+  const measurement = new Measurement(field, plan, say)
+  const rows = await measurement.rows(contenders)
+  const profiles: Report['profiles'][number][] = []
+  const profiled = plan.profileCalls > 0 ? contenders.filter(({ peer }) => peer !== undefined) : []
+  for (const contender of profiled) profiles.push({ title: contender.title, profile: await measurement.profile(contender) })
+  const memory: Memory[] = []
+  if (plan.rssCalls > 0) for (const database of databases) memory.push(await measurement.memory(database))
+  return { machine: machine(), date: new Date().toISOString().slice(0, 10), plan, rows, memory, profiles }
+}
+
+/** The named rows, with what they are compared with. */
+function chosen(all: readonly Contender[], only: readonly string[]): readonly Contender[] {
+  if (only.length === 0) return all
+  const named = all.filter(({ id }) => only.some((prefix) => id.startsWith(prefix)))
+  const peers = new Set(named.flatMap(({ peer }) => (peer ? [peer.id] : [])))
+  const direct = new Set<string>(named.map(({ target }) => (target.kind === 'write' ? 'direct-write' : 'direct-read')))
+  return all.filter((contender) => named.includes(contender) || peers.has(contender.id) || direct.has(contender.id))
+}
+
+async function makeDatabase(serverUrl: string): Promise<{ url: string; drop(): Promise<void> }> {
+  const name = `gatehouse_bench_${randomBytes(6).toString('hex')}`
+  const run = async (statement: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: serverUrl })
+    await client.connect()
+    try {
+      await client.query(statement)
+    } finally {
+      await client.end()
+    }
+  }
+  await run(`create database ${name}`)
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return { url: url.href, drop: () => run(`drop database if exists ${name} with (force)`) }
+}

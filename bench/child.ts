@@ -1,0 +1,83 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const START_MS_MAX = 60_000
+const END_MS_MAX = 15_000
+
+/** A process of the benchmark that answers one question at a time. */
+export class Child {
+  readonly #process: ChildProcess
+
+  private constructor(process: ChildProcess) {
+    this.#process = process
+  }
+
+  /** Starts a built module of this folder (`servers/upstream.js`) and waits for its first word. Throws where it ends or stays silent instead. */
+  static async start<T>(module: string | URL, args: readonly string[], options: StartOptions): Promise<{ child: Child; said: T }> {
+    const url = module instanceof URL ? module : new URL(module, import.meta.url)
+    const child = new Child(
+      fork(fileURLToPath(url), [...args], {
+        env: { ...process.env, BENCH_API_KEY: options.apiKey },
+        execArgv: [...(options.execArgv ?? [])],
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      }),
+    )
+    try {
+      return { child, said: await child.#next<T>(START_MS_MAX) }
+    } catch (error) {
+      await child.close()
+      throw error
+    }
+  }
+
+  ask<T>(question: object, waitMs: number): Promise<T> {
+    const answer = this.#next<T>(waitMs)
+    this.#process.send(question)
+    return answer
+  }
+
+  /** Lets it end; one that does not is ended. */
+  async close(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const gone = once(this.#process, 'exit')
+    if (this.#process.connected) this.#process.disconnect()
+    const late = new AbortController()
+    const force = sleep(END_MS_MAX, undefined, { signal: late.signal }).then(
+      () => this.#process.kill('SIGKILL'),
+      () => undefined,
+    )
+    await gone
+    late.abort()
+    await force
+  }
+
+  #next<T>(waitMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer)
+        this.#process.off('message', heard).off('exit', gone)
+      }
+      const heard = (message: { value?: T; error?: string }): void => {
+        end()
+        if (message.error === undefined) resolve(message.value as T)
+        else reject(new Error(message.error))
+      }
+      const gone = (code: number | null): void => {
+        end()
+        reject(new Error(`${this.#process.spawnargs[1]} ended with ${code}`))
+      }
+      const timer = setTimeout(() => {
+        end()
+        reject(new Error(`${this.#process.spawnargs[1]} gave no answer in ${waitMs} ms`))
+      }, waitMs)
+      this.#process.on('message', heard).on('exit', gone)
+    })
+  }
+}
+
+export interface StartOptions {
+  apiKey: string
+  execArgv?: readonly string[]
+}
