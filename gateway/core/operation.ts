@@ -40,7 +40,11 @@ export interface Operation {
   readonly mode: Mode
   readonly reversibility: Reversibility
   readonly inputSchema: JsonSchema
+  /** `inputSchema` as the reviewed description words it, with `$schema`, `$defs` and references: what a door with JSON Schemas publishes. */
+  readonly publishedInput?: JsonSchema
   readonly outputSchema?: JsonSchema
+  /** The answer is what an MCP tool without an output schema gives, `{text, items?}`: the MCP door hands it on as content blocks. */
+  readonly content?: true
   readonly businessKey?: BusinessKey
   /** Output pointer (with `*` for items) to data classes. */
   readonly dataClasses: Readonly<Record<string, readonly string[]>>

@@ -55,8 +55,8 @@ export const holdOf = async (parts: Parts, call: Call): Promise<Hold | undefined
   call.holdId ? await parts.store.hold(call.holdId) : undefined
 
 function completed(call: Call, traceparent: string): Answer {
-  const { id: callId } = call
-  if (call.result) return { kind: 'result', callId, traceparent, result: fromStored(call.result), replayed: true }
+  const { id: callId, operation } = call
+  if (call.result) return { kind: 'result', callId, traceparent, operation, result: fromStored(call.result), replayed: true }
   // Ended by a person who found out that it happened: there is no answer of the system to hand over.
   const message =
     call.upstreamStatus === null

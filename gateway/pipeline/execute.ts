@@ -66,7 +66,8 @@ async function send(parts: Parts, run: Run, lease: Lease | null, span: Span, sig
   const { operation, input } = run.subject
   const connector = parts.connectors.get(operation.connector)
   if (!connector) throw new UpstreamError('refused', 'the connector is not configured', false)
-  const context = { signal, traceparent: span.traceparent, idempotencyKey: run.callId }
+  const progress = run.onProgress ? { onProgress: run.onProgress } : {}
+  const context = { signal, traceparent: span.traceparent, idempotencyKey: run.callId, ...progress }
   parts.onStage('sending')
   try {
     return await connector.execute(operation, input, lease, context)
@@ -195,10 +196,11 @@ async function ended(parts: Parts, run: Run, intent: IntentId, judged: Judgement
   return (await recordOutcome(parts, run, intent, outcome, null, 'none', span)) ? failed(run, judged, undefined) : unrecorded(run)
 }
 
-const answered = ({ callId, span }: Run, result: CallResult): Answer => ({
+const answered = ({ callId, span, subject }: Run, result: CallResult): Answer => ({
   kind: 'result',
   callId,
   traceparent: span.traceparent,
+  operation: subject.operation.id,
   result,
   replayed: false,
 })

@@ -251,7 +251,9 @@ async function runPermitted(
   }
   const keep = subject.operation.mode === 'write' || asked.idempotencyKey !== undefined
   if (keep) awaitHandOver(line, callId)
-  return await execute(line.parts, { callId, subject, span, signal: asked.signal, delivery: asked.delivery, keep }, intent, recorded.permit)
+  const { signal, delivery, onProgress } = asked
+  const run = { callId, subject, span, signal, delivery, keep, ...(onProgress ? { onProgress } : {}) }
+  return await execute(line.parts, run, intent, recorded.permit)
 }
 
 /** The answer of a call that is held, runs elsewhere or has ended; a call that waits for its agent is claimed by asking again. */

@@ -1,4 +1,5 @@
 import type { CallId } from '../core/ids.ts'
+import type { Asked } from '../ports/calls.ts'
 import type { Span } from '../ports/telemetry.ts'
 import type { Subject } from './decide.ts'
 
@@ -12,4 +13,5 @@ export interface Run {
   delivery: 'buffered' | 'stream'
   /** Whether the answer is kept for a later hand-over. */
   keep: boolean
+  onProgress?: NonNullable<Asked['onProgress']>
 }

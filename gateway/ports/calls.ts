@@ -2,7 +2,7 @@ import type { Asserted, CallError, CallState, Door } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { DenyReason } from '../core/decision.ts'
 import type { ErrorCode, Fault } from '../core/errors.ts'
-import type { CallId } from '../core/ids.ts'
+import type { CallId, OperationId } from '../core/ids.ts'
 import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
@@ -24,6 +24,8 @@ export interface Asked {
   onAdmitted?: (callId: CallId, traceparent: string) => void
   /** Called about every second while a held call waits. */
   onWaiting?: (callId: CallId) => void
+  /** Called with what the system says of its progress while the call runs: any numbers, at any rate. */
+  onProgress?: (progress: number, total: number | undefined) => void
   /** The caller left: ends waiting and reads, never a write that was sent, never a hold. */
   signal: AbortSignal
   /** `stream` asks for the answer as it comes (the HTTP door); otherwise it is buffered. */
@@ -42,7 +44,15 @@ export interface CallResult {
 
 /** What a door tells the agent: the rows of the table "Answers to an agent". */
 export type Answer =
-  | { kind: 'result'; callId: CallId; traceparent: string; result: CallResult; replayed: boolean }
+  | {
+      kind: 'result'
+      callId: CallId
+      traceparent: string
+      /** The call's, for a door that asked by the call's id. */
+      operation?: OperationId
+      result: CallResult
+      replayed: boolean
+    }
   | { kind: 'denied'; callId: CallId; traceparent: string; reason: DenyReason | 'rejected'; advice?: string; comment?: string }
   | { kind: 'held'; callId: CallId; traceparent: string; expiresAt: Instant }
   | { kind: 'running'; callId: CallId; traceparent: string }

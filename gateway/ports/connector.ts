@@ -32,6 +32,8 @@ export interface ExecuteContext {
   traceparent: string
   /** For upstreams that take a key: constant for all tries of one call. */
   idempotencyKey: string
+  /** Told how far the system says it is, where it can say so; numbers only, as its words pass no filter here. */
+  onProgress?: (progress: number, total: number | undefined) => void
 }
 
 /**

@@ -64,13 +64,13 @@ export const OPERATIONS: readonly Operation[] = [
   operation('noPermit'),
   operation('throws'),
   operation('blocks'),
-  operation('blocks', { connector: 'files' }),
+  operation('blocks', { connector: 'files', content: true }),
 ]
 
 export const BLOCKS: JsonObject = {
-  content: [
-    { type: 'text', text: 'a', _meta: { secret: 1 }, annotations: { audience: ['user'] } },
-    { type: 'image', data: 'AA==', mimeType: 'image/png' },
+  text: 'a',
+  items: [
+    { type: 'image', data: 'AA==', mimeType: 'image/png', annotations: { audience: ['user'] } },
     { type: 'resource', resource: { uri: 'file:///a', mimeType: 'text/plain', text: 'b', _meta: {} } },
     { type: 'resource_link', uri: 'file:///b', name: 'b', title: 'B', icons: [] },
   ],

@@ -5,26 +5,24 @@ import type { JsonObject, JsonValue } from '../../core/json.ts'
 type Content = CallToolResult['content'][number]
 
 /**
- * The content blocks of a value that came from an MCP connector as `{content: [...], structuredContent?}`: pictures, sound, links and embedded
- * resources go on as what they are (2025-11-25 server/tools, "Tool Result"). Null where the value is anything else. Only the members that the
- * specification gives a block are kept: an upstream's `_meta` and annotations never reach an agent.
+ * The content blocks of an operation whose answer is `content`: its text, then pictures, sound, links and embedded resources as what they are
+ * (2025-11-25 server/tools, "Tool Result"). Null where the value is not of that form. Only the members that the specification gives a block are
+ * kept: an upstream's `_meta` and annotations never reach an agent.
  */
 export function mcpContent(value: JsonValue): CallToolResult | null {
-  if (!isJsonObject(value) || !Array.isArray(value.content)) return null
-  if (Object.keys(value).some((key) => key !== 'content' && key !== 'structuredContent')) return null
-  const content: Content[] = []
-  for (const raw of value.content) {
+  if (!isJsonObject(value) || typeof value.text !== 'string') return null
+  const { text, items = [] } = value
+  if (!Array.isArray(items)) return null
+  const content: Content[] = text === '' && items.length > 0 ? [] : [{ type: 'text', text }]
+  for (const raw of items) {
     const block = isJsonObject(raw) ? blockOf(raw) : null
     if (block === null) return null
     content.push(block)
   }
-  const { structuredContent } = value
-  if (structuredContent !== undefined && !isJsonObject(structuredContent)) return null
-  return { content, ...(structuredContent !== undefined && { structuredContent }) }
+  return { content }
 }
 
-function blockOf({ type, text, data, mimeType, uri, name, title, description, resource }: JsonObject): Content | null {
-  if (type === 'text' && typeof text === 'string') return { type, text }
+function blockOf({ type, data, mimeType, uri, name, title, description, resource }: JsonObject): Content | null {
   if ((type === 'image' || type === 'audio') && typeof data === 'string' && typeof mimeType === 'string') return { type, data, mimeType }
   if (type === 'resource_link' && typeof uri === 'string' && typeof name === 'string')
     return { type, uri, name, ...words({ title, description, mimeType }) }

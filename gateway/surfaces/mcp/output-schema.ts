@@ -12,7 +12,7 @@ import { LIMITS } from '../../limits.ts'
 export function publishedOutput(operation: Operation): JsonObject | undefined {
   const known = published.get(operation)
   if (known !== undefined) return known
-  const schema = operation.outputSchema
+  const schema = operation.content ? undefined : operation.outputSchema
   const loose = schema !== undefined && schema.type === 'object' ? { ...loosened(schema, 0), type: 'object' } : undefined
   if (loose !== undefined) published.set(operation, loose)
   return loose

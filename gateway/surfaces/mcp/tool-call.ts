@@ -5,15 +5,15 @@ import type { ErrorCode, Fault } from '../../core/errors.ts'
 import type { CallId } from '../../core/ids.ts'
 import { isJsonObject } from '../../core/json.ts'
 import type { JsonObject } from '../../core/json.ts'
-import type { Catalogue, Operation } from '../../core/operation.ts'
+import type { Operation } from '../../core/operation.ts'
 import type { Principal } from '../../core/principal.ts'
+import { LIMITS } from '../../limits.ts'
 import type { Answer, Calls } from '../../ports/calls.ts'
 import type { Log } from '../../ports/telemetry.ts'
 import { publicError } from '../error-response.ts'
 import { readAssertions } from './assertions.ts'
 import type { Exchange } from './exchange.ts'
 import type { Request } from './message.ts'
-import { publishedOutput } from './output-schema.ts'
 import { CANCEL_TOOL, readOwnArguments, waitForCall, WAIT_TOOL } from './own-tools.ts'
 import { plain, quoted, RPC, RpcError } from './rpc.ts'
 import { errorResult, runningSentence, toolResult } from './tool-result.ts'
@@ -79,15 +79,16 @@ async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Op
       onWaiting: (callId) => {
         if (known === undefined) announce(exchange, { callId })
         known ??= { callId }
-        progress(callId)
+        progress.waits(callId)
       },
+      ...(progress.runs && { onProgress: progress.runs }),
       signal: exchange.signal,
       delivery: 'buffered',
     })
     const answer = await inTime(running, parts)
     // It goes on without us: its result waits for `gatehouse_call_wait`, or for an equal call that joins it.
     if (answer === null) return { result: errorResult(runningSentence(known?.callId)), ...known, final: false }
-    return tellOf(answer, publishedOutput(operation), isMcp(parts.calls.catalogue(), operation.connector))
+    return tellOf(answer, operation)
   } catch (error) {
     parts.log.error({ err: error, tool: operation.jointName, callId: known?.callId }, 'a call ended in an unexpected error')
     const { code, message } = publicError(error)
@@ -96,10 +97,8 @@ async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Op
   }
 }
 
-const isMcp = ({ connectors }: Catalogue, name: string): boolean => connectors.some((c) => c.name === name && c.kind === 'mcp')
-
-const tellOf = (answer: Answer, outputSchema?: JsonObject, fromMcp?: boolean): ToolAnswer => ({
-  result: toolResult(answer, outputSchema, fromMcp),
+const tellOf = (answer: Answer, operation?: Operation): ToolAnswer => ({
+  result: toolResult(answer, operation),
   ...(answer.callId !== undefined && { callId: answer.callId }),
   traceparent: answer.traceparent,
   final: answer.kind === 'result' || answer.kind === 'failed' || answer.kind === 'denied' || answer.kind === 'ended',
@@ -120,11 +119,11 @@ async function callOwnTool(parts: ToolCallParts, call: ToolCall, name: string, i
     }
     const progress = progressOf(call.request.meta, exchange)
     const answer = await inTime(
-      waitForCall(calls, principal, asked, exchange.signal, () => progress(asked.id)),
+      waitForCall(calls, principal, asked, exchange.signal, () => progress.waits(asked.id)),
       parts,
     )
     if (answer === null) return { result: errorResult(runningSentence(asked.id)), callId: asked.id, final: false }
-    return { callId: asked.id, ...tellOf(answer) }
+    return { callId: asked.id, ...tellOf(answer, contentOf(calls, answer)) }
   } catch (error) {
     const { code, message, faults } = publicError(error)
     if (code === 'INTERNAL') parts.log.error({ err: error, tool: name }, 'a tool of the gateway ended in an unexpected error')
@@ -132,6 +131,12 @@ async function callOwnTool(parts: ToolCallParts, call: ToolCall, name: string, i
     const next = code === 'HOLD_NOT_OPEN' ? ' Nothing was cancelled; gatehouse_call_wait tells how the call stands.' : ''
     return { result: errorResult(`${name}: ${message} (${code}).${next}`, faults), final: false }
   }
+}
+
+/** The operation of a result where that is content; anything else is told the same whoever asks for it. */
+function contentOf(calls: Calls, answer: Answer): Operation | undefined {
+  const operation = answer.kind === 'result' && answer.operation ? calls.catalogue().operations.get(answer.operation) : undefined
+  return operation?.content ? operation : undefined
 }
 
 const RECORDED: ReadonlySet<ErrorCode> = new Set(['BAD_INPUT', 'NOT_FOUND', 'ID_MALFORMED'])
@@ -174,14 +179,29 @@ async function inTime(answer: Promise<Answer>, { answerMsMax }: ToolCallParts): 
   }
 }
 
-/** What a waiting call does about every second: progress, where the client gave a token (2025-11-25 basic/utilities/progress), ever increasing. */
-function progressOf(meta: JsonObject, exchange: Exchange): (callId: CallId) => void {
+/**
+ * Progress, where the client gave a token (2025-11-25 basic/utilities/progress), ever increasing: `waits` about every second while people decide,
+ * then on top of that what the system says (`runs`).
+ */
+function progressOf(meta: JsonObject, exchange: Exchange) {
   const { progressToken } = meta
-  let progress = 0
-  return (callId) => {
-    exchange.waits()
-    if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return
-    progress += 1
-    exchange.notify('notifications/progress', { progressToken, progress, message: `${callId} waits for people to decide` })
+  if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return { waits: () => exchange.waits() }
+  let waited = 0
+  let last = -1
+  let told = 0
+  const tell = (progress: number, more: JsonObject): void => {
+    if (!(progress > last) || told >= LIMITS.mcpProgressPerCallMax) return
+    last = progress
+    told += 1
+    exchange.notify('notifications/progress', { progressToken, progress, ...more })
+  }
+  return {
+    waits(callId: CallId): void {
+      exchange.waits()
+      waited += 1
+      tell(waited, { message: `${callId} waits for people to decide` })
+    },
+    runs: (progress: number, total: number | undefined): void =>
+      tell(waited + progress, total === undefined ? {} : { total: waited + total }),
   }
 }

@@ -4,13 +4,13 @@ import { ERRORS } from '../../core/errors.ts'
 import type { Fault } from '../../core/errors.ts'
 import type { CallId } from '../../core/ids.ts'
 import { isJsonObject } from '../../core/json.ts'
-import type { JsonObject } from '../../core/json.ts'
+import type { Operation } from '../../core/operation.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Answer, CallResult } from '../../ports/calls.ts'
 import { refusalOf } from '../answer.ts'
 import type { Refusal } from '../answer.ts'
 import { mcpContent } from './mcp-content.ts'
-import { fits } from './output-schema.ts'
+import { fits, publishedOutput } from './output-schema.ts'
 
 type Content = CallToolResult['content'][number]
 
@@ -18,11 +18,10 @@ type Content = CallToolResult['content'][number]
  * An answer as a tool result. On success text and `structuredContent` each carry the whole answer, as some clients show only the one and some
  * only the other; what is no object is wrapped as `{"result": value}` there. Everything else is `isError: true` with whole sentences that say
  * whether something was executed, why, and what to do, and never has `structuredContent` (some clients would show only that).
- * `outputSchema` is what the tool published; a result that a client would refuse for it becomes a sentence with the whole answer.
- * `fromMcp`: the value came from an MCP connector and may consist of content blocks.
+ * A result that a client would refuse for the operation's published output schema becomes a sentence with the whole answer.
  */
-export function toolResult(answer: Answer, outputSchema?: JsonObject, fromMcp = false): CallToolResult {
-  if (answer.kind === 'result') return success(answer.result, outputSchema, fromMcp)
+export function toolResult(answer: Answer, operation?: Operation): CallToolResult {
+  if (answer.kind === 'result') return success(answer.result, operation)
   const content: Content[] = [text(sentence(answer))]
   if (answer.kind === 'failed' && answer.result) {
     const body = textOf(answer.result)
@@ -109,7 +108,7 @@ const text = (value: string): Content => ({ type: 'text', text: value })
 const clipped = (value: string): string =>
   value.length > LIMITS.mcpUpstreamErrorCharsMax ? `${value.slice(0, LIMITS.mcpUpstreamErrorCharsMax).toWellFormed()} ...` : value
 
-function success(result: CallResult, outputSchema: JsonObject | undefined, fromMcp: boolean): CallToolResult {
+function success(result: CallResult, operation: Operation | undefined): CallToolResult {
   const media = mediaOf(result)
   if (media !== null) return { content: [media] }
   const { value } = result
@@ -118,8 +117,9 @@ function success(result: CallResult, outputSchema: JsonObject | undefined, fromM
     return errorResult(
       `EXECUTED, but its answer is withheld (WITHHELD). It has ${words.length} characters, more than the ${LIMITS.mcpResultCharsMax} that fit. Do not repeat it unchanged; ask for less where the operation allows it.`,
     )
-  const native = fromMcp && outputSchema === undefined ? mcpContent(value) : null
+  const native = operation?.content ? mcpContent(value) : null
   if (native !== null) return native
+  const outputSchema = operation && publishedOutput(operation)
   const structured = isJsonObject(value) ? value : { result: value }
   if (outputSchema !== undefined && !(isJsonObject(value) && fits(outputSchema, value)))
     return errorResult(

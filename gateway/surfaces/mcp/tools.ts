@@ -80,7 +80,7 @@ export function toolOf(operation: Operation): Tool {
     name: operation.jointName,
     ...(operation.title !== undefined && { title: operation.title }),
     description: operation.description === '' ? effect : `${operation.description}\n\n${effect}`,
-    inputSchema: withoutHeaderMarks(operation.inputSchema) as Tool['inputSchema'],
+    inputSchema: withoutHeaderMarks(operation.publishedInput ?? operation.inputSchema) as Tool['inputSchema'],
     ...(outputSchema !== undefined && { outputSchema: outputSchema as NonNullable<Tool['outputSchema']> }),
     annotations: {
       ...(operation.title !== undefined && { title: operation.title }),

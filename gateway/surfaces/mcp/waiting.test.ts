@@ -1,6 +1,7 @@
 import { request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CallId } from '../../core/ids.ts'
+import { LIMITS } from '../../limits.ts'
 import { call, COMMON, META, openDoor, rpc, send, session, words } from './fixture-door.ts'
 import type { DoorUnderTest, Reply } from './fixture-door.ts'
 
@@ -46,6 +47,23 @@ describe('a held call waits for people', () => {
     })
     expect(resultOf(reply)).toMatchObject({ structuredContent: { paid: true }, _meta: { 'gatehouse/callId': id } })
     await expect.poll(() => at.calls.deliveredIds).toEqual([id])
+  })
+
+  test('then with what the system says of its progress, as numbers that only grow, so many and no more', async () => {
+    const running = call(at, 'erp_slow', {}, { meta: { progressToken: 't' } })
+    await expect.poll(() => at.calls.asked).toHaveLength(1)
+    const { onWaiting, onProgress } = at.calls.asked[0] ?? {}
+    onWaiting?.('call_0' as CallId)
+    for (const progress of [0, 50, 50, 40, Number.NaN, 100]) onProgress?.(progress, 100)
+    for (let progress = 101; progress < 3_000; progress++) onProgress?.(progress, undefined)
+    at.calls.finishSlow()
+    const told = (await running).messages.slice(0, -1).map(({ params }) => params ?? {})
+    expect(told.slice(1, 4)).toEqual([
+      { progressToken: 't', progress: 51, total: 101 },
+      { progressToken: 't', progress: 101, total: 101 },
+      { progressToken: 't', progress: 102 },
+    ])
+    expect(told).toHaveLength(LIMITS.mcpProgressPerCallMax)
   })
 
   test('without event streams in accept there is no progress, only the answer', async () => {
