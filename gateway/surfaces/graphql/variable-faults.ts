@@ -22,11 +22,17 @@ export function variableFaults(schema: GraphQLSchema, definitions: readonly Vari
       given[name],
       type,
       (path, _value, error) => {
-        const pointer = path.map((token) => `/${pointerToken(String(token))}`).join('')
+        const pointer = [...path, ...memberOf(error.message)].map((token) => `/${pointerToken(String(token))}`).join('')
         if (faults.length < FAULTS_MAX) faults.push({ pointer: `${base}${pointer}`, message: error.message })
       },
       true,
     )
   }
   return faults.slice(0, FAULTS_MAX)
+}
+
+/** graphql-js points to the object and names the member, undeclared or missing, in its message alone. */
+const memberOf = (message: string): string[] => {
+  const name = /^Field "?([_A-Za-z][_0-9A-Za-z]*)"? (?:is not defined by type|of required type)/.exec(message)?.[1]
+  return name === undefined ? [] : [name]
 }

@@ -1,0 +1,86 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { leakTo } from './leak.ts'
+
+/** One request that reached the probe, as it came. */
+export interface ProbeEntry {
+  method: string
+  path: string
+  headers: Record<string, string>
+  body: string | null
+}
+
+/** What the next request meets instead of an answer. */
+export type ProbeFault =
+  | { status: number; headers?: Record<string, string> }
+  | 'slow'
+  | 'reset'
+  | 'reset after a part'
+  | 'not JSON'
+  | 'huge'
+
+export interface Probe {
+  url: string
+  journal: ProbeEntry[]
+  /** Met in order, one a request. */
+  faults: ProbeFault[]
+  close(): Promise<void>
+}
+
+/** Larger than any buffered answer may be. */
+const HUGE_BYTES = 9 * 1_048_576
+
+/** A system on loopback that writes down what reaches it, answers with it, fails as told, and below `/leaks` gives its caller's headers away. */
+export async function startProbe(): Promise<Probe> {
+  const journal: ProbeEntry[] = []
+  const faults: ProbeFault[] = []
+  const server = createServer((req, res) => {
+    answer(req, res, journal, faults).catch(() => res.destroy())
+  })
+  server.keepAliveTimeout = 65_000
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    journal,
+    faults,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function answer(req: IncomingMessage, res: ServerResponse, journal: ProbeEntry[], faults: ProbeFault[]): Promise<void> {
+  const chunks: Buffer[] = []
+  for await (const chunk of req as AsyncIterable<Buffer>) chunks.push(chunk)
+  const text = Buffer.concat(chunks).toString('utf8')
+  const entry = { method: req.method ?? '', path: req.url ?? '', headers: plain(req.headers), body: text === '' ? null : text }
+  journal.push(entry)
+  const fault = faults.shift()
+  if (fault !== undefined) return fail(fault, req, res)
+  if (entry.path.startsWith('/leaks')) return leakTo(req, res, text)
+  json(res, 200, { method: entry.method, path: entry.path, body: entry.body })
+}
+
+const plain = (headers: IncomingHttpHeaders): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
+
+function json(res: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+  res.writeHead(status, { 'content-type': 'application/json', ...headers })
+  res.end(JSON.stringify(body))
+}
+
+function fail(fault: ProbeFault, req: IncomingMessage, res: ServerResponse): void {
+  const { socket } = req
+  if (fault === 'slow') socket.once('close', () => res.destroy())
+  else if (fault === 'reset') socket.resetAndDestroy()
+  else if (fault === 'reset after a part') {
+    res.writeHead(200, { 'content-type': 'application/json', 'content-length': '100' })
+    res.write('{"part":', () => socket.resetAndDestroy())
+  } else if (fault === 'not JSON') {
+    res.writeHead(200, { 'content-type': 'application/json' })
+    res.end('{"half":')
+  } else if (fault === 'huge') json(res, 200, { padding: 'x'.repeat(HUGE_BYTES) })
+  else json(res, fault.status, { code: 'simulated', status: fault.status }, fault.headers)
+}
