@@ -22,6 +22,11 @@ afterAll(async () => {
 
 /** What invoice-clerk may ever use of Acme's systems, and the gateway's own tools. */
 const CLERK = [
+  'docs_get_file_info',
+  'docs_list_allowed_directories',
+  'docs_list_directory',
+  'docs_read_text_file',
+  'docs_search_files',
   'erp_changeVendorBank',
   'erp_getInvoice',
   'erp_getPurchaseOrder',
@@ -61,7 +66,7 @@ describe.each([langchain, aiSdk, aiSdkStreaming, openaiAgents])('$name', ({ name
 
   test('the model is offered what its agent may use, nothing else', async () => {
     const { offered } = await run(hasty, () => null)
-    expect(offered.filter((tool) => !tool.startsWith('docs_'))).toEqual(CLERK)
+    expect(offered).toEqual(CLERK)
     const watcher = await run(hasty, () => null, { agent: 'shop-floor-watcher' })
     expect(watcher.offered).toContain('erp_getPurchaseOrder')
     expect(watcher.offered).not.toContain('erp_releasePayment')
@@ -76,14 +81,20 @@ describe.each([langchain, aiSdk, aiSdkStreaming, openaiAgents])('$name', ({ name
     )
     expect(desk.heard).toEqual([expect.stringContaining('T-20001')])
     const vendor = { name: 'erp_getVendor', args: { vendorId: 'V-1007' } }
+    const handBook = { name: 'docs_read_text_file', args: { path: 'hand-books/accounts-payable.md' } }
     const clerk = await run(
       hasty,
       steps(
         () => vendor,
+        () => handBook,
         () => pay(240, reference('small')),
       ),
     )
-    expect(clerk.heard).toEqual([expect.stringContaining('Falkenberg Metallbau GmbH'), paid('small')])
+    expect(clerk.heard).toEqual([
+      expect.stringContaining('Falkenberg Metallbau GmbH'),
+      expect.stringContaining('# Accounts payable'),
+      paid('small'),
+    ])
     expect(hasty.sent('releasePayment', reference('small'))).toBe(1)
   })
 
