@@ -107,7 +107,7 @@ export function toOperation(manifest: Manifest, name: string, described: Describ
     connector: manifest.connector,
     name,
     jointName: jointName(manifest.connector, name),
-    version: sha256(canonicalJson({ input: inputSchema, output: outputSchema ?? null, binding: described.binding })),
+    version: versionOf(inputSchema, outputSchema, described.binding),
     ...(title ? { title } : {}),
     description,
     mode,
@@ -123,6 +123,38 @@ export function toOperation(manifest: Manifest, name: string, described: Describ
     region: manifest.region,
     route,
   })
+}
+
+/** JCS of `{binding, input, output}`, with the text of shared definitions made once: a large document has them in every operation. */
+function versionOf(input: JsonSchema, output: JsonSchema | undefined, binding: JsonObject): string {
+  return sha256(
+    `{"binding":${canonicalJson(binding)},"input":${canonicalSchema(input)},"output":${output ? canonicalSchema(output) : 'null'}}`,
+  )
+}
+
+const canonicalDefinitions = new WeakMap<object, string>()
+
+function canonicalSchema(schema: JsonSchema): string {
+  const members = Object.keys(schema)
+    .sort()
+    .map((key) => {
+      const value = schema[key] ?? null
+      return `${JSON.stringify(key)}:${key === '$defs' && isJsonObject(value) ? canonicalDefs(value) : canonicalJson(value)}`
+    })
+  return `{${members.join(',')}}`
+}
+
+function canonicalDefs(defs: JsonObject): string {
+  const members = Object.keys(defs)
+    .sort()
+    .map((name) => {
+      const definition = defs[name]
+      if (!isJsonObject(definition)) return `${JSON.stringify(name)}:${canonicalJson(definition ?? null)}`
+      const text = canonicalDefinitions.get(definition) ?? canonicalJson(definition)
+      canonicalDefinitions.set(definition, text)
+      return `${JSON.stringify(name)}:${text}`
+    })
+  return `{${members.join(',')}}`
 }
 
 const defaultIdempotency = (mode: Mode): Idempotency => (mode === 'read' ? { kind: 'idempotent' } : { kind: 'none' })

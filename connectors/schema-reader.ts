@@ -1,24 +1,10 @@
-import { atPointer, isJsonObject, type JsonObject, type JsonValue } from '../gateway/core/json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../gateway/core/json.ts'
 import type { JsonSchema } from '../gateway/core/operation.ts'
 import { LIMITS } from '../gateway/limits.ts'
+import { sha256 } from './describe.ts'
 import type { SourceFaults } from './faults.ts'
+import { recursion, referenceTarget, type SchemaDocument } from './schema-document.ts'
 import { mergeAll } from './schema-merge.ts'
-
-/** A document that schemas stand in. `3.0` reads them as OpenAPI 3.0 does, `2020-12` as JSON Schema (and OpenAPI 3.1) does. */
-export interface SchemaDocument {
-  root: JsonObject
-  dialect: '3.0' | '2020-12'
-}
-
-/** What `#/...` points to; undefined where it leads out of the document or nowhere. */
-export function referenceTarget(document: SchemaDocument, reference: string): JsonValue | undefined {
-  if (!reference.startsWith('#')) return undefined
-  try {
-    return atPointer(document.root, decodeURIComponent(reference.slice(1)))
-  } catch {
-    return undefined
-  }
-}
 
 /** Keywords taken over as they are. Others (xml, discriminator, example, x-...) say nothing about validity. */
 const PLAIN = [
@@ -59,33 +45,114 @@ const SCHEMA_LISTS = ['oneOf', 'anyOf', 'prefixItems'] as const
 const SCHEMA_MAPS = ['patternProperties', 'dependentSchemas'] as const
 const CONDITIONS = ['if', 'then', 'else'] as const
 const COMPOSED = ['allOf', 'oneOf', 'anyOf', 'if', 'dependentSchemas'] as const
+/** Definitions are shared, so they need not repeat much of each other. */
+const DEFINITION_NODES_MAX = 500
 const UNREADABLE = ['$id', '$anchor', '$dynamicRef', '$dynamicAnchor', '$recursiveRef'] as const
 
 /**
- * Reads schemas of one operation side (its input or its output) as JSON Schema 2020-12. References to recursive schemas become
- * `#/$defs/...`; all others are written out, up to a bound beyond which they become definitions too. In input, objects that declare
- * properties and are silent about others are closed, and `readOnly` properties are dropped (in output: `writeOnly`).
+ * Reads the schemas of a document's input side or its output side as JSON Schema 2020-12. References to recursive schemas become
+ * `#/$defs/...`; all others are written out, up to a bound beyond which they become definitions too. A definition is read once and shared by all
+ * operations. In input, objects that declare properties and are silent about others are closed, and `readOnly` properties are dropped (in output:
+ * `writeOnly`).
  */
-export class SchemaReader {
-  /** Definitions that the schemas read so far refer to. */
+export class SchemaLibrary {
+  readonly document: SchemaDocument
+  readonly use: 'input' | 'output'
+  readonly faults: SourceFaults
+  readonly recursive: (reference: string) => boolean
+  /** All definitions read so far. */
   readonly defs: Record<string, JsonSchema> = {}
+  readonly #refers = new Map<string, ReadonlySet<string>>()
+  readonly #waiting: { name: string; target: JsonValue; place: string; open: boolean }[] = []
+  #reading = false
+
+  constructor(document: SchemaDocument, use: 'input' | 'output', faults: SourceFaults) {
+    this.document = document
+    this.use = use
+    this.faults = faults
+    this.recursive = recursion(document)
+  }
+
+  /** The definition's name, which follows from the reference alone. */
+  define(reference: string, target: JsonValue, open: boolean): string {
+    const base = reference.replace(/^#\/(components\/schemas|\$defs|definitions)\//, '')
+    const plain = !open && /^\w+$/.test(base) && base !== reference
+    const name = plain ? base : `${base.replace(/[^A-Za-z0-9_]+/g, '_')}_${sha256(open ? `${reference} open` : reference).slice(0, 6)}`
+    if (!this.#refers.has(name)) {
+      this.#refers.set(name, new Set())
+      this.defs[name] = {}
+      this.#waiting.push({ name, target, place: reference, open })
+    }
+    return name
+  }
+
+  /** Reads what was defined and not yet read; one after the other, so that a long chain of definitions is no deep recursion. */
+  complete(): void {
+    if (this.#reading) return
+    this.#reading = true
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      const reader = new SchemaReader(this, DEFINITION_NODES_MAX)
+      this.defs[next.name] = reader.readPart(next.target, [next.place], next.open)
+      this.#refers.set(next.name, reader.names)
+    }
+    this.#reading = false
+  }
+
+  /** These definitions and all that they lead to. */
+  closure(names: Iterable<string>): Record<string, JsonSchema> {
+    const found: Record<string, JsonSchema> = {}
+    const waiting = [...names]
+    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+      if (Object.hasOwn(found, name)) continue
+      found[name] = this.defs[name] ?? {}
+      waiting.push(...(this.#refers.get(name) ?? []))
+    }
+    return found
+  }
+}
+
+/** Reads the schemas of one operation, whose definitions come from the library. */
+export class SchemaReader {
+  /** Definitions that what was read refers to by itself. */
+  readonly names = new Set<string>()
+  readonly #library: SchemaLibrary
   readonly #document: SchemaDocument
   readonly #use: 'input' | 'output'
   readonly #faults: SourceFaults
   readonly #recursive: (reference: string) => boolean
-  readonly #names = new Map<string, string>()
+  readonly #nodesMax: number
   #written = 0
 
-  constructor(document: SchemaDocument, use: 'input' | 'output', faults: SourceFaults, recursive: (reference: string) => boolean) {
-    this.#document = document
-    this.#use = use
-    this.#faults = faults
-    this.#recursive = recursive
+  /** Beyond `nodesMax` nodes, references are left standing. */
+  constructor(library: SchemaLibrary, nodesMax: number = LIMITS.schemaNodesMax) {
+    this.#nodesMax = nodesMax
+    this.#library = library
+    this.#document = library.document
+    this.#use = library.use
+    this.#faults = library.faults
+    this.#recursive = library.recursive
+  }
+
+  /** For looking behind references; the definitions of an operation alone are `defs`. */
+  get root(): JsonSchema {
+    return { $defs: this.#library.defs }
+  }
+
+  /** The definitions of everything read so far. */
+  get defs(): Record<string, JsonSchema> {
+    return this.#library.closure(this.names)
+  }
+
+  /** A definition's own text; what it refers to is left waiting. */
+  readPart(node: JsonValue, place: readonly string[], open: boolean): JsonSchema {
+    return this.#read(node, place, open)
   }
 
   /** `place` are the keys of the node in the document. The result refers to `defs`, which the caller puts beside it. */
   read(node: JsonValue | undefined, place: readonly string[]): JsonSchema {
-    return this.#read(node, place, false)
+    const schema = this.#read(node, place, false)
+    this.#library.complete()
+    return schema
   }
 
   /** As `read`, but a reference at the top is always written out, so that its properties can be seen. */
@@ -96,7 +163,7 @@ export class SchemaReader {
       if (target === undefined) break
       here = target
     }
-    return this.#read(here, place, false)
+    return this.read(here, place)
   }
 
   #only(node: JsonObject): boolean {
@@ -141,7 +208,7 @@ export class SchemaReader {
     const { $ref: _, ...rest } = node
     if (this.#document.dialect === '2020-12' && Object.keys(rest).some((key) => key !== 'description' && key !== 'summary'))
       return this.#read({ ...rest, allOf: [{ $ref: reference }, ...(Array.isArray(rest.allOf) ? rest.allOf : [])] }, place, open)
-    const inline = !this.#recursive(reference) && this.#written < LIMITS.schemaNodesMax
+    const inline = !this.#recursive(reference) && this.#written < this.#nodesMax
     const schema = inline ? this.#read(target, place, open) : { $ref: `#/$defs/${this.#define(reference, target, open)}` }
     return typeof rest.description === 'string' && !Object.hasOwn(schema, '$ref') ? { ...schema, description: rest.description } : schema
   }
@@ -157,19 +224,8 @@ export class SchemaReader {
   }
 
   #define(reference: string, target: JsonValue, open: boolean): string {
-    const key = open ? `${reference} open` : reference
-    const known = this.#names.get(key)
-    if (known !== undefined) return known
-    const base =
-      reference
-        .split('/')
-        .at(-1)
-        ?.replace(/[^A-Za-z0-9_]+/g, '_') || 'schema'
-    let name = base
-    for (let i = 2; Object.hasOwn(this.defs, name); i++) name = `${base}_${i}`
-    this.#names.set(key, name)
-    this.defs[name] = {}
-    this.defs[name] = this.#read(target, [reference], open)
+    const name = this.#library.define(reference, target, open)
+    this.names.add(name)
     return name
   }
 
@@ -293,39 +349,4 @@ function unicodePattern(pattern: string): string | undefined {
       return false
     }
   })
-}
-
-/** Tells which references lead back to themselves. Memoised for one document. */
-export function recursion(document: SchemaDocument): (reference: string) => boolean {
-  const targets = new Map<string, ReadonlySet<string>>()
-  const outgoing = (reference: string): ReadonlySet<string> => {
-    const known = targets.get(reference)
-    if (known) return known
-    const found = new Set<string>()
-    collect(referenceTarget(document, reference), found)
-    targets.set(reference, found)
-    return found
-  }
-  const answers = new Map<string, boolean>()
-  return (reference) => {
-    const known = answers.get(reference)
-    if (known !== undefined) return known
-    const seen = new Set<string>()
-    const waiting = [...outgoing(reference)]
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      if (seen.has(next)) continue
-      seen.add(next)
-      waiting.push(...outgoing(next))
-    }
-    answers.set(reference, seen.has(reference))
-    return seen.has(reference)
-  }
-}
-
-function collect(node: JsonValue | undefined, into: Set<string>): void {
-  if (Array.isArray(node)) for (const item of node) collect(item, into)
-  else if (isJsonObject(node)) {
-    if (typeof node.$ref === 'string') into.add(node.$ref)
-    for (const value of Object.values(node)) collect(value, into)
-  }
 }

@@ -17,7 +17,7 @@ import type { Outbound } from '../../gateway/ports/dialer.ts'
 import type { Lease } from '../../gateway/ports/vault.ts'
 import { type Candidate, type Described, select, toOperation } from '../describe.ts'
 import { SourceFaults } from '../faults.ts'
-import { recursion, SchemaReader } from '../schema-reader.ts'
+import { SchemaLibrary, SchemaReader } from '../schema-reader.ts'
 import { TEXT_SCHEMA } from './answer.ts'
 import { httpTransport } from './http.ts'
 import { type ReviewedTool, readLock, toolDigest } from './lock.ts'
@@ -83,14 +83,14 @@ function published(schema: JsonObject): { publishedInput?: JsonSchema } {
 /** A tool's schema as JSON Schema 2020-12 with its references inside. */
 function convert(schema: JsonObject, use: 'input' | 'output', place: readonly string[], faults: SourceFaults): JsonSchema {
   const document = { root: schema, dialect: '2020-12' } as const
-  const reader = new SchemaReader(document, use, faults, recursion(document))
+  const reader = new SchemaReader(new SchemaLibrary(document, use, faults))
   const read = reader.readTop(schema, place)
   // A tool without parameters is often described by an object that declares nothing; it takes nothing.
   const closed =
     use === 'input' && read.type === 'object' && !isJsonObject(read.properties) && schema.additionalProperties === undefined
       ? { ...read, additionalProperties: false }
       : read
-  return Object.keys(reader.defs).length > 0 ? { ...closed, $defs: reader.defs } : closed
+  return reader.names.size > 0 ? { ...closed, $defs: reader.defs } : closed
 }
 
 /** How the manifest says to reach the server. Starts and sends nothing. */

@@ -2,7 +2,7 @@ import { isAlias, LineCounter, parseDocument, visit } from 'yaml'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import type { Manifest } from '../../gateway/ports/connector.ts'
 import type { SourceFaults } from '../faults.ts'
-import { referenceTarget, type SchemaDocument } from '../schema-reader.ts'
+import { referenceTarget, type SchemaDocument } from '../schema-document.ts'
 
 const NESTING_MAX = 200
 const ALIASES_MAX = 100

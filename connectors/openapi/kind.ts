@@ -6,7 +6,7 @@ import type { Outbound } from '../../gateway/ports/dialer.ts'
 import type { Lease } from '../../gateway/ports/vault.ts'
 import { select, toOperation } from '../describe.ts'
 import { SourceFaults } from '../faults.ts'
-import { recursion } from '../schema-reader.ts'
+import { SchemaLibrary } from '../schema-reader.ts'
 import { readContentType } from './body.ts'
 import { parseOpenapi, type OpenapiDocument } from './document.ts'
 import { candidates, type CompiledOperation, compileOperation } from './operation.ts'
@@ -58,12 +58,13 @@ function bind(manifest: Manifest, document: OpenapiDocument, router: Router<Boun
     if (segments) router.add(segments).byMethod.set(method, null)
   }
   const operations = new Map<Operation, Bound>()
-  const recursive = recursion(document)
+  const input = new SchemaLibrary(document, 'input', faults)
+  const output = new SchemaLibrary(document, 'output', faults)
   const credentials = credentialParameters(document)
   for (const [name, candidate] of select(manifest, all, faults)) {
     const idempotency = manifest.operations.overrides[name]?.idempotency
     const ownHeaders = new Set(idempotency?.kind === 'key-header' ? [idempotency.header.toLowerCase()] : [])
-    const compiled = compileOperation(candidate, { document, faults, recursive, ownHeaders, credentials })
+    const compiled = compileOperation(candidate, { document, faults, input, output, ownHeaders, credentials })
     if (!compiled) continue
     const template = router.add(compiled.segments)
     if (template.byMethod.get(compiled.method) || !sameParameters(template, compiled))

@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/cor
 import type { JsonSchema, Mode } from '../../gateway/core/operation.ts'
 import { type Candidate, type Described, RESERVED_HEADERS } from '../describe.ts'
 import type { SourceFaults } from '../faults.ts'
-import { SchemaReader } from '../schema-reader.ts'
+import { type SchemaLibrary, SchemaReader } from '../schema-reader.ts'
 import { type BodyCodec, compileBody, formatOf } from './body.ts'
 import { type OpenapiDocument, resolve } from './document.ts'
 import { compileParameter, defaultStyle, type Location, type Parameter } from './parameter.ts'
@@ -68,7 +68,8 @@ export function candidates(document: OpenapiDocument, faults: SourceFaults): Ope
 export interface CompileContext {
   document: OpenapiDocument
   faults: SourceFaults
-  recursive: (reference: string) => boolean
+  input: SchemaLibrary
+  output: SchemaLibrary
   /** Lower-case headers that the gateway sets itself. */
   ownHeaders: ReadonlySet<string>
   /** `in:name` of parameters that carry credentials. */
@@ -77,9 +78,9 @@ export interface CompileContext {
 
 /** Compiles one operation; undefined, with faults, where it cannot be carried. */
 export function compileOperation(candidate: OpenapiCandidate, context: CompileContext): CompiledOperation | undefined {
-  const { document, faults, recursive } = context
+  const { faults } = context
   const { node, method, path, place } = candidate
-  const reader = new SchemaReader(document, 'input', faults, recursive)
+  const reader = new SchemaReader(context.input)
   const parameters = compileParameters(candidate, reader, context)
   const matrix = new Set(parameters.filter(({ style }) => style === 'matrix').map(({ name }) => name))
   const segments = parseTemplate(path, matrix)
@@ -186,7 +187,7 @@ function compileOne(
   if (media && formatOf(media[0].toLowerCase()) !== 'json') return 'a parameter described by `content` must be JSON'
   const json = media !== undefined
   const read = reader.read(isJsonObject(media?.[1]) ? media[1].schema : node.schema, [...place, json ? 'content' : 'schema'])
-  const shape = shapeOf({ $defs: reader.defs }, read)
+  const shape = shapeOf(reader.root, read)
   const style = typeof node.style === 'string' ? node.style : defaultStyle(location)
   const schema: JsonSchema = {
     ...(location === 'path' && !json ? pathText(read, shape) : read),
@@ -281,7 +282,7 @@ function formShapes(
 ): ReadonlyMap<string, Shape> {
   const shapes = new Map<string, Shape>()
   if (!isJsonObject(schema.properties)) faults.source(place, 'a form body must declare its properties')
-  else for (const [name, property] of Object.entries(schema.properties)) shapes.set(name, shapeOf({ $defs: reader.defs }, property))
+  else for (const [name, property] of Object.entries(schema.properties)) shapes.set(name, shapeOf(reader.root, property))
   for (const [name, encoding] of Object.entries(isJsonObject(media.encoding) ? media.encoding : {}))
     if (isJsonObject(encoding) && (encoding.explode === false || (encoding.style !== undefined && encoding.style !== 'form')))
       faults.source(place, `the encoding of form property \`${name}\` is not supported`)
@@ -328,12 +329,12 @@ function inputOf(parameters: readonly Parameter[], body: CompiledBody | undefine
     properties,
     ...(required.length > 0 ? { required } : {}),
     additionalProperties: false,
-    ...(Object.keys(reader.defs).length > 0 ? { $defs: reader.defs } : {}),
+    ...(reader.names.size > 0 ? { $defs: reader.defs } : {}),
   }
 }
 
 /** The schema of the lowest 2xx response that is JSON. */
-function outputOf(candidate: OpenapiCandidate, { document, faults, recursive }: CompileContext): JsonSchema | undefined {
+function outputOf(candidate: OpenapiCandidate, { document, faults, output }: CompileContext): JsonSchema | undefined {
   const responses = isJsonObject(candidate.node.responses) ? candidate.node.responses : {}
   for (const status of Object.keys(responses)
     .filter((key) => /^2(\d\d|XX)$/i.test(key))
@@ -343,9 +344,9 @@ function outputOf(candidate: OpenapiCandidate, { document, faults, recursive }: 
     const content = isJsonObject(response?.content) ? Object.entries(response.content) : []
     const json = content.find(([type]) => formatOf(type.split(';')[0]?.trim().toLowerCase() ?? '') === 'json')
     if (!json || !isJsonObject(json[1]) || json[1].schema === undefined) continue
-    const reader = new SchemaReader(document, 'output', faults, recursive)
+    const reader = new SchemaReader(output)
     const schema = reader.readTop(json[1].schema, [...place, 'content', json[0], 'schema'])
-    return Object.keys(reader.defs).length > 0 ? { ...schema, $defs: reader.defs } : schema
+    return reader.names.size > 0 ? { ...schema, $defs: reader.defs } : schema
   }
   return undefined
 }
