@@ -29,6 +29,7 @@ export interface Bed {
   url: string
   acme: Organisation['acme']
   probe: Probe
+  dataDir: string
   configFile: string
   environment: Environment
   log(): string
@@ -102,6 +103,7 @@ export async function startBed({ edits = {}, environment = {}, probeKey = 'probe
     url: gateway.url,
     acme,
     probe,
+    dataDir,
     configFile,
     environment: { ...own, ...acme.env },
     log: () => lines.join(''),

@@ -70,7 +70,7 @@ function leaks(secret: string): Readonly<Record<Leak, Leaked>> {
     url: { chunks: said(encodeURIComponent(secret)) },
     hex: { chunks: said(hex) },
     HEX: { chunks: said(hex.toUpperCase()) },
-    'json escaped': { chunks: ['{"said":"', secret.replaceAll('/', '\\/'), '"}'] },
+    'json escaped': { chunks: [`{"said":${JSON.stringify(secret).replaceAll('/', '\\/')}}`] },
     split: { chunks: ['{"said":"', secret.slice(0, middle), secret.slice(middle), '"}'] },
     'byte by byte': { chunks: [...JSON.stringify({ said: secret })] },
     'passed headers': {
