@@ -3,15 +3,16 @@ import { compile } from '../compile.ts'
 import type { Environment } from '../config/environment.ts'
 import { loadConfiguration } from '../config/load.ts'
 import { createDialer } from '../egress/dialer.ts'
+import { checkIdentity } from './check-identity.ts'
 import type { ExitCode, Output } from './output.ts'
 
 /** Checks everything that a start would refuse, and runs the policy tests. Reads files only. */
 export async function check(output: Output, config: string, environment: Environment): Promise<ExitCode> {
   const configuration = loadConfiguration(config, environment)
-  const { catalogue, connectors, decider, policySource } = compile(configuration, createDialer({ development: true }), (cause) =>
-    output.fail(cause),
-  )
+  const dialer = createDialer({ development: true })
+  const { catalogue, connectors, decider, policySource } = compile(configuration, dialer, (cause) => output.fail(cause))
   await Promise.all([...connectors.values()].map((connector) => connector.close()))
+  await checkIdentity(configuration, dialer)
   const tests = await runPolicyTests(policySource, configuration.policyTests)
   for (const { file, name, message } of tests.failed) output.remark(`${file}: ${name}: ${message}`)
   const facts = {

@@ -1,0 +1,82 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { Writable } from 'node:stream'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { acmeConfiguration } from '../../examples/acme/start.ts'
+import { check } from './check.ts'
+import { createOutput } from './output.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gatehouse-check-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const FILES: Readonly<Record<string, string>> = {
+  'gatehouse.yaml':
+    'organisation: acme\nissuers:\n  - kind: built-in\nconnectors: [connectors]\npolicies: [policies]\nagents: agents.yaml\n',
+  'agents.yaml': '- { name: clerk, owner: paul, team: finance, region: eu }\n',
+  'clerk.json': '{"keys": []}',
+  'connectors/erp.yaml': 'connector: erp\nkind: openapi\nsource: erp.json\nbaseUrl: https://erp.example\nregion: eu\n',
+  'connectors/erp.json': JSON.stringify({
+    openapi: '3.1.0',
+    info: { title: 'erp', version: '1' },
+    paths: { '/vendors': { get: { operationId: 'listVendors', responses: { 200: { description: 'ok' } } } } },
+  }),
+  'policies/erp.cedar': '@id("reads")\npermit (principal, action == Erp::Action::"listVendors", resource);\n',
+}
+
+function lay(changes: Readonly<Record<string, string>>): string {
+  for (const [name, text] of Object.entries({ ...FILES, ...changes })) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), text)
+  }
+  return join(folder, 'gatehouse.yaml')
+}
+
+async function checked(config: string): Promise<{ exit: number; printed: string }> {
+  let printed = ''
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      printed += String(chunk)
+      done()
+    },
+  })
+  return { exit: await check(createOutput(false, stream, stream), config, {}), printed }
+}
+
+const CLERK = '- { name: clerk, owner: paul, team: finance, region: eu, client: CLIENT }\n'
+const external = (jwks: string): string =>
+  `${FILES['gatehouse.yaml']?.replace('  - kind: built-in\n', `  - { kind: external, issuer: https://id.example, audience: a, algorithms: [ES256], jwks: ${jwks} }\n`)}`
+
+test.each<[string, Record<string, string>]>([
+  ['a small organisation', {}],
+  ['an agent whose keys are made later', { 'agents.yaml': CLERK.replace('CLIENT', '{ jwks: clerk.json }') }],
+  ['an external issuer', { 'gatehouse.yaml': external('https://id.example/keys') }],
+])('%s passes', async (_title, changes) => {
+  expect(await checked(lay(changes))).toEqual({
+    exit: 0,
+    printed: '1 connectors, 1 operations, 1 policies, 1 agents; 0 policy tests passed, 0 failed\n',
+  })
+})
+
+test.each<[string, Record<string, string>, RegExp]>([
+  ['keys by plain http', { 'gatehouse.yaml': external('http://id.example/keys') }, /needs a JWK set by https/],
+  [
+    'a malformed secret hash',
+    { 'agents.yaml': CLERK.replace('CLIENT', '{ secretHash: "scrypt$1$2" }') },
+    /secret hash of client `clerk` is not of the form/,
+  ],
+  [
+    'keys that verify nothing',
+    { 'agents.yaml': CLERK.replace('CLIENT', '{ jwks: clerk.json }'), 'clerk.json': '{"keys": [{"kty": "EC"}]}' },
+    /keys of client `clerk` hold no public signature key/,
+  ],
+])('%s is found, as a start would', async (_title, changes, message) => {
+  await expect(checked(lay(changes))).rejects.toThrow(message)
+})
+
+test('the example passes as it stands in a checkout', async () => {
+  expect(await checked(acmeConfiguration())).toMatchObject({ exit: 0 })
+})
