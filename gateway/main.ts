@@ -27,6 +27,7 @@ import { createReleaser } from './pipeline/resume.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Vault } from './ports/vault.ts'
+import { createRandomBytes } from './random-bytes.ts'
 import { createRecorder } from './record/recorder.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { createStatusDoor } from './surfaces/call-status.ts'
@@ -65,6 +66,7 @@ export interface RunningGateway {
   close(): Promise<void>
 }
 
+const idBytes = createRandomBytes()
 const systemClock: Clock = { now: () => instant(Date.now()) }
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
@@ -126,11 +128,13 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
     catalogue: () => compiled?.catalogue,
   })
   closers.add(() => telemetry.close())
+  const bus = createInProcessBus(telemetry.log)
+  // The database opens while connectors and policies are compiled.
+  const opening = openDatabaseEarly(options, configuration, bus, telemetry, closers)
   compiled = compile(configuration, dialer, (cause) => telemetry.log.error({ cause }, 'the policy engine broke down and was replaced'))
   const { connectors } = compiled
   closers.add(() => Promise.all([...connectors.values()].map((connector) => connector.close())))
-  const bus = createInProcessBus(telemetry.log)
-  const record = await openRecord(options, configuration, compiled, telemetry, bus, closers)
+  const record = await openRecord(await opening, configuration, compiled, telemetry, bus, closers)
   const key = await openVaultKey(options.dataDir)
   const vault = createVault({
     store: record.storage.credentials,
@@ -173,8 +177,15 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
 
 type Record = Awaited<ReturnType<typeof openRecord>>
 
+function openDatabaseEarly(options: GatewayOptions, { databaseUrl }: Configuration, bus: Bus, { log }: RunningTelemetry, closers: Closers) {
+  const opening = openStorage({ dataDir: options.dataDir, clock: systemClock, bus, log, ...(databaseUrl ? { databaseUrl } : {}) })
+  const opened = opening.catch(() => undefined)
+  closers.add(async () => (await opened)?.close())
+  return opening
+}
+
 async function openRecord(
-  options: GatewayOptions,
+  storage: Awaited<ReturnType<typeof openDatabaseEarly>>,
   configuration: Configuration,
   { decider }: Compiled,
   telemetry: RunningTelemetry,
@@ -182,9 +193,6 @@ async function openRecord(
   closers: Closers,
 ) {
   const { log } = telemetry
-  const url = configuration.databaseUrl
-  const storage = await openStorage({ dataDir: options.dataDir, clock: systemClock, bus, log, ...(url ? { databaseUrl: url } : {}) })
-  closers.add(() => storage.close())
   const recorder = createRecorder({ writer: storage.writer, clock: systemClock, bus, log })
   closers.add(() => recorder.close())
   const registry = await storage.registry(configuration.agents, configuration.people)
@@ -256,8 +264,8 @@ function partsOf(
   return {
     organisation: configuration.organisation,
     clock: systemClock,
-    newCallId: () => newCallId(Date.now(), randomBytes(16)),
-    newHoldId: () => newHoldId(Date.now(), randomBytes(16)),
+    newCallId: () => newCallId(Date.now(), idBytes(16)),
+    newHoldId: () => newHoldId(Date.now(), idBytes(16)),
     nonce: () => randomBytes(16).toString('hex'),
     verifier,
     registry,
