@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mcpKind } from '../../connectors/mcp/kind.ts'
 import { openapiKind } from '../../connectors/openapi/kind.ts'
 import type { Environment } from '../config/environment.ts'
@@ -20,12 +21,12 @@ export interface HttpForms {
  * writes, below another prefix.
  */
 export function httpForms(configFile: string, environment: Environment): HttpForms {
-  const connectors = new Map<string, { connector: Connector; prefix: string; last: () => OutboundRequest | undefined }>()
+  const connectors = new Map<string, { connector: Connector; prefix: string; taken: OutboundRequest[] }>()
   for (const manifest of loadConfiguration(configFile, environment).manifests) {
-    let last: OutboundRequest | undefined
+    const taken: OutboundRequest[] = []
     const outbound: Outbound = {
       async request(request) {
-        last = request
+        taken.push(request)
         return { status: 204, headers: {}, body: (async function* () {})() }
       },
       fetch: () => Promise.reject(new Error('nothing is sent here')),
@@ -35,7 +36,7 @@ export function httpForms(configFile: string, environment: Environment): HttpFor
     connectors.set(manifest.connector, {
       connector: kind.load(manifest, outbound),
       prefix: (manifest.baseUrl ?? '').replace(/\/+$/, ''),
-      last: () => last,
+      taken,
     })
   }
   const operations = new Map(
@@ -54,9 +55,10 @@ export function httpForms(configFile: string, environment: Environment): HttpFor
           headers: { 'content-type': 'application/json' },
           body: JSON.stringify(input),
         }
-      const context = { signal: new AbortController().signal, traceparent: '', idempotencyKey: '' }
-      await found.connector.execute(operation, input, null, context)
-      const request = found.last()
+      // Tells apart what is built at the same time.
+      const traceparent = randomUUID()
+      await found.connector.execute(operation, input, null, { signal: new AbortController().signal, traceparent, idempotencyKey: '' })
+      const request = found.taken.find(({ headers }) => headers.traceparent === traceparent)
       if (!request) throw new Error(`nothing was built for ${id}`)
       const { accept: _accept, 'accept-encoding': _coding, traceparent: _trace, 'idempotency-key': _key, ...headers } = request.headers
       return {

@@ -1,4 +1,4 @@
-import type { Call } from '../core/call.ts'
+import type { Call, CallError } from '../core/call.ts'
 import { unreachable } from '../core/decision.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
@@ -32,14 +32,10 @@ export async function answerFrom(parts: Parts, call: Call, traceparent: string):
         ...(call.upstreamStatus === null ? {} : { upstreamStatus: call.upstreamStatus }),
         ...(call.result && passesThrough(call.result.status) ? { result: fromStored(call.result) } : {}),
       }
-    case 'denied':
-      return {
-        kind: 'denied',
-        callId,
-        traceparent,
-        reason: call.denyReason ?? 'forbidden',
-        ...(call.error?.advice ? { advice: call.error.advice } : {}),
-      }
+    case 'denied': {
+      const advice = await adviceOf(parts, call)
+      return { kind: 'denied', callId, traceparent, reason: call.denyReason ?? 'forbidden', ...(advice ? { advice } : {}) }
+    }
     case 'rejected':
       return await rejected(parts, call, traceparent)
     case 'expired':
@@ -48,6 +44,31 @@ export async function answerFrom(parts: Parts, call: Call, traceparent: string):
       return { kind: 'ended', callId, traceparent, code: 'CANCELLED', message: call.error?.message ?? 'the call was cancelled' }
     default:
       return unreachable(call.state)
+  }
+}
+
+/** What policy advised when it denied the call last. */
+async function adviceOf(parts: Parts, { id }: Call): Promise<string | undefined> {
+  const decisions = (await parts.store.entries(id)).flatMap(({ body }) => (body.kind === 'decision' ? [body.decision.verdict] : []))
+  const last = decisions.at(-1)
+  return last?.effect === 'deny' ? last.advice : undefined
+}
+
+/** Why a call that was never executed never will be, in words that name no state; undefined for all others. */
+export async function refusalIn(parts: Parts, call: Call): Promise<CallError | undefined> {
+  switch (call.state) {
+    case 'denied': {
+      const advice = await adviceOf(parts, call)
+      return { code: 'DENIED', message: `policy does not allow it (${call.denyReason ?? 'forbidden'})`, ...(advice ? { advice } : {}) }
+    }
+    case 'rejected':
+      return { code: 'DENIED', message: 'a person refused it' }
+    case 'expired':
+      return { code: 'EXPIRED', message: 'nobody agreed to it in time' }
+    case 'cancelled':
+      return { code: 'CANCELLED', message: 'it was given up before it began' }
+    default:
+      return undefined
   }
 }
 

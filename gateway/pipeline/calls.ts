@@ -4,7 +4,7 @@ import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Calls, CallStatus } from '../ports/calls.ts'
-import { holdOf } from './answer.ts'
+import { holdOf, refusalIn } from './answer.ts'
 import { authenticate, recordRefusal } from './authenticate.ts'
 import { fromStored } from './filter.ts'
 import { admit, awaitHandOver, type Line, resultOf } from './handle.ts'
@@ -41,7 +41,7 @@ export function createCalls(parts: Parts): Calls & { close(): void } {
     },
     async answer(principal, id, waitMs, signal, onWaiting) {
       await own(parts, principal, id)
-      return await resultOf(line, id, principal, { waitMs, signal, ...(onWaiting ? { onWaiting } : {}) }, traceparent())
+      return await resultOf(line, id, null, { waitMs, signal, ...(onWaiting ? { onWaiting } : {}) }, traceparent())
     },
     async claim(principal, id, signal) {
       const call = await own(parts, principal, id)
@@ -49,7 +49,7 @@ export function createCalls(parts: Parts): Calls & { close(): void } {
       if (!hold || call.state !== 'approved' || hold.onApproval !== 'claim')
         throw new GatewayError('CALL_NOT_CLAIMABLE', `call \`${id}\` is ${call.state} and cannot be claimed`)
       await release(parts, hold.id, principal, signal)
-      return await resultOf(line, id, principal, { waitMs: 0, signal }, traceparent())
+      return await resultOf(line, id, null, { waitMs: 0, signal }, traceparent())
     },
     async cancel(principal, id) {
       const call = await own(parts, principal, id)
@@ -85,6 +85,7 @@ async function own(parts: Parts, principal: Principal, id: CallId): Promise<Call
 async function statusOf(parts: Parts, call: Call): Promise<CallStatus> {
   const hold = FINAL_STATES.has(call.state) ? undefined : await holdOf(parts, call)
   const result = call.result ? fromStored(call.result).value : undefined
+  const error = call.error ?? (await refusalIn(parts, call))
   return {
     id: call.id,
     state: call.state,
@@ -92,7 +93,7 @@ async function statusOf(parts: Parts, call: Call): Promise<CallStatus> {
     createdAt: call.createdAt,
     ...(hold ? { expiresAt: hold.expiresAt } : {}),
     ...(result === undefined ? {} : { result }),
-    ...(call.error ? { error: call.error } : {}),
+    ...(error ? { error } : {}),
     ...(call.upstreamStatus === null ? {} : { upstream: { status: call.upstreamStatus } }),
   }
 }

@@ -256,11 +256,11 @@ async function runPermitted(
   return await execute(line.parts, run, intent, recorded.permit)
 }
 
-/** The answer of a call that is held, runs elsewhere or has ended; a call that waits for its agent is claimed by asking again. */
+/** The answer of a call that is held, runs elsewhere or has ended. A call that waits for its agent is claimed by a `claimant`, who asked for it again. */
 export async function resultOf(
   line: Line,
   id: CallId,
-  principal: Principal,
+  claimant: Principal | null,
   { waitMs, signal, onWaiting }: Pick<Asked, 'waitMs' | 'signal' | 'onWaiting'>,
   traceparent: string,
 ): Promise<Answer> {
@@ -269,8 +269,8 @@ export async function resultOf(
   const claimable = async (call: Call): Promise<boolean> => call.state === 'approved' && (await holdOf(parts, call))?.onApproval === 'claim'
   const call = await settle(waiter, id, waitMs, signal, claimable, onWaiting && (() => onWaiting(id)))
   if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
-  if (call.holdId && (await claimable(call))) {
-    const claimed = await release(parts, call.holdId, principal, signal)
+  if (claimant && call.holdId && (await claimable(call))) {
+    const claimed = await release(parts, call.holdId, claimant, signal)
     if (claimed) return claimed
   }
   const latest = call.state === 'approved' ? ((await parts.store.call(id)) ?? call) : call

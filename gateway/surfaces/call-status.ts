@@ -29,9 +29,16 @@ export function createStatusDoor({ calls, baseUrl, log }: { calls: Calls; baseUr
         })
       } catch (error) {
         if (!(error instanceof GatewayError)) log.error({ error }, 'the status door failed')
-        sendProblem(res, toProblem(error, { challenge: bearerChallenge(baseUrl, '', req.headers.authorization !== undefined) }))
+        const problem = toProblem(error, { challenge: bearerChallenge(baseUrl, '', req.headers.authorization !== undefined) })
+        sendProblem(res, problem, error instanceof WrongMethod ? { allow: error.allow } : {})
       }
     },
+  }
+}
+
+class WrongMethod extends GatewayError {
+  constructor(readonly allow: 'GET' | 'POST') {
+    super('METHOD_NOT_ALLOWED', `use ${allow} here`)
   }
 }
 
@@ -42,7 +49,7 @@ async function serve(calls: Calls, principal: Principal, req: IncomingMessage, r
   const callId = parseCallId(id ?? '')
   const expected = verb === 'claim' || verb === 'cancel' ? 'POST' : verb === '' || verb === 'response' ? 'GET' : undefined
   if (!expected) throw new GatewayError('NOT_FOUND', 'no such resource')
-  if (req.method !== expected) throw new GatewayError('METHOD_NOT_ALLOWED', `use ${expected} here`)
+  if (req.method !== expected) throw new WrongMethod(expected)
   const signal = leaving(res)
   const extra = { 'gatehouse-call': callId }
   if (verb === 'claim') return await writeAnswer(calls, res, await calls.claim(principal, callId, signal))

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { leakTo } from './leak.ts'
@@ -14,6 +15,7 @@ export interface ProbeEntry {
 export type ProbeFault =
   | { status: number; headers?: Record<string, string> }
   | 'slow'
+  | 'held back'
   | 'reset'
   | 'reset after a part'
   | 'not JSON'
@@ -24,6 +26,10 @@ export interface Probe {
   journal: ProbeEntry[]
   /** Met in order, one a request. */
   faults: ProbeFault[]
+  /** Resolves once a request with this path and body has come. */
+  arrived(path: string, body: string): Promise<void>
+  /** Lets go of what was `held back`. */
+  release(): void
   close(): Promise<void>
 }
 
@@ -34,8 +40,9 @@ const HUGE_BYTES = 9 * 1_048_576
 export async function startProbe(): Promise<Probe> {
   const journal: ProbeEntry[] = []
   const faults: ProbeFault[] = []
+  const news = new EventEmitter()
   const server = createServer((req, res) => {
-    answer(req, res, journal, faults).catch(() => res.destroy())
+    answer(req, res, { journal, faults, news }).catch(() => res.destroy())
   })
   server.keepAliveTimeout = 65_000
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -43,6 +50,10 @@ export async function startProbe(): Promise<Probe> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     journal,
     faults,
+    async arrived(path, body) {
+      while (!journal.some((entry) => entry.path === path && entry.body === body)) await once(news, 'arrived')
+    },
+    release: () => void news.emit('release'),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -51,14 +62,21 @@ export async function startProbe(): Promise<Probe> {
   }
 }
 
-async function answer(req: IncomingMessage, res: ServerResponse, journal: ProbeEntry[], faults: ProbeFault[]): Promise<void> {
+interface Inside extends Pick<Probe, 'journal' | 'faults'> {
+  news: EventEmitter
+}
+
+async function answer(req: IncomingMessage, res: ServerResponse, { journal, faults, news }: Inside): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of req as AsyncIterable<Buffer>) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString('utf8')
   const entry = { method: req.method ?? '', path: req.url ?? '', headers: plain(req.headers), body: text === '' ? null : text }
-  journal.push(entry)
   const fault = faults.shift()
-  if (fault !== undefined) return fail(fault, req, res)
+  const held = fault === 'held back' ? once(news, 'release') : undefined
+  journal.push(entry)
+  news.emit('arrived')
+  await held
+  if (fault !== undefined && fault !== 'held back') return fail(fault, req, res)
   if (entry.path.startsWith('/leaks')) return leakTo(req, res, text)
   json(res, 200, { method: entry.method, path: entry.path, body: entry.body })
 }
@@ -71,7 +89,7 @@ function json(res: ServerResponse, status: number, body: unknown, headers: Recor
   res.end(JSON.stringify(body))
 }
 
-function fail(fault: ProbeFault, req: IncomingMessage, res: ServerResponse): void {
+function fail(fault: Exclude<ProbeFault, 'held back'>, req: IncomingMessage, res: ServerResponse): void {
   const { socket } = req
   if (fault === 'slow') socket.once('close', () => res.destroy())
   else if (fault === 'reset') socket.resetAndDestroy()
