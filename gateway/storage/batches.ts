@@ -27,11 +27,14 @@ function claims(unit: Unit): string[] {
   return [`call ${call.id}`, ...(idempotency ? [`key ${idempotency.scope}`] : []), ...(joinKey === null ? [] : [`join ${joinKey}`])]
 }
 
+/** Whether an equal call could be joined whose result was handed over by now: one statement would still see the call as it was before. */
+const mayJoin = (unit: Unit): boolean => unit.kind === 'admit' && unit.unit.joinKey !== null
+
 /**
- * Three rounds: hot units that do not meet each other; those that met one (by now it is written, so they find it like any later transaction
- * would); and the rest, one after the other in a transaction.
+ * Three rounds: hot units that do not meet each other; those that met one, or might join a call that is marked as handed over in the first (by now
+ * it is written, so they find it like any later transaction would); and the rest, one after the other in a transaction.
  */
-function roundsOf(units: readonly Unit[]): { first: Hot[]; second: Hot[]; slow: Indexed[] } {
+function roundsOf({ units, delivered }: Batch): { first: Hot[]; second: Hot[]; slow: Indexed[] } {
   const claimed = new Set<string>()
   const first: Hot[] = []
   const second: Hot[] = []
@@ -42,7 +45,7 @@ function roundsOf(units: readonly Unit[]): { first: Hot[]; second: Hot[]; slow: 
       continue
     }
     const wants = claims(unit)
-    const free = wants.every((claim) => !claimed.has(claim))
+    const free = wants.every((claim) => !claimed.has(claim)) && !(delivered.length > 0 && mayJoin(unit))
     for (const claim of wants) claimed.add(claim)
     const hot = { index, unit, entries: entriesOf(unit) }
     if (free) first.push(hot)
@@ -54,7 +57,7 @@ function roundsOf(units: readonly Unit[]): { first: Hot[]; second: Hot[]; slow: 
 /** Writes a batch by the contract of `BatchWriter`. */
 export async function writeUnits(writer: Transactions, batch: Batch): Promise<readonly UnitResult[]> {
   const results: UnitResult[] = []
-  const { first, second, slow } = roundsOf(batch.units)
+  const { first, second, slow } = roundsOf(batch)
   const late: Indexed[] = []
   if (first.length > 0 || batch.delivered.length > 0) await hotRound(writer, first, batch.delivered, results, late)
   if (second.length > 0) await hotRound(writer, second, [], results, late)
