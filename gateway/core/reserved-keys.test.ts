@@ -18,3 +18,10 @@ test('depth costs no stack', () => {
   for (let i = 0; i < 20_000; i++) deep = { a: deep }
   expect(reservedKeys(deep)).toHaveLength(1)
 })
+
+test('what is told of a hostile input is small', () => {
+  const hostile = { ['k'.repeat(400_000)]: Array.from({ length: 30_000 }, () => ({ __extn: 1 })) }
+  const found = reservedKeys(hostile)
+  expect(found).toHaveLength(20)
+  expect(found.join('').length).toBeLessThan(20_000)
+})

@@ -8,6 +8,7 @@ import type { Catalogue, JsonSchema } from '../core/operation.ts'
 import { reservedKeys } from '../core/reserved-keys.ts'
 
 const FAULTS_MAX = 20
+const POINTER_CHARS_MAX = 512
 
 /** One compiled validator an operation. */
 export interface Validators {
@@ -63,14 +64,19 @@ const badInput = (faults: readonly Fault[]): GatewayError =>
     { faults },
   )
 
+/** The pointer holds names that the caller chose: it is told as far as it stays short. */
 function toFault({ instancePath, keyword, params, message }: ErrorObject): Fault {
+  const at = (name = ''): string => {
+    const pointer = name === '' ? instancePath : `${instancePath}/${pointerToken(name)}`
+    return pointer.length > POINTER_CHARS_MAX ? `${pointer.slice(0, POINTER_CHARS_MAX).toWellFormed()}...` : pointer
+  }
   if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
     const name = String(params.additionalProperty ?? params.unevaluatedProperty)
-    return { pointer: `${instancePath}/${pointerToken(name)}`, message: 'is not a property of this operation' }
+    return { pointer: at(name), message: 'is not a property of this operation' }
   }
-  if (keyword === 'required') return { pointer: `${instancePath}/${pointerToken(String(params.missingProperty))}`, message: 'is required' }
-  if (keyword === 'enum') return { pointer: instancePath, message: `must be one of ${JSON.stringify(params.allowedValues).slice(0, 200)}` }
-  return { pointer: instancePath, message: message ?? 'does not fit' }
+  if (keyword === 'required') return { pointer: at(String(params.missingProperty)), message: 'is required' }
+  if (keyword === 'enum') return { pointer: at(), message: `must be one of ${JSON.stringify(params.allowedValues).slice(0, 200)}` }
+  return { pointer: at(), message: (message ?? 'does not fit').slice(0, POINTER_CHARS_MAX) }
 }
 
 /**
@@ -84,8 +90,10 @@ export function closed(schema: JsonSchema): JsonSchema {
 
 const MAPS = ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas']
 const LISTS = ['allOf', 'anyOf', 'oneOf', 'prefixItems']
-const SINGLES = ['items', 'additionalProperties', 'contains', 'not', 'if', 'then', 'else', 'propertyNames']
-const IN_PLACE = new Set(['allOf', 'anyOf', 'oneOf', 'if', 'then', 'else', 'not', 'dependentSchemas', '$defs', 'definitions'])
+// Not `not`, `if`, `contains` and `propertyNames`: they ask a question, and a closed question has another answer.
+const SINGLES = ['items', 'additionalProperties', 'unevaluatedProperties', 'then', 'else']
+const IN_PLACE = new Set(['allOf', 'anyOf', 'oneOf', 'then', 'else', 'dependentSchemas', '$defs', 'definitions'])
+const COMPOSED = ['$ref', 'allOf', 'anyOf', 'oneOf', 'if', 'dependentSchemas']
 
 function close(schema: JsonValue, root: JsonSchema, composed: boolean): JsonValue {
   if (!isJsonObject(schema)) return schema
@@ -103,24 +111,34 @@ function close(schema: JsonValue, root: JsonSchema, composed: boolean): JsonValu
     const item = schema[key]
     if (item !== undefined) out[key] = close(item, root, IN_PLACE.has(key))
   }
-  if (composed || 'additionalProperties' in schema || 'unevaluatedProperties' in schema || !declaresProperties(schema, root, 0)) return out
-  if (['$ref', 'allOf', 'anyOf', 'oneOf', 'if', 'dependentSchemas'].some((key) => key in schema)) out.unevaluatedProperties = false
+  if (composed || saysItself(schema) || !declaresProperties(schema, root, new Set())) return out
+  if (COMPOSED.some((key) => key in schema)) out.unevaluatedProperties = false
   else out.additionalProperties = false
   return out
 }
 
+const saysItself = (schema: JsonObject): boolean => 'additionalProperties' in schema || 'unevaluatedProperties' in schema
+
 /** Whether a schema, or what it refers to or is composed of, names properties: an object that names none is a free-form one. */
-function declaresProperties(schema: JsonValue, root: JsonSchema, depth: number): boolean {
-  if (!isJsonObject(schema) || depth > 8) return false
-  if ('additionalProperties' in schema || 'unevaluatedProperties' in schema) return depth === 0
-  if (isJsonObject(schema.properties)) return true
-  const ref = schema.$ref
-  if (typeof ref === 'string' && ref.startsWith('#')) {
-    const target = atPointer(root, ref.slice(1))
-    if (target !== undefined && declaresProperties(target, root, depth + 1)) return true
+function declaresProperties(schema: JsonObject, root: JsonSchema, seen: Set<JsonObject>): boolean {
+  if (seen.has(schema)) return false
+  seen.add(schema)
+  if (isJsonObject(schema.properties) || isJsonObject(schema.patternProperties)) return true
+  const target = typeof schema.$ref === 'string' ? targetOf(schema.$ref, root) : undefined
+  // What cannot be looked into here is closed: an undeclared property that is refused does no harm.
+  if (target === null) return true
+  const parts = [target, schema.then, schema.else, ...LISTS.slice(0, 3).flatMap((key) => schema[key]), ...valuesOf(schema.dependentSchemas)]
+  return parts.some((part) => isJsonObject(part) && !saysItself(part) && declaresProperties(part, root, seen))
+}
+
+const valuesOf = (map: JsonValue | undefined): JsonValue[] => (isJsonObject(map) ? Object.values(map) : [])
+
+/** What a reference inside the schema points at; null where that is not found by a JSON pointer. */
+function targetOf(ref: string, root: JsonSchema): JsonValue | null {
+  if (!ref.startsWith('#')) return null
+  try {
+    return atPointer(root, decodeURIComponent(ref.slice(1))) ?? null
+  } catch {
+    return null
   }
-  return ['allOf', 'anyOf', 'oneOf'].some((key) => {
-    const list = schema[key]
-    return Array.isArray(list) && list.some((item) => declaresProperties(item, root, depth + 1))
-  })
 }
