@@ -260,8 +260,9 @@ export class FixtureCalls implements Calls {
     for (const wake of kept.wake) wake()
   }
 
-  approve(id: CallId, value: JsonValue = { paid: true }): void {
-    this.decide(id, json({ callId: id, traceparent: TRACE }, value))
+  /** `of`: the operation that the record names with the result. */
+  approve(id: CallId, value: JsonValue = { paid: true }, of?: Operation): void {
+    this.decide(id, { ...json({ callId: id, traceparent: TRACE }, value), ...(of && { operation: of.id }) })
   }
 
   private own(principal: Principal, id: CallId): Kept {

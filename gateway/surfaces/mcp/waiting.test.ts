@@ -2,6 +2,7 @@ import { request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { CallId } from '../../core/ids.ts'
 import { LIMITS } from '../../limits.ts'
+import { BLOCKS, OPERATIONS } from './fixture-calls.ts'
 import { call, COMMON, META, openDoor, rpc, send, session, words } from './fixture-door.ts'
 import type { DoorUnderTest, Reply } from './fixture-door.ts'
 
@@ -64,6 +65,23 @@ describe('a held call waits for people', () => {
       { progressToken: 't', progress: 102 },
     ])
     expect(told).toHaveLength(LIMITS.mcpProgressPerCallMax)
+  })
+
+  test.each([
+    ['content blocks where the operation answers with those', 'files_blocks', false],
+    ['a value where it does not', 'erp_blocks', true],
+  ])('and gatehouse_call_wait hands over %s', async (_title, name, structured) => {
+    const waiting = call(at, 'erp_pay', { amount: 2_000 })
+    const id = await held
+    at.calls.approve(
+      id,
+      BLOCKS,
+      OPERATIONS.find(({ jointName }) => jointName === name),
+    )
+    await waiting
+    const told = resultOf(await call(at, 'gatehouse_call_wait', { id })) ?? {}
+    expect(told).toMatchObject({ content: structured ? [{ type: 'text' }] : [{ type: 'text', text: 'a' }, { type: 'image' }, {}, {}] })
+    expect('structuredContent' in told).toBe(structured)
   })
 
   test('without event streams in accept there is no progress, only the answer', async () => {
