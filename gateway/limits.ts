@@ -33,6 +33,7 @@ export const LIMITS = Object.freeze({
   upstreamConnectionsPerHostMax: 128,
   upstreamOriginsMax: 64,
   filteredBodyBytesMax: 8_388_608,
+  unstreamedBodyBytesMax: 65_536,
   storedResultBytesMax: 262_144,
   batchUnitsMax: 512,
   recordQueueUnitsMax: 10_000,

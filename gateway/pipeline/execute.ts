@@ -81,7 +81,8 @@ async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Excha
   const { answer, needles, startedMs, span } = exchange
   const judged = judgeStatus(run.subject.operation, answer.status)
   const headers = filterHeaders(answer.headers, needles)
-  if (judged.kind === 'completed' && run.delivery === 'stream' && !run.keep) return stream(parts, run, intent, exchange, headers)
+  if (judged.kind === 'completed' && run.delivery === 'stream' && !run.keep && !isShort(answer))
+    return stream(parts, run, intent, exchange, headers)
   const bytes = await collect(answer.body, LIMITS.filteredBodyBytesMax)
   const upstreamMs = performance.now() - startedMs
   if (!bytes) return await withheld(parts, run, intent, answer.status, judged, upstreamMs, span)
@@ -97,10 +98,17 @@ async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Excha
   }
   const kept = keep(run, answer.status, headers, filtered)
   if (!(await recordOutcome(parts, run, intent, outcome, kept.result, kept.how, span))) return unrecorded(run)
-  const result: CallResult = { status: answer.status, headers, body: { kind: 'bytes', bytes: filtered }, value: jsonOf(headers, filtered) }
+  const value = run.delivery === 'stream' ? null : jsonOf(headers, filtered)
+  const result: CallResult = { status: answer.status, headers, body: { kind: 'bytes', bytes: filtered }, value }
   return judged.kind === 'completed'
     ? answered(run, result)
     : failed(run, judged, answer.status, passesThrough(answer.status) ? result : undefined)
+}
+
+/** A short body comes whole in any case, since its end waits for the outcome: one write to the client is cheaper than several. */
+function isShort({ headers }: UpstreamAnswer): boolean {
+  const announced = headers['content-length']
+  return announced !== undefined && Number(announced) <= LIMITS.unstreamedBodyBytesMax
 }
 
 function keep(

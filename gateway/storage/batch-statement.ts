@@ -35,6 +35,8 @@ type Row = readonly (string | number | null)[]
 /** Columns of one `unnest`, in order: name and type. */
 type Columns = Readonly<Record<string, 'text' | 'json' | 'int' | 'float8' | 'bool'>>
 
+const JSON_END = '\u001f'
+
 const ADMIT: Columns = {
   id: 'text',
   door: 'text',
@@ -169,7 +171,10 @@ function textFor({ admits, finishes, delivered }: Parts): string {
   let next = 5
   const unnest = (columns: Columns, alias: string): string => {
     const types = Object.values(columns)
-    return `unnest(${types.map((type) => `$${next++}::${type}[]`).join(', ')}) with ordinality as ${alias} (${Object.keys(columns).join(', ')}, ord)`
+    const arrays = types.map((type) =>
+      type === 'json' ? `string_to_array($${next++}, chr(${JSON_END.charCodeAt(0)}), '')::json[]` : `$${next++}::${type}[]`,
+    )
+    return `unnest(${arrays.join(', ')}) with ordinality as ${alias} (${Object.keys(columns).join(', ')}, ord)`
   }
   const parts = ['fence as materialized (select 1 from process where id = $1 and session = $2 and lapsed_at_ms is null for share)']
   const entries = unnest(ENTRY, 'e')
@@ -198,9 +203,15 @@ function statementFor(parts: Parts): { name: string; text: string } {
   return { name, text }
 }
 
-/** One array literal for each column. */
+/**
+ * One text for each column: an array literal, or for JSON the texts end to end. Neither the separator, a control character that JSON never has unescaped,
+ * nor the empty text for null can be a JSON text, so nothing needs to be escaped a second time.
+ */
 const columnsOf = (columns: Columns, rows: readonly Row[]): string[] =>
-  Object.keys(columns).map((_name, index) => arrayText(rows.map((row) => row[index] ?? null)))
+  Object.values(columns).map((type, index) => {
+    const values = rows.map((row) => row[index] ?? null)
+    return type === 'json' ? values.join(JSON_END) : arrayText(values)
+  })
 
 /**
  * Writes hot units with their entries in one statement and one transaction. No two of the units may ask for the same key, join key or call.

@@ -1,4 +1,5 @@
 import { instant } from '../core/clock.ts'
+import type { Decision } from '../core/decision.ts'
 import type { Entry, EntryBody } from '../core/entry.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Db, Tx } from './tables.ts'
@@ -13,8 +14,17 @@ export interface PendingEntry {
 export const pendingEntry = (callId: string | null, body: EntryBody): PendingEntry => ({
   callId,
   kind: body.kind,
-  text: JSON.stringify(body),
+  text: body.kind === 'decision' ? textOfDecision(body) : JSON.stringify(body),
 })
+
+/** Equal questions share one decision, which is most of its entry and never changes: its text is made once. */
+const decisionTexts = new WeakMap<Decision, string>()
+
+function textOfDecision({ kind, request, decision, release }: Extract<EntryBody, { kind: 'decision' }>): string {
+  const text = decisionTexts.get(decision) ?? JSON.stringify(decision)
+  if (Object.isFrozen(decision)) decisionTexts.set(decision, text)
+  return `{"kind":"${kind}","request":${JSON.stringify(request)},"decision":${text},"release":${JSON.stringify(release)}}`
+}
 
 /** Appends entries of one process, dense from `seq`, in one statement. */
 export async function insertEntries(

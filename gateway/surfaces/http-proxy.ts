@@ -94,7 +94,8 @@ export async function writeResult(
   res.once('finish', () => calls.delivered(callId))
   const { body } = result
   if (body.kind === 'bytes') {
-    const length = result.status === 204 || result.status === 304 ? {} : { 'content-length': String(body.bytes.length) }
+    const bare = result.status === 204 || result.status === 304 || res.req.method === 'HEAD'
+    const length = bare ? {} : { 'content-length': String(body.bytes.length) }
     res.writeHead(result.status, { 'cache-control': 'no-store', ...result.headers, ...extra, ...length })
     res.end(body.bytes)
     return
