@@ -29,7 +29,11 @@ export function createHttpServer(log: Log): HttpServer {
     requestTimeout: LIMITS.requestTimeoutMsMax,
     keepAliveTimeout: LIMITS.keepAliveMs,
   }
+  const busy = new WeakMap<object, number>()
   const server = createServer(options, (req, res) => {
+    const { socket } = req
+    busy.set(socket, (busy.get(socket) ?? 0) + 1)
+    res.once('close', () => busy.set(socket, (busy.get(socket) ?? 1) - 1))
     const url = req.url ?? ''
     const mark = url.indexOf('?')
     const path = mark < 0 ? url : url.slice(0, mark)
@@ -44,7 +48,8 @@ export function createHttpServer(log: Log): HttpServer {
     })
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
+    // A refusal written now would be read as the answer to the request before, which may have had its effect.
+    if (error.code === 'ECONNRESET' || !socket.writable || (busy.get(socket) ?? 0) > 0) return socket.destroy()
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
     socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   })
