@@ -134,9 +134,9 @@ class McpConnector implements Connector {
     this.#outbound = outbound
   }
 
-  match(request: ProxiedRequest): ReturnType<Connector['match']> {
+  match(request: ProxiedRequest, sees: (operation: Operation) => boolean = () => true): ReturnType<Connector['match']> {
     const operation = this.#byPath.get(request.rawPath)
-    if (!operation) return { operation: null, allow: [] }
+    if (!operation || !sees(operation)) return { operation: null, allow: [] }
     if (request.method !== 'POST') return { operation: null, allow: ['POST'] }
     const faults: Fault[] = []
     if (request.rawQuery !== '') faults.push({ pointer: '', message: 'takes no query' })

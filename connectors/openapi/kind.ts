@@ -119,13 +119,16 @@ class OpenapiConnector implements Connector {
     this.#outbound = outbound
   }
 
-  match(request: ProxiedRequest): ReturnType<Connector['match']> {
+  match(request: ProxiedRequest, sees: (operation: Operation) => boolean = () => true): ReturnType<Connector['match']> {
     for (const header of METHOD_OVERRIDES)
       if (request.headers[header] !== undefined) throw badInput('', `has the header \`${header}\`, which is not accepted`)
     const found = this.#router.match(request.rawPath)
     if (!found) return { operation: null, allow: [] }
     const bound = found.template.byMethod.get(request.method)
-    if (!bound) return { operation: null, allow: [...found.template.byMethod].flatMap(([method, other]) => (other ? [method] : [])) }
+    if (!bound || !sees(bound.operation)) {
+      const others = [...found.template.byMethod].filter(([method, other]) => other && method !== request.method && sees(other.operation))
+      return { operation: null, allow: others.map(([method]) => method) }
+    }
     return { operation: bound.operation, input: readInput(bound.compiled, found.values, request) }
   }
 

@@ -36,7 +36,8 @@ export function send(base: string, { method = 'GET', path, headers = {}, body }:
       })
     })
     req.on('error', reject)
-    req.end(body)
+    // As bytes: beside a text, node would write the headers in the encoding of the text.
+    req.end(body === undefined ? undefined : Buffer.from(body))
   })
 }
 

@@ -47,8 +47,8 @@ export function createResolver(parts: Parts): Resolver {
       const ids = visible(principal)
       // A connector of which nothing is visible answers like one that does not exist, before its paths can be probed.
       if (!found?.operations.some((o) => ids.has(o.id))) throw new GatewayError('NOT_FOUND', 'no such operation')
-      const matched = found.match(request)
-      if (matched.operation && ids.has(matched.operation.id)) return { operation: matched.operation, input: matched.input }
+      const matched = found.match(request, (operation) => ids.has(operation.id))
+      if (matched.operation) return { operation: matched.operation, input: matched.input }
       throw new GatewayError('NOT_FOUND', 'no such operation')
     },
   }

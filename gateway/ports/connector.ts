@@ -64,9 +64,13 @@ export interface Connector {
   /**
    * Reads a proxied request as an operation and its arguments. Null where no operation has this method and path
    * (`allow` lists the methods that the path has). Throws BAD_INPUT with pointers for parameters, cookies or bodies that no operation declares,
-   * and for ambiguous paths (dot segments, encoded slashes, backslashes, NUL, empty segments).
+   * and for ambiguous paths (dot segments, encoded slashes, backslashes, NUL, empty segments). What `sees` refuses is as if it were not there: nothing of
+   * the request but method and path is looked at before it is asked.
    */
-  match(request: ProxiedRequest): { operation: Operation; input: JsonObject } | { operation: null; allow: readonly string[] }
+  match(
+    request: ProxiedRequest,
+    sees?: (operation: Operation) => boolean,
+  ): { operation: Operation; input: JsonObject } | { operation: null; allow: readonly string[] }
   execute(operation: Operation, input: JsonObject, lease: Lease | null, context: ExecuteContext): Promise<UpstreamAnswer>
   close(): Promise<void>
 }

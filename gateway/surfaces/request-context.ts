@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Asserted } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../limits.ts'
@@ -12,14 +12,14 @@ export interface RequestContext {
   waitMs: number
 }
 
-const single = (req: IncomingMessage, name: string): string | undefined => {
-  const value = req.headers[name]
+const single = (headers: IncomingHttpHeaders, name: string): string | undefined => {
+  const value = headers[name]
   return Array.isArray(value) ? value.join(', ') : value
 }
 
-/** Header values travel as Latin-1 bytes; text beyond ASCII in them is UTF-8. Throws BAD_INPUT where it is not. */
-function text(req: IncomingMessage, name: string): string | undefined {
-  const raw = single(req, name)
+/** What an agent says in a header: values travel as Latin-1 bytes, and text beyond ASCII in them is UTF-8. Throws BAD_INPUT where it is not. */
+export function headerText(headers: IncomingHttpHeaders, name: string): string | undefined {
+  const raw = single(headers, name)
   if (raw === undefined || /^[\x20-\x7e]*$/.test(raw)) return raw
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(raw, 'latin1'))
@@ -29,27 +29,29 @@ function text(req: IncomingMessage, name: string): string | undefined {
 }
 
 /** Reads the gateway's own request headers. Throws BAD_INPUT. */
-export function requestContext(req: IncomingMessage): RequestContext {
-  const rationale = text(req, 'gatehouse-rationale')
-  const run = text(req, 'gatehouse-run')
-  const idempotencyKey = text(req, 'idempotency-key')
-  const traceparent = single(req, 'traceparent')
+export function requestContext({ headers }: IncomingMessage): RequestContext {
+  const rationale = headerText(headers, 'gatehouse-rationale')
+  const run = headerText(headers, 'gatehouse-run')
+  const idempotencyKey = headerText(headers, 'idempotency-key')
+  const traceparent = single(headers, 'traceparent')
   return {
     asserted: { ...(rationale === undefined ? {} : { rationale }), ...(run === undefined ? {} : { run }) },
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(traceparent === undefined ? {} : { traceparent }),
-    waitMs: preferredWaitMs(single(req, 'prefer')),
+    waitMs: preferredWaitMs(single(headers, 'prefer')),
   }
 }
 
-function preferredWaitMs(prefer: string | undefined): number {
+/** `wait` of RFC 7240 4.3, in milliseconds, at most `LIMITS.preferWaitSecondsMax`; 0 where it is absent or unreadable. */
+export function preferredWaitMs(prefer: string | undefined): number {
   const seconds = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,4})"?/i.exec(prefer ?? '')?.[1]
   return seconds === undefined ? 0 : Math.min(Number(seconds), LIMITS.preferWaitSecondsMax) * 1_000
 }
 
-/** Aborts when the client leaves before the answer is out. */
+/** Aborts when the client leaves before the answer is out; aborted already where it has left. */
 export function leaving(res: ServerResponse): AbortSignal {
   const abort = new AbortController()
+  if (res.destroyed) abort.abort()
   res.once('close', () => {
     if (!res.writableFinished) abort.abort()
   })

@@ -16,6 +16,7 @@ export type ProbeFault =
   | { status: number; headers?: Record<string, string> }
   | 'slow'
   | 'held back'
+  | 'torn'
   | 'reset'
   | 'reset after a part'
   | 'not JSON'
@@ -28,7 +29,7 @@ export interface Probe {
   faults: ProbeFault[]
   /** Resolves once a request with this path and body has come. */
   arrived(path: string, body: string): Promise<void>
-  /** Lets go of what was `held back`. */
+  /** Lets go of what was `held back`; what is `torn` breaks off after its first bytes. */
   release(): void
   close(): Promise<void>
 }
@@ -72,10 +73,15 @@ async function answer(req: IncomingMessage, res: ServerResponse, { journal, faul
   const text = Buffer.concat(chunks).toString('utf8')
   const entry = { method: req.method ?? '', path: req.url ?? '', headers: plain(req.headers), body: text === '' ? null : text }
   const fault = faults.shift()
-  const held = fault === 'held back' ? once(news, 'release') : undefined
+  const held = fault === 'held back' || fault === 'torn' ? once(news, 'release') : undefined
   journal.push(entry)
   news.emit('arrived')
+  if (fault === 'torn') res.writeHead(200, { 'content-type': 'application/json' }).write('{"part":')
   await held
+  if (fault === 'torn') {
+    req.socket.resetAndDestroy()
+    return
+  }
   if (fault !== undefined && fault !== 'held back') return fail(fault, req, res)
   if (entry.path.startsWith('/leaks')) return leakTo(req, res, text)
   json(res, 200, { method: entry.method, path: entry.path, body: entry.body })
@@ -89,7 +95,7 @@ function json(res: ServerResponse, status: number, body: unknown, headers: Recor
   res.end(JSON.stringify(body))
 }
 
-function fail(fault: Exclude<ProbeFault, 'held back'>, req: IncomingMessage, res: ServerResponse): void {
+function fail(fault: Exclude<ProbeFault, 'held back' | 'torn'>, req: IncomingMessage, res: ServerResponse): void {
   const { socket } = req
   if (fault === 'slow') socket.once('close', () => res.destroy())
   else if (fault === 'reset') socket.resetAndDestroy()

@@ -5,6 +5,7 @@ import { isJsonObject } from '../../core/json.ts'
 import { decodeUtf8, parseJson } from '../../core/json-text.ts'
 import { LIMITS } from '../../limits.ts'
 import { readBody } from '../request-body.ts'
+import { headerText, preferredWaitMs } from '../request-context.ts'
 import { refuseRequest } from './refused.ts'
 
 /** A GraphQL-over-HTTP request, strictly read. */
@@ -116,24 +117,18 @@ function claims(
     asserted: { ...(rationale !== undefined && { rationale }), ...(run !== undefined && { run }) },
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(traceparent !== undefined && { traceparent }),
-    waitMs: preferredWaitMs(req.headers.prefer),
+    waitMs: preferredWaitMs(req.headers.prefer?.toString()),
   }
 }
 
 function claim(req: IncomingMessage, given: JsonObject, key: keyof typeof CLAIMS): string | undefined {
   const { header, charsMax } = CLAIMS[key]
   const said = given[key]
-  const value = said ?? req.headers[header]
+  const value = said ?? headerText(req.headers, header)
   if (value === undefined) return undefined
   const place = said === undefined ? `the header \`${header}\`` : `\`extensions.gatehouse.${key}\``
   const faults = said === undefined ? [] : [pointTo(`/extensions/gatehouse/${key}`, `must be a text of 1 to ${charsMax} characters`)]
   if (typeof value !== 'string' || value === '' || value.length > charsMax)
     throw refuseRequest('BAD_INPUT', `${place} must be a text of 1 to ${charsMax} characters`, faults)
   return value
-}
-
-/** `wait` of RFC 7240 4.3, in milliseconds, at most `LIMITS.preferWaitSecondsMax`; 0 where it is absent or unreadable. */
-function preferredWaitMs(prefer: string | string[] | undefined): number {
-  const seconds = /(?:^|[,\s])wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(Array.isArray(prefer) ? prefer.join(',') : (prefer ?? ''))?.[1]
-  return Math.min(Number(seconds ?? 0), LIMITS.preferWaitSecondsMax) * 1_000
 }

@@ -4,6 +4,7 @@ import { pointerToken } from '../../core/json.ts'
 import type { JsonObject } from '../../core/json.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Asked } from '../../ports/calls.ts'
+import { headerText } from '../request-context.ts'
 
 const KEYS = [
   { to: 'rationale', meta: 'gatehouse/rationale', header: 'gatehouse-rationale', charsMax: LIMITS.rationaleCharsMax },
@@ -25,7 +26,7 @@ export function readAssertions(
   const said: { rationale?: string; run?: string; idempotencyKey?: string } = {}
   const faults: Fault[] = []
   for (const { to, meta: key, header, charsMax } of KEYS) {
-    const value = meta[key] ?? headers[header]
+    const value = meta[key] ?? textOf(headers, header)
     if (value === undefined) continue
     const fault =
       typeof value !== 'string' ? 'is not a string' : value === '' || value.length > charsMax ? `is empty or longer than ${charsMax}` : null
@@ -39,5 +40,14 @@ export function readAssertions(
     asserted,
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(typeof traceparent === 'string' && TRACEPARENT.test(traceparent) && { traceparent }),
+  }
+}
+
+/** Null, which is no string, where the bytes are no text. */
+function textOf(headers: IncomingHttpHeaders, name: string): string | null | undefined {
+  try {
+    return headerText(headers, name)
+  } catch {
+    return null
   }
 }
