@@ -312,6 +312,7 @@ function openDoors(opened: Opened) {
   closers.add(() => releaser.close())
   const calls = createCalls(parts)
   closers.add(() => calls.close())
+  telemetry.gauge('waiters', () => calls.waiters())
   const types = new AgentTypes([...compiled.catalogue.operations.values()])
   const graphql = createGraphqlDoor({ calls, baseUrl, log, buildView: (_catalogue, operations) => buildView(operations, types) })
   const hosts = [...new Set([new URL(baseUrl).host, `${opened.host}:${port}`, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])]

@@ -8,7 +8,7 @@ import { createIssuerTable } from '../identity/issuer-table.ts'
 import type { Dialer } from '../ports/dialer.ts'
 
 /**
- * Finds what a start would refuse about issuers and agents' keys and secrets. An empty key set passes: agents' keys may be made where the gateway runs.
+ * Finds what a start would refuse about issuers and agents' keys and secrets.
  * Throws CONFIG_INVALID with all faults.
  */
 export async function checkIdentity({ issuers, clients }: Configuration, dialer: Dialer): Promise<void> {
@@ -20,7 +20,7 @@ export async function checkIdentity({ issuers, clients }: Configuration, dialer:
   await table?.close()
   for (const [client, how] of clients) {
     if (how.kind === 'secret') faults.gather(() => new SecretChecker(new Map([[client, how.hash]])))
-    else if (how.keys.length > 0) {
+    else {
       const keys = how.keys as readonly JsonValue[]
       faults.gather(() => new ClientAssertionChecker({ clients: new Map([[client, keys]]), audiences: new Set(), clock }))
     }

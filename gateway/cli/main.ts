@@ -155,7 +155,7 @@ function importCommand(connector: Command): void {
     .argument('[args...]', 'mcp over stdio: arguments of the command')
     .requiredOption('--name <connector>', 'name of the connector')
     .option('--region <region>', 'where the system keeps its data', 'eu')
-    .option('--out <dir>', 'folder of the manifests', 'connectors')
+    .option('--out <dir>', 'folder to write the manifest into', '.')
     .option('--base-url <url>', 'openapi: address of the system')
     .option('--refresh', 'overwrite what is there')
     .action(

@@ -76,13 +76,16 @@ export class ClientAssertionChecker {
   }
 }
 
-/** A private key in the gateway's configuration would let whoever reads that be the client: it is refused, not passed over. */
+/**
+ * A private key in the gateway's configuration would let whoever reads that be the client: it is refused, not passed over. An empty set is no fault: its
+ * client was not given a key yet, and nobody gets in.
+ */
 function publicKeys(client: string, keys: readonly JsonValue[]): JwkSet {
   const faulty = (message: string): GatewayError => new GatewayError('CONFIG_INVALID', `the keys of client \`${client}\` ${message}`)
   if (keys.some((key) => isJsonObject(key) && ('d' in key || 'k' in key)))
     throw faulty('hold a private or symmetric key: keep it with the client and put its public part here')
   const set = new JwkSet(keys)
-  if (set.size === 0) throw faulty('hold no public signature key (EC, OKP or RSA)')
+  if (keys.length > 0 && set.size === 0) throw faulty('hold no public signature key (EC, OKP or RSA)')
   return set
 }
 

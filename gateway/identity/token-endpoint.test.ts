@@ -327,10 +327,17 @@ describe('client keys', () => {
     ['a private key', async () => [await exportJWK((await generateKeyPair('ES256', { extractable: true })).privateKey)]],
     ['a symmetric key', async () => [{ kty: 'oct', k: 'AAAA' }]],
     ['an encryption key only', async () => [{ ...(await exportJWK(pair.publicKey)), use: 'enc' }]],
-    ['nothing', async () => []],
   ])('are refused at start where they are %s', async (_title, keys) => {
     const options = { issuer, clients: new Map([['c', { kind: 'jwks' as const, keys: await keys() }]]), registry, clock }
     expect(() => createTokenEndpoint(options)).toThrowError(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+
+  test('may be none yet: the gateway starts and lets nobody in', async () => {
+    const none = createTokenEndpoint({ issuer, clients: new Map([['by-key', { kind: 'jwks' as const, keys: [] }]]), registry, clock })
+    const form = { grant_type: 'client_credentials', client_assertion_type: JWT_BEARER, client_assertion: await assertion() }
+    const body = new TextEncoder().encode(new URLSearchParams(form).toString())
+    const answer = await none.exchange({ contentType: 'application/x-www-form-urlencoded', body })
+    expect(answer).toMatchObject({ status: 401, body: { error: 'invalid_client' } })
   })
 })
 

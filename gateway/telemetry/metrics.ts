@@ -40,7 +40,6 @@ export const METRICS = {
     labels: ['connector'],
     help: 'Seconds that the system behind the connector took.',
   },
-  holds_open: { name: 'gatehouse_holds_open', type: 'gauge', labels: [], help: 'Holds that wait for people.' },
   record_queue_units: {
     name: 'gatehouse_record_queue_units',
     type: 'gauge',
@@ -50,7 +49,7 @@ export const METRICS = {
   waiters: { name: 'gatehouse_waiters', type: 'gauge', labels: [], help: 'Requests that wait for people or for a running call.' },
 } as const satisfies Record<string, MetricDescription>
 
-export type GaugeName = 'holds_open' | 'record_queue_units' | 'waiters'
+export type GaugeName = 'record_queue_units' | 'waiters'
 
 const OTHER = 'other'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]

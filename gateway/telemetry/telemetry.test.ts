@@ -246,22 +246,22 @@ describe('metrics', () => {
     telemetry.observe('upstream_seconds', 0.004, { operation: 'erp.getInvoice' })
     telemetry.observe('upstream_seconds', Number.NaN, { connector: 'erp' })
     let open = 3
-    telemetry.gauge('holds_open', () => open)
+    telemetry.gauge('record_queue_units', () => open)
     telemetry.gauge('waiters', () => Promise.reject(new Error('database down')))
     const first = await telemetry.metricsText()
     expect(first.contentType).toContain('version=0.0.4')
     expect(first.body).toContain('gatehouse_call_seconds_bucket{le="0.025",door="http",connector="erp"} 1')
     expect(first.body).toContain('gatehouse_upstream_seconds_count{connector="erp"} 1')
     expect(first.body).toContain('process_resident_memory_bytes')
-    expect(first.body).toContain('gatehouse_holds_open 3')
+    expect(first.body).toContain('gatehouse_record_queue_units 3')
     expect(samples(first.body, 'gatehouse_waiters')).toEqual([])
     open = 1
-    expect(await text(telemetry)).toContain('gatehouse_holds_open 1')
+    expect(await text(telemetry)).toContain('gatehouse_record_queue_units 1')
   })
 
   test('every metric of the table is served under its name', async () => {
     const { telemetry } = start()
-    for (const name of ['holds_open', 'record_queue_units', 'waiters'] as const) telemetry.gauge(name, () => 0)
+    for (const name of ['record_queue_units', 'waiters'] as const) telemetry.gauge(name, () => 0)
     const body = await text(telemetry)
     for (const metric of Object.values(METRICS)) expect(body).toContain(`# TYPE ${metric.name} ${metric.type}`)
   })
