@@ -1,21 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/server'
-import {
-  ApolloServerPluginCacheControlDisabled,
-  ApolloServerPluginInlineTraceDisabled,
-  ApolloServerPluginLandingPageDisabled,
-  ApolloServerPluginSchemaReportingDisabled,
-  ApolloServerPluginUsageReportingDisabled,
-} from '@apollo/server/plugin/disabled'
-import type { GraphQLFormattedError, GraphQLSchema } from 'graphql'
+import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/server'
+import type { GraphQLSchema } from 'graphql'
 import { GatewayError } from '../core/errors.ts'
-import { LIMITS } from '../limits.ts'
 import type { Operator, OperatorContext, OperatorUseCases } from '../ports/operator.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { Documents } from './graphql/documents.ts'
 import { type MediaType, negotiate } from './graphql/negotiation.ts'
+import { quietApollo } from './graphql/quiet-apollo.ts'
 import { type GraphqlRequest, readRequest } from './graphql/read-request.ts'
-import { asRefused, publicFieldError, refuseRequest } from './graphql/refused.ts'
+import { asRefused, refuseRequest } from './graphql/refused.ts'
 import { UnreadBodyError } from './request-body.ts'
 
 export interface OperatorDoorDeps {
@@ -39,7 +32,7 @@ export interface OperatorDoor {
  */
 export function createOperatorDoor(deps: OperatorDoorDeps): OperatorDoor {
   const documents = new Documents(deps.schema)
-  const server = createServer(deps, documents)
+  const server = quietApollo<OperatorContext>(deps.schema, documents, deps.log)
   const started = server.start()
   started.catch((error: unknown) => deps.log.error({ err: error }, 'the control plane could not start'))
   return {
@@ -66,37 +59,6 @@ interface Turn {
   req: IncomingMessage
   res: ServerResponse
   media: MediaType | null
-}
-
-function createServer({ schema, log }: OperatorDoorDeps, documents: Documents): ApolloServer<OperatorContext> {
-  const unexpected = (error: unknown): void => log.error({ err: error }, 'a field at the control plane failed')
-  return new ApolloServer<OperatorContext>({
-    schema,
-    introspection: true,
-    csrfPrevention: { requestHeaders: ['authorization', 'apollo-require-preflight'] },
-    includeStacktraceInErrorResponses: false,
-    hideSchemaDetailsFromClientErrors: true,
-    allowBatchedHttpRequests: false,
-    persistedQueries: false,
-    documentStore: documents.store,
-    parseOptions: { maxTokens: LIMITS.graphqlTokensMax },
-    stopOnTerminationSignals: false,
-    nodeEnv: 'production',
-    formatError: (formatted: GraphQLFormattedError, thrown: unknown) => publicFieldError(formatted, thrown, unexpected),
-    logger: {
-      debug: () => undefined,
-      info: () => undefined,
-      warn: (message: string) => log.warn({ from: 'apollo' }, String(message)),
-      error: (message: string) => log.error({ from: 'apollo' }, String(message)),
-    },
-    plugins: [
-      ApolloServerPluginCacheControlDisabled(),
-      ApolloServerPluginInlineTraceDisabled(),
-      ApolloServerPluginLandingPageDisabled(),
-      ApolloServerPluginSchemaReportingDisabled(),
-      ApolloServerPluginUsageReportingDisabled(),
-    ],
-  })
 }
 
 async function answer(server: ApolloServer<OperatorContext>, documents: Documents, context: OperatorContext, turn: Turn): Promise<void> {

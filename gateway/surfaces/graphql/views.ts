@@ -1,12 +1,5 @@
 import type { ApolloServerPlugin } from '@apollo/server'
-import { ApolloServer } from '@apollo/server'
-import {
-  ApolloServerPluginCacheControlDisabled,
-  ApolloServerPluginInlineTraceDisabled,
-  ApolloServerPluginLandingPageDisabled,
-  ApolloServerPluginSchemaReportingDisabled,
-  ApolloServerPluginUsageReportingDisabled,
-} from '@apollo/server/plugin/disabled'
+import type { ApolloServer } from '@apollo/server'
 import type { GraphQLSchema } from 'graphql'
 import { LRUCache } from 'lru-cache'
 import { GatewayError } from '../../core/errors.ts'
@@ -17,7 +10,7 @@ import type { AgentContext } from '../../ports/agent-view.ts'
 import type { Calls } from '../../ports/calls.ts'
 import type { Log } from '../../ports/telemetry.ts'
 import { Documents } from './documents.ts'
-import { publicFieldError } from './refused.ts'
+import { quietApollo } from './quiet-apollo.ts'
 
 /** Makes the schema of a view; its resolvers need an `AgentContext`, its governed root fields carry `extensions.bound`. */
 export type BuildView = (catalogue: Catalogue, operations: readonly Operation[]) => GraphQLSchema
@@ -112,43 +105,10 @@ export class Views {
   private async make(catalogue: Catalogue, operations: readonly Operation[]): Promise<Slot> {
     const schema = this.build(catalogue, operations)
     const documents = new Documents(schema)
-    const server = apolloServer(schema, documents, this.log)
+    const server = quietApollo<ViewContext>(schema, documents, this.log, [completeResponse])
     await server.start()
     return new Slot({ schema, documents, server }, this.log)
   }
-}
-
-/** Nothing of Apollo's that talks to anyone: no reporting, no landing page, no traces, no persisted queries, no batches. */
-function apolloServer(schema: GraphQLSchema, documents: Documents, log: Log): ApolloServer<ViewContext> {
-  return new ApolloServer<ViewContext>({
-    schema,
-    documentStore: documents.store,
-    nodeEnv: 'production',
-    introspection: true,
-    allowBatchedHttpRequests: false,
-    persistedQueries: false,
-    csrfPrevention: { requestHeaders: ['authorization', 'apollo-require-preflight'] },
-    includeStacktraceInErrorResponses: false,
-    hideSchemaDetailsFromClientErrors: true,
-    stopOnTerminationSignals: false,
-    parseOptions: { maxTokens: LIMITS.graphqlTokensMax },
-    formatError: (formatted, thrown) =>
-      publicFieldError(formatted, thrown, (error) => log.error({ err: error }, 'a field failed unexpectedly')),
-    logger: {
-      debug: () => undefined,
-      info: () => undefined,
-      warn: (message: unknown) => log.warn({}, String(message)),
-      error: (message: unknown) => log.error({}, String(message)),
-    },
-    plugins: [
-      ApolloServerPluginCacheControlDisabled(),
-      ApolloServerPluginInlineTraceDisabled(),
-      ApolloServerPluginLandingPageDisabled(),
-      ApolloServerPluginSchemaReportingDisabled(),
-      ApolloServerPluginUsageReportingDisabled(),
-      completeResponse,
-    ],
-  })
 }
 
 /** Adds the call ids, and says how many errors were left out. */
