@@ -17,12 +17,13 @@ const uncertain = ({ mode, idempotency }: Nature): OutcomeKind =>
 
 /**
  * What an upstream status means (RFC 9110 15). 2xx is done; 4xx is refused and nothing happened, except 408 and 425, which like 5xx leave a write in
- * doubt; a redirect is never followed and may stand behind an effect.
+ * doubt; a redirect is never followed and may stand behind an effect. `sentBefore`: an earlier try left and its answer was lost, so that a refusal
+ * of this one (a key in use, too many requests) does not say that nothing happened.
  */
-export function judgeStatus(operation: Nature, status: number): Judgement {
+export function judgeStatus(operation: Nature, status: number, sentBefore = false): Judgement {
   if (status >= 200 && status <= 299) return { kind: 'completed', error: null }
   const error: CallError = { code: 'UPSTREAM', message: `the system answered with status ${status}` }
-  if (status >= 400 && status <= 499 && status !== 408 && status !== 425) return { kind: 'failed', error }
+  if (!sentBefore && status >= 400 && status <= 499 && status !== 408 && status !== 425) return { kind: 'failed', error }
   if (status === 408) return { kind: uncertain(operation), error: { ...error, code: 'UPSTREAM_TIMEOUT' } }
   return { kind: uncertain(operation), error }
 }

@@ -108,5 +108,7 @@ export async function settle(
   const call = await waiter.until(id, waitMs, signal, (c) => c.state !== 'held', onWaiting)
   if (!call || call.state === 'held' || isFinal(call) || (await isClaimable(call))) return call
   const leftMs = Math.min(LIMITS.runningWaitMsMax, LIMITS.answerWaitMsMax - (performance.now() - startedMs))
-  return await waiter.until(id, Math.max(0, leftMs), signal, isFinal, onWaiting)
+  // A hold that was replaced by another has the call wait for people again, and that only for as long as was asked for.
+  const heldAgain = (c: Call): boolean => c.state === 'held' && performance.now() - startedMs >= waitMs
+  return await waiter.until(id, Math.max(0, leftMs), signal, (c) => isFinal(c) || heldAgain(c), onWaiting)
 }

@@ -15,7 +15,7 @@ import type { Parts } from './stages.ts'
 import { createWaiter, isFinal } from './wait.ts'
 
 /** The pipeline as the doors see it. `close` ends its waiting; calls under way go on. */
-export function createCalls(parts: Parts): Calls & { close(): void } {
+export function createCalls(parts: Parts): Calls & { waiters(): number; close(): void } {
   const waiter = createWaiter(parts.store, parts.bus)
   const line: Line = { parts, waiter, limiter: createLimiter(parts.limits, parts.clock), handOvers: new Set() }
   const resolver = createResolver(parts)
@@ -36,7 +36,7 @@ export function createCalls(parts: Parts): Calls & { close(): void } {
       await own(parts, principal, id)
       const call = await waiter.until(id, waitMs, signal, isFinal)
       if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
-      if (call.result) awaitHandOver(line, id)
+      if (isFinal(call)) awaitHandOver(line, id)
       return await statusOf(parts, call)
     },
     async answer(principal, id, waitMs, signal, onWaiting) {
@@ -48,29 +48,31 @@ export function createCalls(parts: Parts): Calls & { close(): void } {
       const hold = await holdOf(parts, call)
       if (!hold || call.state !== 'approved' || hold.onApproval !== 'claim')
         throw new GatewayError('CALL_NOT_CLAIMABLE', `call \`${id}\` is ${call.state} and cannot be claimed`)
-      await release(parts, hold.id, principal, signal)
-      return await resultOf(line, id, null, { waitMs: 0, signal }, traceparent())
+      awaitHandOver(line, id)
+      const claimed = await release(parts, hold.id, principal, signal)
+      return claimed ?? (await resultOf(line, id, null, { waitMs: 0, signal }, traceparent()))
     },
-    async cancel(principal, id) {
-      const call = await own(parts, principal, id)
-      const hold = await holdOf(parts, call)
-      const by = principal.agent.name
-      const changed =
-        hold &&
-        (await parts.recorder.changeHold({
-          hold: hold.id,
-          callId: id,
-          to: 'cancelled',
-          callState: 'cancelled',
-          by,
-          why: 'cancelled by its agent',
-        }))
-      if (!changed) throw new GatewayError('HOLD_NOT_OPEN', `call \`${id}\` is ${call.state} and cannot be cancelled`)
-    },
+    cancel: (principal, id) => cancel(parts, principal, id),
     delivered: (id) => {
       if (line.handOvers.delete(id)) parts.recorder.delivered(id)
     },
+    waiters: () => waiter.count(),
     close: () => waiter.close(),
+  }
+}
+
+/** Ends the hold that the call has now; looks again where another took its place in between. Throws NOT_FOUND, HOLD_NOT_OPEN. */
+async function cancel(parts: Parts, principal: Principal, id: CallId): Promise<void> {
+  const by = principal.agent.name
+  let tried: string | null = null
+  for (;;) {
+    const call = await own(parts, principal, id)
+    const { holdId } = call
+    if (holdId === null || holdId === tried)
+      throw new GatewayError('HOLD_NOT_OPEN', `call \`${id}\` is ${call.state} and cannot be cancelled`)
+    const change = { hold: holdId, callId: id, to: 'cancelled', callState: 'cancelled', by, why: 'cancelled by its agent' } as const
+    if (await parts.recorder.changeHold(change)) return
+    tried = holdId
   }
 }
 

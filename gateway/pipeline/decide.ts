@@ -52,5 +52,8 @@ export function permitOf(decision: Decision, approved: readonly { policyId: stri
   if (verdict.effect === 'permit') return decision as Permit
   if (verdict.effect === 'deny') return undefined
   const known = new Set(approved.map((hold) => `${hold.policyId}\n${hold.policyHash}`))
-  return verdict.holds.every((hold) => known.has(`${hold.policyId}\n${hold.policyHash}`)) ? (decision as Permit) : undefined
+  // A hold without a reason is no permit: nothing of it could have been approved.
+  return verdict.holds.length > 0 && verdict.holds.every((hold) => known.has(`${hold.policyId}\n${hold.policyHash}`))
+    ? (decision as Permit)
+    : undefined
 }

@@ -19,6 +19,8 @@ import { StreamedBody } from './streamed-body.ts'
 
 interface Exchange {
   answer: UpstreamAnswer
+  /** An earlier try left and broke off. */
+  sentBefore: boolean
   needles: readonly Uint8Array[]
   startedMs: number
   abort: AbortController
@@ -34,7 +36,10 @@ export async function execute(parts: Parts, run: Run, intent: IntentId, _permit:
   const span = run.span.child('upstream', { 'gatehouse.operation': run.subject.operation.id })
   const abort = new AbortController()
   const leave = (): void => abort.abort(new UpstreamError('broken', 'the caller left', true))
-  if (run.subject.operation.mode === 'read') run.signal.addEventListener('abort', leave, { once: true })
+  if (run.subject.operation.mode === 'read') {
+    if (run.signal.aborted) leave()
+    run.signal.addEventListener('abort', leave, { once: true })
+  }
   const timer = setTimeout(
     () => abort.abort(new UpstreamError('timeout', 'the system did not answer in time', true)),
     run.subject.operation.timeoutMs,
@@ -48,12 +53,13 @@ export async function execute(parts: Parts, run: Run, intent: IntentId, _permit:
     }
     parts.onStage('leased')
     const exchange = { needles: lease?.needles ?? [], startedMs, abort, span }
+    let sent: Sent | undefined
     try {
-      const answer = await send(parts, run, lease, span, abort.signal)
+      sent = await send(parts, run, lease, span, abort.signal)
       parts.onStage('answered')
-      return await receive(parts, run, intent, { ...exchange, answer })
+      return await receive(parts, run, intent, { ...exchange, ...sent })
     } catch (error) {
-      return await broke(parts, run, intent, startedMs, span, error, abort.signal)
+      return await broke(parts, run, intent, { ...exchange, ...sent }, error)
     }
   } finally {
     clearTimeout(timer)
@@ -61,25 +67,34 @@ export async function execute(parts: Parts, run: Run, intent: IntentId, _permit:
   }
 }
 
+type Sent = Pick<Exchange, 'answer' | 'sentBefore'>
+
 /** Sends at most once, and once more only where a second try can have no second effect. */
-async function send(parts: Parts, run: Run, lease: Lease | null, span: Span, signal: AbortSignal): Promise<UpstreamAnswer> {
+async function send(parts: Parts, run: Run, lease: Lease | null, span: Span, signal: AbortSignal): Promise<Sent> {
   const { operation, input } = run.subject
   const connector = parts.connectors.get(operation.connector)
   if (!connector) throw new UpstreamError('refused', 'the connector is not configured', false)
   const progress = run.onProgress ? { onProgress: run.onProgress } : {}
   const context = { signal, traceparent: span.traceparent, idempotencyKey: run.callId, ...progress }
   parts.onStage('sending')
+  const once = () => connector.execute(operation, input, lease, context)
   try {
-    return await connector.execute(operation, input, lease, context)
+    return { answer: await once(), sentBefore: false }
   } catch (error) {
     if (!(error instanceof UpstreamError) || error.kind !== 'broken' || signal.aborted || !repeatable(operation)) throw error
-    return await connector.execute(operation, input, lease, context)
+    try {
+      return { answer: await once(), sentBefore: error.sent }
+    } catch (second) {
+      // Whatever became of the second try, the first one may have had its effect.
+      if (!(second instanceof UpstreamError) || second.sent || !error.sent) throw second
+      throw new UpstreamError(second.kind, second.message, true, second)
+    }
   }
 }
 
 async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Exchange): Promise<Answer> {
-  const { answer, needles, startedMs, span } = exchange
-  const judged = judgeStatus(run.subject.operation, answer.status)
+  const { answer, sentBefore, needles, startedMs, span } = exchange
+  const judged = judgeStatus(run.subject.operation, answer.status, sentBefore)
   const headers = filterHeaders(answer.headers, needles)
   if (judged.kind === 'completed' && run.delivery === 'stream' && !run.keep && !isShort(answer))
     return stream(parts, run, intent, exchange, headers)
@@ -141,8 +156,9 @@ function stream(
       resultBytes: end.bytes,
       upstreamMs: Math.round(performance.now() - startedMs),
     }
-    if (!(await recordOutcome(parts, run, intent, outcome, null, 'none', span)))
-      throw new GatewayError('UNAVAILABLE', 'the outcome could not be recorded')
+    const recorded = await recordOutcome(parts, run, intent, outcome, null, 'none', span)
+    run.streamEnded?.(judged.kind)
+    if (!recorded) throw new GatewayError('UNAVAILABLE', 'the outcome could not be recorded')
   })
   return answered(run, { status: answer.status, headers, body: { kind: 'stream', chunks }, value: null })
 }
@@ -157,10 +173,8 @@ async function broke(
   parts: Parts,
   run: Run,
   intent: IntentId,
-  startedMs: number,
-  span: Span,
+  { startedMs, span, abort: { signal }, answer, sentBefore }: Omit<Exchange, keyof Sent> & Partial<Sent>,
   error: unknown,
-  signal: AbortSignal,
 ): Promise<Answer> {
   if (!(error instanceof UpstreamError))
     parts.telemetry.log.error({ callId: run.callId, error }, 'an upstream call broke in an unexpected way')
@@ -168,7 +182,18 @@ async function broke(
   const known = error instanceof UpstreamError ? error : new UpstreamError('broken', 'the exchange with the system broke', true, error)
   // An abort of ours ends the exchange with whatever error the transport had at hand: say what really ended it.
   const told = reason instanceof UpstreamError ? new UpstreamError(reason.kind, reason.message, known.sent, known) : known
-  return await ended(parts, run, intent, judgeBreak(run.subject.operation, told), performance.now() - startedMs, span)
+  const judged = judgeBreak(run.subject.operation, told)
+  // A refusal is one also where the rest of its words is lost.
+  const refused = answer !== undefined && judgeStatus(run.subject.operation, answer.status, sentBefore).kind === 'failed'
+  return await ended(
+    parts,
+    run,
+    intent,
+    refused ? { ...judged, kind: 'failed' } : judged,
+    performance.now() - startedMs,
+    span,
+    answer?.status,
+  )
 }
 
 async function withheld(
@@ -192,16 +217,24 @@ async function withheld(
   return recorded ? failed(run, { kind: judged.kind, error: { code: 'WITHHELD', message } }, status) : unrecorded(run)
 }
 
-async function ended(parts: Parts, run: Run, intent: IntentId, judged: Judgement, upstreamMs: number, span: Span): Promise<Answer> {
+async function ended(
+  parts: Parts,
+  run: Run,
+  intent: IntentId,
+  judged: Judgement,
+  upstreamMs: number,
+  span: Span,
+  status?: number,
+): Promise<Answer> {
   const outcome: Outcome = {
     kind: judged.kind,
-    upstreamStatus: null,
+    upstreamStatus: status ?? null,
     error: judged.error,
     resultDigest: null,
     resultBytes: 0,
     upstreamMs: Math.round(upstreamMs),
   }
-  return (await recordOutcome(parts, run, intent, outcome, null, 'none', span)) ? failed(run, judged, undefined) : unrecorded(run)
+  return (await recordOutcome(parts, run, intent, outcome, null, 'none', span)) ? failed(run, judged, status) : unrecorded(run)
 }
 
 const answered = ({ callId, span, subject }: Run, result: CallResult): Answer => ({

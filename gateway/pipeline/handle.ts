@@ -26,8 +26,14 @@ export interface Line {
   handOvers: Set<CallId>
 }
 
+/** Beyond the bound the oldest is forgotten: an equal call then joins its result once more, and that hand-over is marked. */
 export function awaitHandOver({ handOvers }: Line, id: CallId): void {
-  if (handOvers.size < LIMITS.handOversMax) handOvers.add(id)
+  handOvers.delete(id)
+  for (const oldest of handOvers) {
+    if (handOvers.size < LIMITS.handOversMax) break
+    handOvers.delete(oldest)
+  }
+  handOvers.add(id)
 }
 
 interface Started {
@@ -58,11 +64,20 @@ export async function admit(line: Line, principal: Principal, asked: Asked, inte
     line.parts.onStage('validated')
     const decided = await decideAndRecord(line, principal, asked, started, intent)
     const { recorded } = decided
-    asked.onAdmitted?.(recorded.kind === 'joined' ? recorded.callId : started.callId, started.span.traceparent)
+    announce(line, started, recorded.kind === 'joined' ? recorded.callId : started.callId)
     return admitted(line, started, decided)
   } catch (error) {
     const answer = await refuse(line, principal, started, error)
     return { callId: started.callId, run: () => Promise.resolve(answer), abandon: () => Promise.resolve() }
+  }
+}
+
+/** A door that fails to hear the id stops nothing: what is recorded as permitted has to run. */
+function announce({ parts }: Line, { asked, span }: Started, callId: CallId): void {
+  try {
+    asked.onAdmitted?.(callId, span.traceparent)
+  } catch (error) {
+    parts.telemetry.log.error({ callId, error }, 'a door could not be told of its call')
   }
 }
 
@@ -153,22 +168,25 @@ async function decideAndRecord(
   }
 }
 
+const streams = (answer: Answer): boolean => answer.kind === 'result' && answer.result.body.kind === 'stream'
+
 function admitted(line: Line, started: Started, decided: Decided): Admitted {
-  const { callId, span } = started
+  const { span } = started
   const { recorded } = decided
+  const callId = recorded.kind === 'joined' ? recorded.callId : started.callId
   return {
-    callId: recorded.kind === 'joined' ? recorded.callId : callId,
+    callId,
     async run() {
       let answer: Answer
       try {
         answer = await run(line, started, decided)
       } catch (error) {
         line.parts.telemetry.log.error({ callId, error }, 'a call could not be answered')
-        const known = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
-        answer = { kind: 'refused', callId, traceparent: span.traceparent, code: known.code, message: known.message, faults: known.faults }
+        answer = unanswered(callId, span.traceparent, recorded, error)
       }
       started.waited = recorded.kind === 'held' || recorded.kind === 'joined'
-      started.finish(outcomeOf(answer))
+      // A body on its way is a call that runs: it ends when its body does.
+      if (!streams(answer)) started.finish(outcomeOf(answer))
       return answer
     },
     async abandon() {
@@ -177,6 +195,13 @@ function admitted(line: Line, started: Started, decided: Decided): Admitted {
         await line.parts.recorder.cancelUnstarted(callId, 'its turn never came')
     },
   }
+}
+
+/** What is certain where the answer cannot be had: a held call is held, whatever became of the wait. */
+function unanswered(callId: CallId, traceparent: string, recorded: Recorded, error: unknown): Answer {
+  if (recorded.kind === 'held') return { kind: 'held', callId, traceparent, expiresAt: recorded.hold.expiresAt }
+  const { code, message, faults } = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
+  return { kind: 'refused', callId, traceparent, code, message, faults }
 }
 
 async function run(line: Line, started: Started, { subject, decision, recorded }: Decided): Promise<Answer> {
@@ -236,7 +261,15 @@ async function runPermitted(
   const { callId, span, asked } = started
   let intent = recorded.intent
   if (intent === null) {
-    const written = await recordIntent(line.parts, callId, { guards: guardsOf(subject, decision), consumes: null, redecision: null })
+    const written = await recordIntent(line.parts, callId, {
+      guards: guardsOf(subject, decision),
+      consumes: null,
+      redecision: null,
+    }).catch(async (error: unknown) => {
+      // Else it would wait for its turn for ever, and equal calls with it.
+      await line.parts.recorder.cancelUnstarted(callId, 'the record was away when its turn came').catch(() => undefined)
+      throw error
+    })
     if (written.result.kind !== 'recorded') {
       await line.parts.recorder.cancelUnstarted(callId, 'agent or policies changed before its turn came')
       return {
@@ -252,7 +285,7 @@ async function runPermitted(
   const keep = subject.operation.mode === 'write' || asked.idempotencyKey !== undefined
   if (keep) awaitHandOver(line, callId)
   const { signal, delivery, onProgress } = asked
-  const run = { callId, subject, span, signal, delivery, keep, ...(onProgress ? { onProgress } : {}) }
+  const run = { callId, subject, span, signal, delivery, keep, streamEnded: started.finish, ...(onProgress ? { onProgress } : {}) }
   return await execute(line.parts, run, intent, recorded.permit)
 }
 

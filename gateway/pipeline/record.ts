@@ -42,7 +42,8 @@ export async function recordDecision(parts: Parts, recording: Recording, decisio
     ...(hold ? { hold } : {}),
     ...(intent ? { intent } : {}),
     ...(verdict.effect === 'deny' ? {} : { guards: guardsOf(subject, decision) }),
-    idempotency: verdict.effect === 'deny' ? null : idempotencyOf(parts, recording),
+    // A denial uses no key up, but one that is used up is answered by its first call: that may have been executed.
+    idempotency: idempotencyOf(parts, recording),
     joinKey: joins(subject, decision) ? joinKeyOf(subject) : null,
     openHoldsMax: parts.limits.openHolds,
   })

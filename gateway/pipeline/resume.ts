@@ -1,8 +1,10 @@
 import type { Call } from '../core/call.ts'
 import type { Decision } from '../core/decision.ts'
+import { GatewayError } from '../core/errors.ts'
 import { type Hold, ineligibility, satisfied } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
+import { LIMITS } from '../limits.ts'
 import type { Answer } from '../ports/calls.ts'
 import type { HoldChange, Release } from '../ports/recorder.ts'
 import { decide, permitOf, type Subject } from './decide.ts'
@@ -88,24 +90,28 @@ async function whatChanged(parts: Parts, hold: Hold, call: Call, subject: Subjec
   const today = Object.fromEntries(Object.keys(hold.approvalVersions).map((name) => [name, parts.approvals.get(name)?.version ?? 'gone']))
   if (bindingDigest(parts.organisation, subject, hold.matched, today, hold.nonce) !== hold.digest)
     return 'the approval was given for other terms'
+  const { agent, actors } = subject.principal
+  const { owner } = agent
   const votes = await parts.store.votes(hold.id)
   const voters = votes
     .filter((vote) => vote.verdict === 'approve')
     .flatMap((vote) => parts.registry.person(vote.voter) ?? [])
-    .filter((person) => ineligibility(hold, { ...call, owner: subject.principal.agent.owner }, person) === null)
+    .filter((person) => ineligibility(hold, { ...call, owner, actors: [...call.actors, ...actors] }, person) === null)
   return satisfied(hold.requires, voters) ? undefined : 'an approver is no longer eligible'
 }
 
 async function supersede(parts: Parts, call: Call, hold: Hold, subject: Subject, decision: Decision, why: string): Promise<null> {
   const matched = decision.verdict.effect === 'hold' ? decision.verdict.holds : hold.matched
-  const replacement = openHold(parts, call.id, subject, matched)
-  return await end(parts, call, hold, {
-    to: 'superseded',
-    callState: 'held',
-    why,
-    replacement,
-    redecision: { request: requestOf(subject, call.traceId), decision },
-  })
+  const redecision = { request: requestOf(subject, call.traceId), decision }
+  let replacement: Hold
+  try {
+    replacement = openHold(parts, call.id, subject, matched)
+  } catch (error) {
+    // Nobody could be asked: a lost approval ends in a denial.
+    if (!(error instanceof GatewayError) || error.code !== 'DENIED') throw error
+    return await end(parts, call, hold, { to: 'denied', callState: 'denied', why: error.message, redecision })
+  }
+  return await end(parts, call, hold, { to: 'superseded', callState: 'held', why, replacement, redecision })
 }
 
 type Ending = Pick<HoldChange, 'to' | 'callState'> & { why: string; replacement?: Hold; redecision?: Release['redecision'] }
@@ -119,7 +125,7 @@ export interface Releaser {
   /** Releases an approved `execute` hold soon; its result waits in the record. */
   afterApproval(callId: CallId): void
   start(): void
-  /** Ends the timers and waits for releases under way. */
+  /** Ends the timers, starts nothing more, and waits for what is under way, at most `LIMITS.drainMsMax`. */
   close(): Promise<void>
 }
 
@@ -131,8 +137,9 @@ export function createReleaser(parts: Parts, releasesMax: number, pollMs: number
   const running = new Map<HoldId, Promise<unknown>>()
   const leaving = new AbortController()
   let timer: NodeJS.Timeout | undefined
+  let sweeping: Promise<void> | undefined
   const start = (id: HoldId): void => {
-    if (running.has(id) || running.size >= releasesMax) return
+    if (leaving.signal.aborted || running.has(id) || running.size >= releasesMax) return
     const work = release(parts, id, null, leaving.signal)
       .catch((error: unknown) => parts.telemetry.log.error({ holdId: id, error }, 'an approved call could not be released yet'))
       .finally(() => running.delete(id))
@@ -140,6 +147,7 @@ export function createReleaser(parts: Parts, releasesMax: number, pollMs: number
   }
   const sweep = async (): Promise<void> => {
     for (const hold of await parts.store.expiredHolds(parts.clock.now(), releasesMax)) {
+      if (leaving.signal.aborted) return
       await parts.recorder.changeHold({
         hold: hold.id,
         callId: hold.callId,
@@ -152,7 +160,7 @@ export function createReleaser(parts: Parts, releasesMax: number, pollMs: number
     for (const hold of await parts.store.releasable(releasesMax)) start(hold.id)
   }
   const tick = (): void => {
-    void sweep()
+    sweeping = sweep()
       .catch((error: unknown) => parts.telemetry.log.warn({ error }, 'holds could not be looked through'))
       .finally(() => {
         if (!leaving.signal.aborted) timer = setTimeout(tick, pollMs).unref()
@@ -169,7 +177,12 @@ export function createReleaser(parts: Parts, releasesMax: number, pollMs: number
     async close() {
       leaving.abort()
       clearTimeout(timer)
-      await Promise.all(running.values())
+      let tooLong: NodeJS.Timeout | undefined
+      const bound = new Promise<void>((resolve) => {
+        tooLong = setTimeout(resolve, LIMITS.drainMsMax)
+      })
+      await Promise.race([Promise.all([sweeping, ...running.values()]), bound])
+      clearTimeout(tooLong)
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { OutcomeKind } from '../core/call.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Asked } from '../ports/calls.ts'
 import type { Span } from '../ports/telemetry.ts'
@@ -14,4 +15,6 @@ export interface Run {
   /** Whether the answer is kept for a later hand-over. */
   keep: boolean
   onProgress?: NonNullable<Asked['onProgress']>
+  /** Called once the body of a streamed answer has ended, however it did. */
+  streamEnded?: (kind: OutcomeKind) => void
 }

@@ -1,5 +1,4 @@
 import { type Call, FINAL_STATES } from '../core/call.ts'
-import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { Bus } from '../ports/bus.ts'
@@ -7,8 +6,14 @@ import type { CallStore } from '../ports/call-store.ts'
 
 /** Waits for calls of this process and of others: the bus wakes at once, the store is read again every `LIMITS.pollMs` in case it did not. */
 export interface Waiter {
-  /** The call as it stands once `done` holds, or when `waitMs` are over or the caller left. Undefined where there is no such call. */
+  /**
+   * The call as it stands once `done` holds, or when `waitMs` are over, the caller left or the waiter was closed. Beyond `LIMITS.waitersMax` nobody waits:
+   * the call is told as it is. Undefined where there is no such call.
+   */
   until(id: CallId, waitMs: number, signal: AbortSignal, done: (call: Call) => boolean, onWaiting?: () => void): Promise<Call | undefined>
+  /** Requests that wait now. */
+  count(): number
+  /** Ends all waiting, now and from now on. */
   close(): void
 }
 
@@ -17,6 +22,7 @@ export const isFinal = (call: Call): boolean => FINAL_STATES.has(call.state)
 export function createWaiter(store: CallStore, bus: Bus): Waiter {
   const waiting = new Map<CallId, Set<() => void>>()
   let count = 0
+  let closed = false
   const end = bus.subscribe((signal) => {
     if (signal.kind === 'call') for (const wake of waiting.get(signal.id) ?? []) wake()
   })
@@ -40,8 +46,7 @@ export function createWaiter(store: CallStore, bus: Bus): Waiter {
   }
   return {
     async until(id, waitMs, signal, done, onWaiting) {
-      const endsAt = performance.now() + waitMs
-      if (count >= LIMITS.waitersMax) throw new GatewayError('LIMITED', 'too many calls are being waited for', { retryAfterSeconds: 5 })
+      const endsAt = performance.now() + (count >= LIMITS.waitersMax ? 0 : waitMs)
       count++
       try {
         for (;;) {
@@ -52,7 +57,7 @@ export function createWaiter(store: CallStore, bus: Bus): Waiter {
             cancel()
             throw error
           })
-          if (!call || done(call) || leftMs <= 0 || signal.aborted) {
+          if (!call || done(call) || leftMs <= 0 || signal.aborted || closed) {
             cancel()
             return call
           }
@@ -63,6 +68,11 @@ export function createWaiter(store: CallStore, bus: Bus): Waiter {
         count--
       }
     },
-    close: end,
+    count: () => count,
+    close() {
+      closed = true
+      end()
+      for (const wakes of waiting.values()) for (const wake of wakes) wake()
+    },
   }
 }

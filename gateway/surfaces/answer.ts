@@ -26,6 +26,15 @@ export interface Refusal {
 /** Path of a call's status; `baseUrl` in front where the reader needs a whole URL. */
 export const statusUrlOf = (callId: CallId, baseUrl = ''): string => `${baseUrl}/v1/calls/${callId}`
 
+/**
+ * Whether an answer tells a call's end, so that `calls.delivered` is due once it is out: from then on an equal call is a new one. What only says that
+ * this request came to nothing tells no end.
+ */
+export const tellsEnd = (answer: Answer): answer is Answer & { callId: CallId } =>
+  answer.kind === 'refused'
+    ? answer.code === 'RESULT_NOT_KEPT' && answer.callId !== undefined
+    : answer.kind !== 'held' && answer.kind !== 'running'
+
 /** What an answer refuses, or null where it is a result. The one place where an answer gets its words. */
 export function refusalOf(answer: Answer, baseUrl = ''): Refusal | null {
   switch (answer.kind) {

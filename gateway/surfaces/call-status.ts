@@ -6,9 +6,8 @@ import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer, Calls, CallStatus } from '../ports/calls.ts'
 import type { Log } from '../ports/telemetry.ts'
-import { refusalOf } from './answer.ts'
 import { bearerChallenge, publicError, sendProblem, toProblem } from './error-response.ts'
-import { writeResult } from './http-proxy.ts'
+import { writeAnswer } from './http-proxy.ts'
 import { leaving } from './request-context.ts'
 
 export interface StatusDoor {
@@ -22,7 +21,8 @@ export function createStatusDoor({ calls, baseUrl, log }: { calls: Calls; baseUr
     async handle(req, res) {
       try {
         const principal = await calls.authenticate(req.headers.authorization, 'status')
-        await serve(calls, principal, req, res).catch(async (error: unknown) => {
+        const tell = (answer: Answer): Promise<void> => writeAnswer(calls, res, answer, baseUrl, log)
+        await serve(calls, principal, req, res, tell).catch(async (error: unknown) => {
           const { code, message, faults } = publicError(error)
           await calls.refuse('status', principal, `${req.method ?? ''} ${(req.url ?? '').split('?')[0] ?? ''}`, { code, message, faults })
           throw error
@@ -42,7 +42,13 @@ class WrongMethod extends GatewayError {
   }
 }
 
-async function serve(calls: Calls, principal: Principal, req: IncomingMessage, res: ServerResponse): Promise<void> {
+async function serve(
+  calls: Calls,
+  principal: Principal,
+  req: IncomingMessage,
+  res: ServerResponse,
+  tell: (answer: Answer) => Promise<void>,
+): Promise<void> {
   const url = new URL(req.url ?? '', 'http://gateway.invalid')
   const [id, verb = '', ...rest] = url.pathname.slice('/v1/calls/'.length).split('/')
   if (rest.length > 0) throw new GatewayError('NOT_FOUND', 'no such resource')
@@ -52,15 +58,15 @@ async function serve(calls: Calls, principal: Principal, req: IncomingMessage, r
   if (req.method !== expected) throw new WrongMethod(expected)
   const signal = leaving(res)
   const extra = { 'gatehouse-call': callId }
-  if (verb === 'claim') return await writeAnswer(calls, res, await calls.claim(principal, callId, signal))
-  if (verb === 'response') return await writeAnswer(calls, res, await calls.answer(principal, callId, 0, signal))
+  if (verb === 'claim') return await tell(await calls.claim(principal, callId, signal))
+  if (verb === 'response') return await tell(await calls.answer(principal, callId, 0, signal))
   if (verb === 'cancel') {
     await calls.cancel(principal, callId)
     return json(res, 200, statusBody(await calls.status(principal, callId, 0, signal)), extra)
   }
   const status = await calls.status(principal, callId, waitMs(url.searchParams.get('wait')), signal)
   const pending = !FINAL_STATES.has(status.state)
-  if (status.result !== undefined) res.once('finish', () => calls.delivered(callId))
+  if (!pending) res.once('finish', () => calls.delivered(callId))
   json(res, pending ? 202 : 200, statusBody(status), pending ? { ...extra, 'retry-after': '2' } : extra)
 }
 
@@ -88,13 +94,4 @@ function json(res: ServerResponse, status: number, body: object, headers: Record
     'content-length': Buffer.byteLength(text),
   })
   res.end(text)
-}
-
-async function writeAnswer(calls: Calls, res: ServerResponse, answer: Answer): Promise<void> {
-  const headers = { ...(answer.callId === undefined ? {} : { 'gatehouse-call': answer.callId }), traceparent: answer.traceparent }
-  const result = answer.kind === 'result' || answer.kind === 'failed' ? answer.result : undefined
-  if (result && answer.callId !== undefined) return await writeResult(calls, res, result, answer.callId, headers)
-  const refusal = refusalOf(answer)
-  if (!refusal) throw new GatewayError('INTERNAL', 'internal error')
-  sendProblem(res, toProblem(new GatewayError(refusal.code, refusal.message), refusal), headers)
 }

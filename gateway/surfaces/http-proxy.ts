@@ -4,7 +4,7 @@ import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer, CallResult, Calls } from '../ports/calls.ts'
 import type { Log } from '../ports/telemetry.ts'
-import { refusalOf } from './answer.ts'
+import { refusalOf, tellsEnd } from './answer.ts'
 import { bearerChallenge, publicError, sendProblem, toProblem } from './error-response.ts'
 import { readBody } from './request-body.ts'
 import { leaving, requestContext } from './request-context.ts'
@@ -21,7 +21,7 @@ const PREFIX = '/proxy/'
  * what policy saw is what the system gets. Answers carry the upstream's status, allow-listed headers and its body as it streams in.
  */
 export function createHttpDoor({ calls, baseUrl, log }: { calls: Calls; baseUrl: string; log: Log }): HttpDoor {
-  const serve = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+  const called = async (req: IncomingMessage, res: ServerResponse): Promise<Answer> => {
     const principal = await calls.authenticate(req.headers.authorization, 'http')
     try {
       const { connector, rawPath, rawQuery } = split(req.url ?? '')
@@ -35,8 +35,7 @@ export function createHttpDoor({ calls, baseUrl, log }: { calls: Calls; baseUrl:
         headers: req.headers,
         body,
       })
-      const answer = await calls.call(principal, { door: 'http', operation, input, ...context, signal: leaving(res), delivery: 'stream' })
-      await write(calls, res, answer, baseUrl)
+      return await calls.call(principal, { door: 'http', operation, input, ...context, signal: leaving(res), delivery: 'stream' })
     } catch (error) {
       await refuse(calls, principal, req, error)
       throw error
@@ -45,7 +44,7 @@ export function createHttpDoor({ calls, baseUrl, log }: { calls: Calls; baseUrl:
   return {
     async handle(req, res) {
       try {
-        await serve(req, res)
+        await writeAnswer(calls, res, await called(req, res), baseUrl, log)
       } catch (error) {
         if (!(error instanceof GatewayError)) log.error({ error }, 'the HTTP door failed')
         if (res.headersSent) res.destroy()
@@ -71,11 +70,21 @@ async function refuse(calls: Calls, principal: Principal, req: IncomingMessage, 
   await calls.refuse('http', principal, asked, { code, message, faults })
 }
 
-async function write(calls: Calls, res: ServerResponse, answer: Answer, baseUrl: string): Promise<void> {
+/**
+ * Writes an answer in HTTP's words: a result or the system's own refusal as it came, everything else as a problem. Marks the call handed over once its end
+ * is out.
+ */
+export async function writeAnswer(
+  calls: Pick<Calls, 'delivered'>,
+  res: ServerResponse,
+  answer: Answer,
+  baseUrl: string,
+  log: Log,
+): Promise<void> {
   const headers = { ...(answer.callId === undefined ? {} : { 'gatehouse-call': answer.callId }), traceparent: answer.traceparent }
-  if (answer.kind === 'result') return await writeResult(calls, res, answer.result, answer.callId, headers)
-  if (answer.kind === 'failed' && answer.result && !answer.inDoubt)
-    return await writeResult(calls, res, answer.result, answer.callId, headers)
+  if (tellsEnd(answer)) res.once('finish', () => calls.delivered(answer.callId))
+  const result = answer.kind === 'result' || (answer.kind === 'failed' && !answer.inDoubt) ? answer.result : undefined
+  if (result) return await writeResult(res, result, answer.callId, headers, log)
   const refusal = refusalOf(answer)
   if (!refusal) throw new GatewayError('INTERNAL', 'internal error')
   const waiting = answer.kind === 'held' || answer.kind === 'running' ? { location: `/v1/calls/${answer.callId}`, 'retry-after': '2' } : {}
@@ -83,29 +92,32 @@ async function write(calls: Calls, res: ServerResponse, answer: Answer, baseUrl:
   sendProblem(res, toProblem(new GatewayError(refusal.code, refusal.message), { ...refusal, challenge }), { ...headers, ...waiting })
 }
 
-/** Writes a result and marks it handed over once the last byte is out. A body that breaks off ends the connection, never looks whole. */
-export async function writeResult(
-  calls: Pick<Calls, 'delivered'>,
+/** A body that breaks off ends the connection, so that it never looks whole; what became of the call is in its outcome. */
+async function writeResult(
   res: ServerResponse,
-  result: CallResult,
-  callId: Parameters<Calls['delivered']>[0],
+  { status, headers, body }: CallResult,
+  callId: Answer['callId'],
   extra: Readonly<Record<string, string>>,
+  log: Log,
 ): Promise<void> {
-  res.once('finish', () => calls.delivered(callId))
-  const { body } = result
+  const head = { 'cache-control': 'no-store', ...headers, ...extra }
   if (body.kind === 'bytes') {
-    const bare = result.status === 204 || result.status === 304 || res.req.method === 'HEAD'
-    const length = bare ? {} : { 'content-length': String(body.bytes.length) }
-    res.writeHead(result.status, { 'cache-control': 'no-store', ...result.headers, ...extra, ...length })
+    const bare = status === 204 || status === 304 || res.req.method === 'HEAD'
+    res.writeHead(status, { ...head, ...(bare ? {} : { 'content-length': String(body.bytes.length) }) })
     res.end(body.bytes)
     return
   }
-  res.writeHead(result.status, { 'cache-control': 'no-store', ...result.headers, ...extra })
-  for await (const chunk of body.chunks) {
-    if (!res.write(chunk)) await drained(res)
-    if (res.destroyed) return
+  res.writeHead(status, head)
+  try {
+    for await (const chunk of body.chunks) {
+      if (!res.write(chunk)) await drained(res)
+      if (res.destroyed) return
+    }
+    res.end()
+  } catch (error) {
+    log.warn({ callId, error }, 'an answer broke off on its way')
+    res.destroy()
   }
-  res.end()
 }
 
 function drained(res: ServerResponse): Promise<void> {
@@ -114,6 +126,7 @@ function drained(res: ServerResponse): Promise<void> {
       res.off('drain', done).off('close', done)
       resolve()
     }
+    if (res.destroyed) return resolve()
     res.on('drain', done).on('close', done)
   })
 }

@@ -7,7 +7,7 @@ import type { Principal } from '../../core/principal.ts'
 import { LIMITS } from '../../limits.ts'
 import type { AgentContext, AnswerBudget, CallView } from '../../ports/agent-view.ts'
 import type { Admitted, Answer, Asked, Calls } from '../../ports/calls.ts'
-import { refusalOf } from '../answer.ts'
+import { refusalOf, tellsEnd } from '../answer.ts'
 import type { GraphqlRequest } from './read-request.ts'
 import { refusedField } from './refused.ts'
 import type { RootCall } from './root-fields.ts'
@@ -112,7 +112,7 @@ export class DocumentRun {
     planned.started = true
     const answer = planned.admitted ? await planned.admitted.run() : await this.calls.call(this.principal, this.asked(planned))
     planned.answer = answer
-    if (answer.kind === 'result' || answer.kind === 'failed') this.handedOver.add(answer.callId)
+    if (tellsEnd(answer)) this.handedOver.add(answer.callId)
     if (answer.kind === 'result') return answer.result.value
     const refusal = refusalOf(answer, this.baseUrl)
     throw refusal ? refusedField(refusal) : new Error('an answer without words')

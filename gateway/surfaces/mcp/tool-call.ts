@@ -10,6 +10,7 @@ import type { Principal } from '../../core/principal.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Answer, Calls } from '../../ports/calls.ts'
 import type { Log } from '../../ports/telemetry.ts'
+import { tellsEnd } from '../answer.ts'
 import { publicError } from '../error-response.ts'
 import { readAssertions } from './assertions.ts'
 import type { Exchange } from './exchange.ts'
@@ -101,7 +102,7 @@ const tellOf = (answer: Answer, operation?: Operation): ToolAnswer => ({
   result: toolResult(answer, operation),
   ...(answer.callId !== undefined && { callId: answer.callId }),
   traceparent: answer.traceparent,
-  final: answer.kind === 'result' || answer.kind === 'failed' || answer.kind === 'denied' || answer.kind === 'ended',
+  final: tellsEnd(answer),
 })
 
 async function callOwnTool(parts: ToolCallParts, call: ToolCall, name: string, input: JsonObject | null): Promise<ToolAnswer> {
