@@ -258,6 +258,13 @@ describe.each([
   })
 })
 
+test('a variable of another type is refused with its place and with the name that was asked for', async () => {
+  const headers = { authorization: `Bearer ${tokens.prober}`, 'content-type': 'application/json' }
+  const body = '{"query":"mutation ($x: SafeInt) { probe_writeThing(name: \\"x\\", count: $x) }","variables":{"x":"one"}}'
+  const reply = await send(bed.url, { method: 'POST', path: '/graphql', headers, body })
+  expect(expectRefused('graphql', reply, 'BAD_INPUT', 400)).toEqual(['/variables/x'])
+})
+
 test('a method override changes no method', async () => {
   for (const header of ['x-http-method-override', 'x-method-override', 'x-http-method']) {
     const headers = { authorization: `Bearer ${tokens.prober}`, [header]: 'PUT', 'content-type': 'application/json' }
@@ -565,6 +572,7 @@ describe('the record afterwards', () => {
       body.kind === 'refused' && body.door !== 'oauth' ? [{ door: body.door, agent: body.agent, code: body.code }] : [],
     )
     expect(found.length).toBeGreaterThan(250)
+    expect(entries.some(({ body }) => body.kind === 'refused' && body.door === 'graphql' && body.asked === 'probe_writeThing')).toBe(true)
     expect(counted(found)).toEqual(counted(refusals))
   })
 })

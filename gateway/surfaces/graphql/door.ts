@@ -129,7 +129,7 @@ function plan({ schema }: View, document: DocumentNode, operation: OperationDefi
   const variables = getVariableValues(schema, definitions, request.variables)
   if (variables.errors) {
     const faults = variableFaults(schema, definitions, request.variables)
-    throw refuseRequest('BAD_INPUT', faults[0]?.message ?? 'a variable does not have its type', faults)
+    throw refuseRequest('BAD_INPUT', faults[0]?.message ?? 'a variable does not have its type', faults, undefined, fieldsOf(operation))
   }
   const root = schema.getRootType(operation.operation)
   if (!root) throw refuseRequest('BAD_INPUT', `there is no ${operation.operation} here`)
@@ -140,6 +140,10 @@ function plan({ schema }: View, document: DocumentNode, operation: OperationDefi
     throw error
   }
 }
+
+/** Names of the root fields as they stand in the document, for the record. */
+const fieldsOf = ({ selectionSet }: OperationDefinitionNode): string =>
+  selectionSet.selections.map((selection) => ('name' in selection ? selection.name.value : '...')).join(', ')
 
 /** The request as it was judged, whatever way it came (GET was held to queries before), with the headers that the CSRF check looks at. */
 function toApollo({ query, operationName, variables }: GraphqlRequest, media: MediaType, req: IncomingMessage): HTTPGraphQLRequest {

@@ -30,10 +30,20 @@ export function extensionsOf(refusal: Omit<Refusal, 'message' | 'notExecuted'>):
 export const refusedField = ({ message, notExecuted: _, ...rest }: Refusal): GraphQLError =>
   new GraphQLError(message, { extensions: extensionsOf(rest) })
 
-/** Refuses a request for one reason, with pointers into it. */
-export function refuseRequest(code: ErrorCode, message: string, faults: readonly Fault[] = [], status?: number): RequestRefused {
+/** Refuses a request for one reason, with pointers into it; `asked` are the root fields that it names, where they are known. */
+export function refuseRequest(
+  code: ErrorCode,
+  message: string,
+  faults: readonly Fault[] = [],
+  status?: number,
+  asked?: string,
+): RequestRefused {
   const error = { message, extensions: extensionsOf({ code, faults }) }
-  return new RequestRefused(code, message, [error], { faults, ...(status !== undefined && { status }) })
+  return new RequestRefused(code, message, [error], {
+    faults,
+    ...(status !== undefined && { status }),
+    ...(asked !== undefined && { asked }),
+  })
 }
 
 /** Any error as a refusal of the whole request; the unknown becomes INTERNAL. */
