@@ -55,7 +55,7 @@ function chosen(all: readonly Contender[], only: readonly string[]): readonly Co
   if (only.length === 0) return all
   const named = all.filter(({ id }) => only.some((prefix) => id.startsWith(prefix)))
   const peers = new Set(named.flatMap(({ peer }) => (peer ? [peer.id] : [])))
-  const direct = new Set<string>(named.map(({ target }) => (target.kind === 'write' ? 'direct-write' : 'direct-read')))
+  const direct = new Set<string>(named.map(({ target }) => (target.kind.startsWith('write') ? 'direct-write' : 'direct-read')))
   return all.filter((contender) => named.includes(contender) || peers.has(contender.id) || direct.has(contender.id))
 }
 

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 
 const START_MS_MAX = 60_000
 const END_MS_MAX = 15_000
+/** Processes run what was built, also where a test runs this from the sources. */
+const BUILT = import.meta.url.endsWith('.ts') ? new URL('../dist/bench/', import.meta.url) : new URL('./', import.meta.url)
 
 /** A process of the benchmark that answers one question at a time. */
 export class Child {
@@ -14,13 +16,12 @@ export class Child {
     this.#process = process
   }
 
-  /** Starts a built module of this folder (`servers/upstream.js`) and waits for its first word. Throws where it ends or stays silent instead. */
-  static async start<T>(module: string | URL, args: readonly string[], options: StartOptions): Promise<{ child: Child; said: T }> {
-    const url = module instanceof URL ? module : new URL(module, import.meta.url)
+  /** Starts a module of this folder (`./servers/upstream.js`) and waits for its first word. Throws where it ends or stays silent instead. */
+  static async start<T>(module: string, args: readonly string[], { apiKey }: StartOptions): Promise<{ child: Child; said: T }> {
     const child = new Child(
-      fork(fileURLToPath(url), [...args], {
-        env: { ...process.env, BENCH_API_KEY: options.apiKey },
-        execArgv: [...(options.execArgv ?? [])],
+      fork(fileURLToPath(new URL(module, BUILT)), [...args], {
+        env: { ...process.env, BENCH_API_KEY: apiKey },
+        execArgv: [],
         stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       }),
     )
@@ -79,5 +80,4 @@ export class Child {
 
 export interface StartOptions {
   apiKey: string
-  execArgv?: readonly string[]
 }

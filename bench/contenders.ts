@@ -32,6 +32,7 @@ const TITLES: Readonly<Record<DatabaseKind, string>> = { postgres: 'PostgreSQL',
 const DOORS: readonly { kind: Kind; title: string; peer: string; aim: number }[] = [
   { kind: 'read', title: '`/proxy` GET', peer: 'pass-read', aim: 0.3 },
   { kind: 'write', title: '`/proxy` POST', peer: 'pass-write', aim: 0.3 },
+  { kind: 'write-fresh', title: '`/proxy` POST, each decided afresh', peer: 'pass-write', aim: 0.3 },
   { kind: 'graphql', title: '`/graphql`', peer: 'apollo', aim: 0.6 },
   { kind: 'mcp', title: '`/mcp`', peer: 'mcp-proxy', aim: 1 },
 ]
@@ -92,7 +93,7 @@ function doorsOf(database: DatabaseKind, server: Child, { url, token }: { url: s
     id: `${database}-${kind}`,
     title: `**Gatehouse** ${title}, ${TITLES[database]}`,
     server,
-    target: { kind, url, prefix: kind === 'read' || kind === 'write' ? '/proxy/crm' : '', headers },
+    target: { kind, url, prefix: kind === 'read' || kind.startsWith('write') ? '/proxy/crm' : '', headers },
     peer: { id: peer, aim },
   }))
 }

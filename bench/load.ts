@@ -35,6 +35,8 @@ function closed(load: Load, connections: number): Promise<LoadResult> {
       connections,
       amount: calls,
       timeout: CALL_TIMEOUT_S,
+      // It looks only at each sample whether it is done.
+      sampleInt: 10,
       verifyBody: (body) => isGood(target, String(body)),
       requests: [{ setupRequest: (request) => ({ ...request, ...requestOf(target, n++) }) }],
     }

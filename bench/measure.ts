@@ -147,7 +147,7 @@ export class Measurement {
     const theirs = peer ? this.#perCoreSecond.get(peer.id) : undefined
     const ratios = theirs ? own.map((value, round) => value / (theirs[round] ?? Number.NaN)) : []
     const [open] = this.#open.get(id) ?? []
-    const [direct] = this.#open.get(target.kind === 'write' ? 'direct-write' : 'direct-read') ?? []
+    const [direct] = this.#open.get(target.kind.startsWith('write') ? 'direct-write' : 'direct-read') ?? []
     const added = (of: 'p50Ms' | 'p99Ms'): number | null => (open && direct && !id.startsWith('direct-') ? open[of] - direct[of] : null)
     return {
       id,

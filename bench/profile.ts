@@ -12,7 +12,7 @@ export interface ProfileSummary {
   functions: readonly Share[]
 }
 
-const SHOWN = 40
+const SHOWN = 14
 
 /** `dist/gateway/storage/x.js` to `gateway/storage`, a package to its name, Node's own files to `node:`; no path of the machine survives. */
 export function moduleOf(url: string, functionName: string): string {

@@ -1,5 +1,5 @@
 /** What a client sends: the same calls for every contender, in the words of its door. */
-export type Kind = 'read' | 'write' | 'graphql' | 'mcp' | 'mcp-session'
+export type Kind = 'read' | 'write' | 'write-fresh' | 'graphql' | 'mcp' | 'mcp-session'
 
 /** Where a workload goes. Plain data, since it travels to the process that makes the load. */
 export interface Target {
@@ -24,15 +24,20 @@ const META = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.mode
 const JSON_TYPE = { 'content-type': 'application/json' }
 const MCP_ACCEPT = 'application/json, text/event-stream'
 
-/** 10,000 customers, four page sizes, 39,900 amounts, a fresh reference each: no two writes are equal, and hardly two decisions about them. */
+/**
+ * 10,000 customers, four page sizes, a fresh reference each, so no two writes are equal. A `write` has one of 100 amounts, which is all that policy looks
+ * at; a `write-fresh` one of 39,900, so that nearly every one is decided afresh.
+ */
 export function requestOf({ kind, prefix, headers }: Target, n: number): LoadRequest {
   const customerId = `c-${n % 10_000}`
   const limit = 10 + (n % 4)
   switch (kind) {
     case 'read':
       return { method: 'GET', path: `${prefix}/customers/${customerId}?limit=${limit}`, headers: { ...headers }, body: undefined }
-    case 'write': {
-      const body = JSON.stringify({ customerId, amount: 1 + (n % 39_900) / 100, currency: 'EUR', reference: `r${n}` })
+    case 'write':
+    case 'write-fresh': {
+      const amount = (100 + (n % (kind === 'write' ? 100 : 39_900))) / 100
+      const body = JSON.stringify({ customerId, amount, currency: 'EUR', reference: `r${n}` })
       return { method: 'POST', path: `${prefix}/orders`, headers: { ...JSON_TYPE, ...headers }, body }
     }
     case 'graphql': {
@@ -61,5 +66,7 @@ function mcpCall(kind: 'mcp' | 'mcp-session', headers: Readonly<Record<string, s
 
 /** Whether an answer is the one that was asked for; a refusal inside a 200 is none. */
 export function isGood({ kind }: Pick<Target, 'kind'>, body: string): boolean {
-  return kind === 'write' ? body.includes('"state":"accepted"') : body.includes('Blue Harbour Trading') && !body.includes('"isError":true')
+  return kind.startsWith('write')
+    ? body.includes('"state":"accepted"')
+    : body.includes('Blue Harbour Trading') && !body.includes('"isError":true')
 }

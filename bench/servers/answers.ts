@@ -12,7 +12,7 @@ export type Ask = { ask: 'usage' } | { ask: 'profile-start' } | { ask: 'profile-
 
 const MICROS_PER_SAMPLE = 200
 
-/** Answers the harness over the IPC channel, and ends the process once the harness is gone. Loading this module is enough. */
+// Loading this module is enough: it answers the harness over the IPC channel.
 let session: Session | undefined
 
 async function answer({ ask }: Ask): Promise<Usage | ProfileSummary | null> {
