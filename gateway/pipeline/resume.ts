@@ -71,7 +71,7 @@ async function attempt(
 /** The call's principal and operation as they are today, or why it can no longer go on. */
 function subjectOf(parts: Parts, call: Call, claimant: Principal | null): Subject | string {
   const agent = parts.registry.agent(call.agent)
-  if (!agent || agent.status !== 'active') return 'the agent is no longer active'
+  if (agent?.status !== 'active') return 'the agent is no longer active'
   const operation = parts.catalogue.operations.get(call.operation)
   if (!operation || operation.version !== call.operationVersion) return 'the operation changed after the call was held'
   const principal: Principal = claimant ?? {

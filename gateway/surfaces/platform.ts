@@ -26,7 +26,8 @@ export function platformRoutes({ databaseAnswers, metrics, welcome }: PlatformDe
 
 function read(produce: () => Promise<{ contentType: string; body: string }>) {
   return async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    if (req.method !== 'GET' && req.method !== 'HEAD') return sendProblem(res, toProblem(new GatewayError('METHOD_NOT_ALLOWED', 'use GET here')), { allow: 'GET, HEAD' })
+    if (req.method !== 'GET' && req.method !== 'HEAD')
+      return sendProblem(res, toProblem(new GatewayError('METHOD_NOT_ALLOWED', 'use GET here')), { allow: 'GET, HEAD' })
     const { contentType, body } = await produce()
     res.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store', 'content-length': Buffer.byteLength(body) })
     res.end(req.method === 'HEAD' ? undefined : body)
