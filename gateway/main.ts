@@ -37,8 +37,9 @@ import { createMcpDoor } from './surfaces/mcp/door.ts'
 import { createOAuthHandlers } from './surfaces/oauth.ts'
 import { createOperatorDoor } from './surfaces/operator-graphql.ts'
 import { platformRoutes } from './surfaces/platform.ts'
-import { createHttpServer } from './surfaces/server.ts'
+import { createHttpServer, type Handler } from './surfaces/server.ts'
 import { createTelemetry, type RunningTelemetry } from './telemetry/telemetry.ts'
+import { answerTraceparent } from './telemetry/trace-ids.ts'
 import { VERSION } from './version.ts'
 
 export interface GatewayOptions {
@@ -102,7 +103,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   try {
     return await start(options, closers)
   } catch (error) {
-    await closers.close()
+    // What does not end cleanly must not hide why the start failed.
+    await closers.close().catch(() => undefined)
     throw error
   }
 }
@@ -170,6 +172,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
     }),
   )
   closers.add(local.publish(options.dataDir, localUrl))
+  closers.add(() => server.stop())
   const notices = key.created ? [`made a key for sealed credentials in ${options.dataDir}: keep it with your backups`] : []
   telemetry.log.info({ url: baseUrl, database: record.storage.kind, operations: compiled.catalogue.operations.size }, 'gatehouse serves')
   return { url: baseUrl, notices, close: () => closers.close() }
@@ -332,10 +335,10 @@ function openDoors(opened: Opened) {
   closers.add(() => Promise.all([graphql.close(), mcp.close(), operator.close()]))
   releaser.start()
   return {
-    '/graphql': graphql.handle,
-    '/mcp': mcp.handle,
-    '/proxy/': http.handle,
-    '/v1/calls/': status.handle,
+    '/graphql': traced(graphql.handle),
+    '/mcp': traced(mcp.handle),
+    '/proxy/': traced(http.handle),
+    '/v1/calls/': traced(status.handle),
     '/operator/graphql': operator.handle,
     ...Object.fromEntries(createOAuthHandlers(identity.endpoint)),
     ...platformRoutes({
@@ -347,6 +350,15 @@ function openDoors(opened: Opened) {
     }),
   }
 }
+
+/** Every answer to an agent carries a `traceparent`, also where nothing became a call; a call writes its own over it. */
+const traced =
+  (handle: Handler): Handler =>
+  (req, res) => {
+    const { traceparent } = req.headers
+    res.setHeader('traceparent', answerTraceparent(typeof traceparent === 'string' ? traceparent : undefined))
+    return handle(req, res)
+  }
 
 function openOperator(
   { parts, compiled, record, identity, vault, telemetry, local, development }: Opened,

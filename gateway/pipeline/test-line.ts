@@ -127,6 +127,8 @@ export interface TestLine {
   refusals(): Promise<string[]>
   /** Resolves once the call is over. */
   ended(id: CallId): Promise<void>
+  /** Asks until the answer is as wanted: a hand-over is marked a moment after it. */
+  told<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T>
   stopListening(): void
   listenAgain(): Promise<void>
   /** A second line on the same parts, but for what is given. */
@@ -210,7 +212,7 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
   }
 }
 
-type Asking = Pick<TestLine, 'principal' | 'ask' | 'asked' | 'approve' | 'state' | 'kinds' | 'refusals'>
+type Asking = Pick<TestLine, 'told' | 'principal' | 'ask' | 'asked' | 'approve' | 'state' | 'kinds' | 'refusals'>
 
 function onParts(parts: Parts, calls: Calls): Asking {
   const { registry, catalogue, store, recorder, clock } = parts
@@ -228,6 +230,13 @@ function onParts(parts: Parts, calls: Calls): Asking {
   return {
     principal,
     asked,
+    async told(ask, wanted) {
+      for (let tries = 0; tries < 100; tries++) {
+        const answer = await ask()
+        if (wanted(answer)) return answer
+      }
+      throw new Error('the answer never came')
+    },
     ask: (name, input, more) => calls.call(principal(), asked(name, input, more)),
     async approve(id) {
       const call = await store.call(id)

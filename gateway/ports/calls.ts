@@ -109,7 +109,7 @@ export interface Calls {
   view(principal: Principal): { key: string; operations: readonly Operation[] }
   /** The operation under its joint name if this principal may see it; undefined for invisible and unknown ones alike. */
   find(principal: Principal, jointName: string): Operation | undefined
-  /** Reads a proxied request. Throws NOT_FOUND (unknown connector, path or invisible), METHOD_NOT_ALLOWED and BAD_INPUT. */
+  /** Reads a proxied request. Throws NOT_FOUND (unknown or invisible connector, path or method: all alike) and BAD_INPUT. */
   match(principal: Principal, connector: string, request: ProxiedRequest): { operation: Operation; input: JsonObject }
   /** Validates, decides and records; runs nothing. Never throws: a refusal is an `Admitted` whose `run` answers it. */
   admit(principal: Principal, asked: Asked): Promise<Admitted>

@@ -14,7 +14,9 @@ export interface HttpServer {
   listen(port: number, host: string): Promise<number>
   /** From here on requests go to these routes. */
   serve(routes: Routes): void
-  /** Takes no new connections and waits for running requests, at most `LIMITS.drainMsMax`. */
+  /** Takes no new connections; requests that still come on open ones are answered UNAVAILABLE. What runs goes on. Calling it twice is harmless. */
+  stop(): void
+  /** Stops and waits for running requests, at most `LIMITS.drainMsMax`. */
   close(): Promise<void>
 }
 
@@ -29,15 +31,24 @@ export function createHttpServer(log: Log): HttpServer {
     requestTimeout: LIMITS.requestTimeoutMsMax,
     keepAliveTimeout: LIMITS.keepAliveMs,
   }
+  let stopping = false
   const busy = new WeakMap<object, number>()
   const server = createServer(options, (req, res) => {
     const { socket } = req
     busy.set(socket, (busy.get(socket) ?? 0) + 1)
-    res.once('close', () => busy.set(socket, (busy.get(socket) ?? 1) - 1))
+    res.once('close', () => {
+      busy.set(socket, (busy.get(socket) ?? 1) - 1)
+      // A connection that a client keeps would hold up the end for as long as the client likes.
+      if (stopping) setImmediate(() => server.closeIdleConnections())
+    })
     const url = req.url ?? ''
     const mark = url.indexOf('?')
     const path = mark < 0 ? url : url.slice(0, mark)
     res.setHeader('x-content-type-options', 'nosniff')
+    if (stopping) {
+      const problem = toProblem(new GatewayError('UNAVAILABLE', 'the gateway is stopping', { retryAfterSeconds: 1 }))
+      return sendProblem(res, problem, { connection: 'close' })
+    }
     if (!find) return sendProblem(res, toProblem(new GatewayError('UNAVAILABLE', 'the gateway is starting', { retryAfterSeconds: 1 })))
     const handler = path.startsWith('/') ? find(path) : undefined
     if (!handler) return sendProblem(res, toProblem(new GatewayError('NOT_FOUND', 'no such path')))
@@ -50,16 +61,28 @@ export function createHttpServer(log: Log): HttpServer {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // A refusal written now would be read as the answer to the request before, which may have had its effect.
     if (error.code === 'ECONNRESET' || !socket.writable || (busy.get(socket) ?? 0) > 0) return socket.destroy()
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+    socket.end(`HTTP/1.1 ${STATUS_OF_FAULT[error.code ?? ''] ?? '400 Bad Request'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   })
   return {
     listen: (port, host) => listen(server, port, host),
     serve(routes) {
       find = finder(routes)
     },
-    close: () => close(server),
+    stop() {
+      stopping = true
+      if (server.listening) server.close()
+    },
+    async close() {
+      const drained = close(server)
+      stopping = true
+      await drained
+    },
   }
+}
+
+const STATUS_OF_FAULT: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 
 function finder(routes: Routes): (path: string) => Handler | undefined {
@@ -86,13 +109,17 @@ function listen(server: Server, port: number, host: string): Promise<number> {
   })
 }
 
+/** Resolves once every connection is closed, also where the server stopped listening before. */
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     const force = setTimeout(() => server.closeAllConnections(), LIMITS.drainMsMax)
-    server.close(() => {
+    const done = (): void => {
       clearTimeout(force)
       resolve()
-    })
+    }
+    server.once('close', done)
+    if (server.listening) server.close()
+    else server.getConnections((_error, count) => count === 0 && done())
     server.closeIdleConnections()
   })
 }

@@ -43,3 +43,9 @@ export function readTraceparent(raw: string | undefined): RemoteParent | null {
 
 /** A `traceparent` of version 00. */
 export const writeTraceparent = (traceId: string, spanId: string, flags: number): string => `00-${traceId}-${spanId}-0${flags & 1}`
+
+/** The `traceparent` of an answer to a request that may never become a call: in the caller's trace where it has one. */
+export function answerTraceparent(raw: string | undefined): string {
+  const parent = readTraceparent(raw)
+  return writeTraceparent(parent?.traceId ?? newTraceId(), newSpanId(), parent?.flags ?? 0)
+}
