@@ -12,6 +12,7 @@ import type { Lease } from '../ports/vault.ts'
 import type { Permit } from './decide.ts'
 import { filterHeaders, maskBytes, toStored, jsonOf } from './filter.ts'
 import { leaseFor } from './lease.ts'
+import { filterLogs } from './log-messages.ts'
 import { recordOutcome } from './record.ts'
 import type { Run } from './run.ts'
 import type { Parts } from './stages.ts'
@@ -75,7 +76,8 @@ async function send(parts: Parts, run: Run, lease: Lease | null, span: Span, sig
   const connector = parts.connectors.get(operation.connector)
   if (!connector) throw new UpstreamError('refused', 'the connector is not configured', false)
   const progress = run.onProgress ? { onProgress: run.onProgress } : {}
-  const context = { signal, traceparent: span.traceparent, idempotencyKey: run.callId, ...progress }
+  const logs = run.logs ? { logs: filterLogs(run.logs, lease?.needles ?? []) } : {}
+  const context = { signal, traceparent: span.traceparent, idempotencyKey: run.callId, ...progress, ...logs }
   parts.onStage('sending')
   const once = () => connector.execute(operation, input, lease, context)
   try {

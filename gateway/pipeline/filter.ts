@@ -32,9 +32,13 @@ export function filterHeaders(headers: UpstreamAnswer['headers'], needles: reado
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: false })
+/** For reading: a byte order mark is no part of the text. */
 const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+/** For keeping: what is handed over later is what came, to the byte. */
+const exactDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function maskText(text: string, needles: readonly Uint8Array[]): string {
+/** A text with every form of the secret masked. */
+export function maskText(text: string, needles: readonly Uint8Array[]): string {
   if (needles.length === 0) return text
   const redactor = createRedactor(needles)
   return decoder.decode(Buffer.concat([redactor.push(encoder.encode(text)), redactor.end()]))
@@ -51,7 +55,7 @@ const isJson = (contentType: string | undefined): boolean => /^application\/(?:[
 
 /**
  * A body as the doors with typed answers hand it over: JSON where it says so and is, else its text, base64 where it is not text; null where empty.
- * Integers beyond 2^53 come as strings, since a rounded number would be another one.
+ * Integers beyond 2^53 and numbers beyond what a double holds come as strings, since a rounded number would be another one.
  */
 export function jsonOf(headers: Readonly<Record<string, string>>, bytes: Uint8Array): JsonValue {
   if (bytes.length === 0) return null
@@ -63,20 +67,20 @@ export function jsonOf(headers: Readonly<Record<string, string>>, bytes: Uint8Ar
   }
   if (!isJson(headers['content-type'])) return text
   try {
-    return /\d{16}/.test(text) ? (JSON.parse(text, keepLongIntegers) as JsonValue) : (JSON.parse(text) as JsonValue)
+    return /\d{16}|[eE]\+?\d{3}/.test(text) ? (JSON.parse(text, keepLongNumbers) as JsonValue) : (JSON.parse(text) as JsonValue)
   } catch {
     return text
   }
 }
 
-function keepLongIntegers(_key: string, value: unknown, context?: { source?: string }): unknown {
+function keepLongNumbers(_key: string, value: unknown, context?: { source?: string }): unknown {
   if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
-  return context?.source && /^-?\d+$/.test(context.source) ? context.source : value
+  return context?.source && (!Number.isFinite(value) || /^-?\d+$/.test(context.source)) ? context.source : value
 }
 
 export function toStored(status: number, headers: Readonly<Record<string, string>>, bytes: Uint8Array): StoredResult {
   try {
-    return { status, headers, body: strictDecoder.decode(bytes), encoding: 'utf8' }
+    return { status, headers, body: exactDecoder.decode(bytes), encoding: 'utf8' }
   } catch {
     return { status, headers, body: Buffer.from(bytes).toString('base64'), encoding: 'base64' }
   }

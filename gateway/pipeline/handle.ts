@@ -284,8 +284,9 @@ async function runPermitted(
   }
   const keep = subject.operation.mode === 'write' || asked.idempotencyKey !== undefined
   if (keep) awaitHandOver(line, callId)
-  const { signal, delivery, onProgress } = asked
-  const run = { callId, subject, span, signal, delivery, keep, streamEnded: started.finish, ...(onProgress ? { onProgress } : {}) }
+  const { signal, delivery, onProgress, logs } = asked
+  const told = { ...(onProgress ? { onProgress } : {}), ...(logs ? { logs } : {}) }
+  const run = { callId, subject, span, signal, delivery, keep, streamEnded: started.finish, ...told }
   return await execute(line.parts, run, intent, recorded.permit)
 }
 

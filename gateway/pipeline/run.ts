@@ -1,5 +1,6 @@
 import type { OutcomeKind } from '../core/call.ts'
 import type { CallId } from '../core/ids.ts'
+import type { LogReader } from '../core/log-message.ts'
 import type { Asked } from '../ports/calls.ts'
 import type { Span } from '../ports/telemetry.ts'
 import type { Subject } from './decide.ts'
@@ -15,6 +16,7 @@ export interface Run {
   /** Whether the answer is kept for a later hand-over. */
   keep: boolean
   onProgress?: NonNullable<Asked['onProgress']>
+  logs?: LogReader
   /** Called once the body of a streamed answer has ended, however it did. */
   streamEnded?: (kind: OutcomeKind) => void
 }
