@@ -33,6 +33,8 @@ export const LIMITS = Object.freeze({
   upstreamConnectionsPerHostMax: 128,
   upstreamOriginsMax: 64,
   filteredBodyBytesMax: 8_388_608,
+  upstreamLogsPerCallMax: 200,
+  upstreamLogCharsMax: 16_384,
   unstreamedBodyBytesMax: 65_536,
   storedResultBytesMax: 262_144,
   batchUnitsMax: 512,

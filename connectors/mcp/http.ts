@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import type { LogReader } from '../../gateway/core/log-message.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import { UpstreamError } from '../../gateway/ports/connector.ts'
 import type { Outbound } from '../../gateway/ports/dialer.ts'
@@ -9,6 +10,8 @@ import type { Lease } from '../../gateway/ports/vault.ts'
 export interface CallTrace {
   signal: AbortSignal
   fault: UpstreamError | null
+  /** Who reads what the server says in the stream of this call's answer; null over stdio, and once the call is over. */
+  logs: LogReader | null
   /** The event stream of the call's answer has ended, with or without an answer. */
   streamEnded(): void
 }

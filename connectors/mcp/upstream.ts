@@ -1,5 +1,14 @@
-import { Client, type Progress, ProtocolError, SdkError, SdkErrorCode, SdkHttpError, type Transport } from '@modelcontextprotocol/client'
-import type { JsonObject } from '../../gateway/core/json.ts'
+import {
+  Client,
+  LOG_LEVEL_META_KEY,
+  type Progress,
+  ProtocolError,
+  SdkError,
+  SdkErrorCode,
+  SdkHttpError,
+  type Transport,
+} from '@modelcontextprotocol/client'
+import type { JsonObject, JsonValue } from '../../gateway/core/json.ts'
 import type { Operation } from '../../gateway/core/operation.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import { type ExecuteContext, type UpstreamAnswer, UpstreamError } from '../../gateway/ports/connector.ts'
@@ -89,7 +98,9 @@ export class Upstream {
     // An answer is read before its stream ends; then nobody waits for this any more.
     const streamEnded = (): void =>
       void setImmediate(() => streamEnd.reject(new UpstreamError('broken', 'the answer of the MCP server broke off', true)))
-    const trace: CallTrace = { signal: context.signal, fault: null, streamEnded }
+    // A log message names no call. Over Streamable HTTP it comes in the stream of its call's answer; over stdio nobody can tell whose it is.
+    const logs = this.#endpoint.stdio ? null : (context.logs ?? null)
+    const trace: CallTrace = { signal: context.signal, fault: null, logs, streamEnded }
     live.calls++
     try {
       const sent = callTrace.run(trace, () => send(live, tool, operation, input, context))
@@ -99,6 +110,7 @@ export class Upstream {
     } catch (error) {
       return this.#failed(live, error, trace, context)
     } finally {
+      trace.logs = null
       live.usedAtMs = performance.now()
       live.calls--
       if (live.retired) retire(live)
@@ -198,6 +210,10 @@ export class Upstream {
       if (!fault) this.#crashed()
       ended.reject(fault ?? new UpstreamError('broken', 'the connection to the MCP server ended', true))
     }
+    // Its `_meta` stays here. Messages outside the stream of a call's answer have no reader.
+    client.setNotificationHandler('notifications/message', ({ params: { level, logger, data } }) =>
+      callTrace.getStore()?.logs?.tell({ level, ...(logger === undefined ? {} : { logger }), data: (data ?? null) as JsonValue }),
+    )
     client.setNotificationHandler('notifications/tools/list_changed', () => {
       live.changes++
       live.checkedAtMs = Number.NEGATIVE_INFINITY
@@ -268,9 +284,15 @@ export class Upstream {
 const REFUSED_BEFORE: ReadonlySet<number> = new Set([-32600, -32601, -32602])
 
 function send({ client }: Live, tool: string, { idempotency, timeoutMs }: Operation, input: JsonObject, context: ExecuteContext) {
-  const { traceparent, idempotencyKey, signal, onProgress } = context
+  const { traceparent, idempotencyKey, signal, onProgress, logs } = context
   const keyed = idempotency.kind === 'key-header'
-  const _meta = { traceparent, ...(keyed ? { 'gatehouse/idempotencyKey': idempotencyKey } : {}) }
+  // Servers of 2026-07-28 say nothing unless asked to (server/utilities/logging); at those of 2025 the level would be one for all who share the connection.
+  const asksForLogs = logs !== undefined && client.getProtocolEra() === 'modern'
+  const _meta = {
+    traceparent,
+    ...(keyed ? { 'gatehouse/idempotencyKey': idempotencyKey } : {}),
+    ...(asksForLogs ? { [LOG_LEVEL_META_KEY]: logs.level } : {}),
+  }
   const headers = { traceparent, ...(keyed ? { [idempotency.header]: idempotencyKey } : {}) }
   const progress = onProgress ? { onprogress: (said: Progress) => onProgress(said.progress, said.total) } : {}
   const params = { name: tool, arguments: input, _meta }

@@ -4,6 +4,7 @@ import type { DenyReason } from '../core/decision.ts'
 import type { ErrorCode, Fault } from '../core/errors.ts'
 import type { CallId, OperationId } from '../core/ids.ts'
 import type { JsonObject, JsonValue } from '../core/json.ts'
+import type { LogReader } from '../core/log-message.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
 import type { ProxiedRequest } from './connector.ts'
@@ -26,6 +27,8 @@ export interface Asked {
   onWaiting?: (callId: CallId) => void
   /** Called with what the system says of its progress while the call runs: any numbers, at any rate. */
   onProgress?: (progress: number, total: number | undefined) => void
+  /** Told what the system says while the call runs: of the level that is read, bounded in number and size, with every form of the leased secret masked. */
+  logs?: LogReader
   /** The caller left: ends waiting and reads, never a write that was sent, never a hold. */
   signal: AbortSignal
   /** `stream` asks for the answer as it comes (the HTTP door); otherwise it is buffered. */

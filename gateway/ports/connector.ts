@@ -1,4 +1,5 @@
 import type { JsonObject } from '../core/json.ts'
+import type { LogReader } from '../core/log-message.ts'
 import type { BusinessKey, Idempotency, Mode, Operation, Reversibility } from '../core/operation.ts'
 import type { Outbound } from './dialer.ts'
 import type { Lease } from './vault.ts'
@@ -34,6 +35,8 @@ export interface ExecuteContext {
   idempotencyKey: string
   /** Told how far the system says it is, where it can say so; numbers only, as its words pass no filter here. */
   onProgress?: (progress: number, total: number | undefined) => void
+  /** Told what the system says while it works on this very call, as it says it: where it cannot be told whose a message is, it is dropped. */
+  logs?: LogReader
 }
 
 /**

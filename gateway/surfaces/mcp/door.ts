@@ -10,7 +10,7 @@ import type { Log } from '../../ports/telemetry.ts'
 import { bearerChallenge, publicError, statusOf } from '../error-response.ts'
 import { readBody, UnreadBodyError } from '../request-body.ts'
 import { Exchange, isJson, takes } from './exchange.ts'
-import { idOf, methodNotFound, readMessage } from './message.ts'
+import { idOf, methodNotFound, readLogLevel, readMessage } from './message.ts'
 import type { Notification, Request } from './message.ts'
 import { errorText, META, plain, quoted, resultText, RPC, RpcError, SESSION_VERSIONS, STATELESS_VERSION } from './rpc.ts'
 import type { RequestId } from './rpc.ts'
@@ -44,6 +44,9 @@ export interface McpDoor {
   /** Ends waiting (held calls are answered as held) and streams, and takes nothing new; what executes goes on to its answer. Holds stay. */
   close(): Promise<void>
 }
+
+/** What systems say while they work on a call is handed on: servers that do so declare it. */
+const CAPABILITIES = { tools: {}, logging: {} } as const
 
 const INSTRUCTIONS =
   'Every tool call is decided by policy and recorded. A result that starts with NOT EXECUTED had no effect: it says why and what to do. ' +
@@ -146,12 +149,13 @@ class Door {
     exchange: Exchange,
     principal: Principal,
   ): Promise<void> {
-    if (message.method !== 'tools/call') return void (await exchange.answer(resultText(message.id, this.plain(message, principal))))
+    if (message.method !== 'tools/call')
+      return void (await exchange.answer(resultText(message.id, this.plain(message, session, principal))))
     const release = this.register(message.id, session, exchange)
     try {
       const { calls, log } = this.options
       const parts = { calls, log, holdWaitMs: this.holdWaitMs, answerMsMax: this.answerMsMax }
-      const told = await callTool(parts, { principal, request: message, headers: req.headers, exchange })
+      const told = await callTool(parts, { principal, request: message, headers: req.headers, exchange, session })
       if (told.callId !== undefined) exchange.setHeader('gatehouse-call', told.callId)
       if (told.traceparent) exchange.setHeader('traceparent', told.traceparent)
       const written = await exchange.answer(resultText(message.id, this.toolText(message, told)))
@@ -172,8 +176,8 @@ class Door {
     }
   }
 
-  /** The result text of every method but tools/call. Throws RpcError -32601. */
-  private plain(message: Request, principal: Principal): string {
+  /** The result text of every method but tools/call. Throws RpcError -32601, and -32602 for parameters. */
+  private plain(message: Request, session: Session | undefined, principal: Principal): string {
     const { method, era, params } = message
     if (method === 'tools/list') {
       const { tools, nextCursor } = this.lists.page(this.options.calls.view(principal), params.cursor)
@@ -182,10 +186,10 @@ class Door {
     }
     if (era === 'stateless') {
       if (method !== 'server/discover') throw methodNotFound(method, 404)
-      const said = { supportedVersions: [STATELESS_VERSION], capabilities: { tools: {} }, instructions: INSTRUCTIONS }
+      const said = { supportedVersions: [STATELESS_VERSION], capabilities: CAPABILITIES, instructions: INSTRUCTIONS }
       return this.stamped(era, JSON.stringify(said).slice(1, -1), LIMITS.mcpToolsFreshMs)
     }
-    // Log levels are accepted and have no effect: nothing is logged to clients.
+    if (method === 'logging/setLevel' && session) session.logLevel = readLogLevel(params.level, 200)
     if (method === 'ping' || method === 'logging/setLevel') return '{}'
     throw methodNotFound(method, 200)
   }
@@ -213,7 +217,7 @@ class Door {
     if (typeof protocolVersion !== 'string')
       throw new RpcError(200, RPC.invalidParams, '`params.protocolVersion` is not a string', { refusal: 'BAD_INPUT' })
     const version = SESSION_VERSIONS.includes(protocolVersion) ? protocolVersion : SESSION_VERSIONS[0]
-    const said = JSON.stringify({ protocolVersion: version, capabilities: { tools: {} }, instructions: INSTRUCTIONS })
+    const said = JSON.stringify({ protocolVersion: version, capabilities: CAPABILITIES, instructions: INSTRUCTIONS })
     exchange.setHeader('mcp-session-id', this.sessions.open(ownerOf(principal)).id)
     await exchange.answer(resultText(message.id, `${said.slice(0, -1)},"serverInfo":${this.serverInfo}}`))
   }

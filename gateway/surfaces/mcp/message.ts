@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isJsonObject } from '../../core/json.ts'
 import type { JsonObject, JsonValue } from '../../core/json.ts'
+import { isLogLevel, LOG_LEVELS } from '../../core/log-message.ts'
+import type { LogLevel } from '../../core/log-message.ts'
 import { META, quoted, RPC, RpcError, SESSION_VERSIONS, STATELESS_VERSION, SUPPORTED_VERSIONS } from './rpc.ts'
 import type { RequestId } from './rpc.ts'
 
@@ -33,7 +35,7 @@ export const idOf = (body: JsonValue | undefined): RequestId | undefined =>
  * Reads one POSTed JSON-RPC message and picks its era (2026-07-28 basic/versioning, "Backward Compatibility": per-request `_meta` is served
  * statelessly, `initialize` and what follows it by session). The body decides; headers that disagree with it are refused
  * (transports/streamable-http, "Server Validation"). Throws RpcError: -32600 for what is no single request or notification (batches too),
- * -32602 for an incomplete `_meta`, -32020 for headers that are missing or disagree, -32022 for versions that are not served, all with 400.
+ * -32602 for an incomplete or malformed `_meta`, -32020 for headers that are missing or disagree, -32022 for versions that are not served, all with 400.
  */
 export function readMessage(body: JsonValue, headers: IncomingHttpHeaders): Message {
   if (Array.isArray(body)) throw invalid('batches are not accepted: send each message as its own POST')
@@ -80,11 +82,18 @@ function eraOf(method: string, meta: JsonObject, headers: IncomingHttpHeaders, i
 function checkStateless(method: string, params: JsonObject, meta: JsonObject, headers: IncomingHttpHeaders): void {
   if (!isJsonObject(meta[META.capabilities])) throw incomplete(META.capabilities)
   if (meta[META.clientInfo] !== undefined && !isJsonObject(meta[META.clientInfo])) throw incomplete(META.clientInfo)
+  if (meta[META.logLevel] !== undefined) readLogLevel(meta[META.logLevel], 400)
   if (headerOf(headers, 'mcp-protocol-version') === undefined) throw mismatch('MCP-Protocol-Version is missing')
   agree(headers, 'mcp-method', method, true)
   const field = NAMED[method]
   const name = field === undefined ? undefined : params[field]
   if (typeof name === 'string') agree(headers, 'mcp-name', name, true)
+}
+
+/** A level of severity (2025-11-25 and 2026-07-28 server/utilities/logging, "Error Handling"). Throws RpcError -32602 where it is none. */
+export function readLogLevel(value: JsonValue | undefined, status: number): LogLevel {
+  if (isLogLevel(value)) return value
+  throw new RpcError(status, RPC.invalidParams, `the log level is none of ${LOG_LEVELS.join(', ')}`, { refusal: 'BAD_INPUT' })
 }
 
 /** Methods whose `Mcp-Name` mirrors a field (transports/streamable-http, "Standard Request Headers"). */

@@ -13,6 +13,7 @@ export const META = {
   capabilities: 'io.modelcontextprotocol/clientCapabilities',
   clientInfo: 'io.modelcontextprotocol/clientInfo',
   serverInfo: 'io.modelcontextprotocol/serverInfo',
+  logLevel: 'io.modelcontextprotocol/logLevel',
 } as const
 
 /** JSON-RPC 2.0 section 5.1, and MCP 2026-07-28 basic/index, "Error Codes". */

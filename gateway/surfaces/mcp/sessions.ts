@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../../core/clock.ts'
+import type { LogLevel } from '../../core/log-message.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Exchange } from './exchange.ts'
 import type { RequestId } from './rpc.ts'
@@ -14,6 +15,8 @@ export interface Session {
   /** Open GET streams. */
   readonly streams: Set<ServerResponse>
   touchedMs: number
+  /** The least severe level of log messages that its client reads. */
+  logLevel: LogLevel
 }
 
 /**
@@ -45,6 +48,7 @@ export class Sessions {
       inProgress: new Map(),
       streams: new Set(),
       touchedMs: this.clock.now(),
+      logLevel: 'info',
     }
     const own = this.byOwner.get(owner) ?? new Set()
     this.byOwner.set(owner, own.add(session))

@@ -5,6 +5,8 @@ import type { ErrorCode, Fault } from '../../core/errors.ts'
 import type { CallId } from '../../core/ids.ts'
 import { isJsonObject } from '../../core/json.ts'
 import type { JsonObject } from '../../core/json.ts'
+import { isLogLevel } from '../../core/log-message.ts'
+import type { LogReader } from '../../core/log-message.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Principal } from '../../core/principal.ts'
 import { LIMITS } from '../../limits.ts'
@@ -16,7 +18,8 @@ import { readAssertions } from './assertions.ts'
 import type { Exchange } from './exchange.ts'
 import type { Request } from './message.ts'
 import { CANCEL_TOOL, readOwnArguments, waitForCall, WAIT_TOOL } from './own-tools.ts'
-import { plain, quoted, RPC, RpcError } from './rpc.ts'
+import { META, plain, quoted, RPC, RpcError } from './rpc.ts'
+import type { Session } from './sessions.ts'
 import { errorResult, runningSentence, toolResult } from './tool-result.ts'
 
 export interface ToolCallParts {
@@ -34,6 +37,8 @@ export interface ToolCall {
   request: Request
   headers: IncomingHttpHeaders
   exchange: Exchange
+  /** The session of the 2025 revisions that it was made in. */
+  session: Session | undefined
 }
 
 /** A tool result and the call that it tells of. */
@@ -66,6 +71,7 @@ async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Op
   if ('faults' in said) return await badInput(parts, call, operation.jointName, said.faults)
   let known: { callId: CallId; traceparent?: string } | undefined
   const progress = progressOf(request.meta, exchange)
+  const logs = readerOf(call)
   try {
     const running = parts.calls.call(principal, {
       door: 'mcp',
@@ -83,6 +89,7 @@ async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Op
         progress.waits(callId)
       },
       ...(progress.runs && { onProgress: progress.runs }),
+      ...(logs && { logs }),
       signal: exchange.signal,
       delivery: 'buffered',
     })
@@ -178,6 +185,23 @@ async function inTime(answer: Promise<Answer>, { answerMsMax }: ToolCallParts): 
   } finally {
     clearTimeout(timer)
   }
+}
+
+/**
+ * Sends what the system says in the stream of the call's own answer: in a session from the level that its client set, else only where the request
+ * itself asks for it (2026-07-28 server/utilities/logging, "Per-request log level").
+ */
+function readerOf({ request, exchange, session }: ToolCall): LogReader | undefined {
+  const { [META.logLevel]: asked } = request.meta
+  const tell: LogReader['tell'] = (message) => exchange.notify('notifications/message', { ...message })
+  if (session)
+    return {
+      get level() {
+        return session.logLevel
+      },
+      tell,
+    }
+  return isLogLevel(asked) ? { level: asked, tell } : undefined
 }
 
 /**
