@@ -21,9 +21,6 @@ const NOT_SERVED: Readonly<Record<string, string>> = {
     'elicitation-sep1034-defaults',
     'elicitation-sep1330-enums',
   ]),
-  ...named('log messages name no call: on a connection that agents share nobody can tell whose they are, and they pass no filter', [
-    'tools-call-with-logging',
-  ]),
   ...named('resources and prompts are no operations: no policy decides about them, so they are not handed on', [
     'resources-list',
     'resources-read-text',
