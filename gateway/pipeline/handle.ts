@@ -265,9 +265,9 @@ async function runPermitted(
       guards: guardsOf(subject, decision),
       consumes: null,
       redecision: null,
-    }).catch(async (error: unknown) => {
-      // Else it would wait for its turn for ever, and equal calls with it.
-      await line.parts.recorder.cancelUnstarted(callId, 'the record was away when its turn came').catch(() => undefined)
+    }).catch((error: unknown) => {
+      // Else it would wait for its turn for ever, and equal calls with it. The recorder writes it once it can.
+      void line.parts.recorder.cancelUnstarted(callId, 'the record was away when its turn came').catch(() => undefined)
       throw error
     })
     if (written.result.kind !== 'recorded') {

@@ -293,6 +293,7 @@ describe('a record that fails', () => {
     const admitted = await broken.admit(line.principal(), line.asked('pay', input()))
     expect(await admitted.run()).toMatchObject({ kind: 'refused', code: 'UNAVAILABLE' })
     if (admitted.callId === undefined) throw new Error('no call')
+    await line.ended(admitted.callId)
     expect([await line.state(admitted.callId), reachedNow()]).toEqual(['cancelled', 0])
     expect(await line.ask('pay', input())).toMatchObject({ kind: 'result' })
     broken.close()

@@ -184,6 +184,14 @@ describe('a database that is slow or away', () => {
     expect(await outcome).toBe('done')
   })
 
+  test('so is the end of a call that never runs: equal calls would join it for ever', async () => {
+    const cancelled = code(recorder.cancelUnstarted('call_1' as CallId, 'its turn never came'))
+    await writer.answer(away)
+    await vi.advanceTimersByTimeAsync(LIMITS.recordRetryMsMax)
+    expect((await writer.answer()).units).toMatchObject([{ kind: 'cancelUnstarted', callId: 'call_1' }])
+    expect(await cancelled).toBe('done')
+  })
+
   test('an outcome’s caller is answered in time, and the outcome is still written', async () => {
     const unit = permitted(clock)
     const outcome = code(recorder.finish(finished(unit.call.id, unit.intent)))

@@ -47,7 +47,8 @@ const DOWN = 'the record cannot be written now: try again later'
  *
  * A unit that waits longer than `LIMITS.recordWaitMsMax` is answered UNAVAILABLE. If it was being written and turns out to be committed, an
  * intent gets the outcome `not_sent`, and a permitted call that waits for its turn is cancelled. An outcome is never given up while the process
- * lives, since nothing but it tells what happened: its caller is answered, and it is written once the database is back.
+ * lives, since nothing but it tells what happened, nor is the end of a call that never runs, since equal ones would join it: the caller is answered, and
+ * it is written once the database is back.
  */
 export function createRecorder(options: RecorderOptions): RunningRecorder {
   const queue = new UnitQueue(options)
@@ -87,6 +88,8 @@ function unexpected(result: UnitResult): never {
   throw new GatewayError('INTERNAL', 'the record gave an answer of another kind', { cause: result.kind })
 }
 
+const mustBeWritten = ({ kind }: Unit): boolean => kind === 'finish' || kind === 'cancelUnstarted'
+
 class UnitQueue {
   #waiting: Pending[] = []
   #writing: Pending[] = []
@@ -111,8 +114,8 @@ class UnitQueue {
         else reject(result.error instanceof GatewayError ? result.error : new GatewayError('UNAVAILABLE', DOWN, { cause: result.error }))
       }
       if (this.#closed) settle(refuse(CLOSED))
-      // Outcomes always find room: there are never more of them than calls that were let in.
-      else if (unit.kind !== 'finish' && this.#waiting.length >= LIMITS.recordQueueUnitsMax) settle(refuse(FULL))
+      // Ends always find room: there are never more of them than calls that were let in.
+      else if (!mustBeWritten(unit) && this.#waiting.length >= LIMITS.recordQueueUnitsMax) settle(refuse(FULL))
       else this.#enqueue({ unit, deadlineMs: performance.now() + LIMITS.recordWaitMsMax, settle, abandoned: false })
     })
   }
@@ -223,8 +226,7 @@ class UnitQueue {
   #failed(pending: Pending, error: unknown): boolean {
     const away = error instanceof GatewayError && error.code === 'UNAVAILABLE'
     if (!away) this.options.log?.error({ error, unit: pending.unit.kind }, 'the database refused to write a unit')
-    const mustBeWritten = pending.unit.kind === 'finish' || pending.abandoned
-    if (away && mustBeWritten && (pending.unit.kind === 'finish' || pending.unit.kind === 'cancelUnstarted')) this.#waiting.push(pending)
+    if (away && mustBeWritten(pending.unit)) this.#waiting.push(pending)
     else this.#answer(pending, { kind: 'failed', error })
     return away
   }
@@ -242,6 +244,6 @@ class UnitQueue {
       pending.settle(refuse(SLOW))
       pending.abandoned = true
     }
-    this.#waiting = this.#waiting.filter(({ abandoned, unit }) => !abandoned || unit.kind === 'finish' || unit.kind === 'cancelUnstarted')
+    this.#waiting = this.#waiting.filter(({ abandoned, unit }) => !abandoned || mustBeWritten(unit))
   }
 }
