@@ -4,7 +4,7 @@
 export const NEEDLE_BYTES_MIN = 6
 
 /**
- * Every form in which an upstream may echo one of these secrets: plain, inside a JSON string, URL-encoded (both ways to write a space), hex, and inside base64
+ * Every form in which an upstream may echo one of these secrets: plain, inside a JSON string, inside JSON inside a JSON string, URL-encoded (both ways to write a space), hex, and inside base64
  * at its three alignments in both alphabets. Upper and lower case are the redactor's matter. No form twice.
  */
 export function needlesOf(secrets: readonly string[]): readonly Uint8Array[] {
@@ -17,11 +17,12 @@ export function needlesOf(secrets: readonly string[]): readonly Uint8Array[] {
     const hex = bytes.toString('hex')
     const base64 = [0, 1, 2].map((before) => base64At(bytes, before))
     const base64url = base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'))
+    const json = [inJson, inJson.replaceAll('/', '\\/'), asciiJson(inJson)]
     for (const form of [
       secret,
-      inJson,
-      inJson.replaceAll('/', '\\/'),
-      asciiJson(inJson),
+      ...json,
+      // Systems like to answer with a text that is JSON itself, and a text has its own escapes.
+      ...json.map((form) => JSON.stringify(form).slice(1, -1)),
       inUrl,
       inUrl.replaceAll('%20', '+'),
       strictUrl(inUrl),

@@ -38,6 +38,7 @@ function formsOf(secret: string): string[] {
     secret,
     json,
     json.replaceAll('/', '\\/'),
+    JSON.stringify(json).slice(1, -1),
     encodeURIComponent(secret),
     new URLSearchParams({ s: secret }).toString().slice(2),
   ]

@@ -12,6 +12,7 @@ export const LEAKS = [
   'hex',
   'HEX',
   'json escaped',
+  'json inside json',
   'split',
   'byte by byte',
   'passed headers',
@@ -71,6 +72,7 @@ function leaks(secret: string): Readonly<Record<Leak, Leaked>> {
     hex: { chunks: said(hex) },
     HEX: { chunks: said(hex.toUpperCase()) },
     'json escaped': { chunks: [`{"said":${JSON.stringify(secret).replaceAll('/', '\\/')}}`] },
+    'json inside json': { chunks: said(JSON.stringify({ key: secret })) },
     split: { chunks: ['{"said":"', secret.slice(0, middle), secret.slice(middle), '"}'] },
     'byte by byte': { chunks: [...JSON.stringify({ said: secret })] },
     'passed headers': {
