@@ -22,6 +22,8 @@ export interface McpServerOptions {
   tools?: JsonObject[]
   /** Answers as server-sent events. */
   sse?: boolean
+  /** Says log messages in the stream before its answer, which comes once this has resolved; `sse` only. */
+  during?: (message: JsonObject, say: (params: JsonObject) => void) => Promise<void>
   /** The result of `tools/call`; default: `echoed` as structured content. */
   result?: (params: JsonObject) => JsonObject
 }
@@ -100,8 +102,7 @@ export async function httpServer(options: McpServerOptions = {}): Promise<McpTes
     }
     const answer = respond(message, options, tools, journal.behaviour)
     if (!answer) response.writeHead(202).end()
-    else if (options.sse)
-      response.writeHead(200, { 'content-type': 'text/event-stream' }).end(`event: message\ndata: ${JSON.stringify(answer)}\n\n`)
+    else if (options.sse) void stream(response, message, answer, options)
     else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
   }
   const server = createHttpServer((request, response) => {
@@ -118,6 +119,14 @@ export async function httpServer(options: McpServerOptions = {}): Promise<McpTes
       server.closeAllConnections()
     })
   return upstreamOf(journal, tools, stop, { baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp` })
+}
+
+async function stream(response: ServerResponse, message: JsonObject, answer: JsonObject, { during }: McpServerOptions): Promise<void> {
+  const write = (said: JsonObject): unknown => response.write(`event: message\ndata: ${JSON.stringify(said)}\n\n`)
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  await during?.(message, (params) => write({ jsonrpc: '2.0', method: 'notifications/message', params }))
+  write(answer)
+  response.end()
 }
 
 /** The other end of a process: it hands every message to the test over a socket and writes what the test says, so that nothing is left to chance. */
