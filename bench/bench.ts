@@ -4,6 +4,10 @@ import pg from 'pg'
 import { type Contender, type DatabaseKind, type Field, openField } from './contenders.ts'
 import { type Memory, Measurement, type Plan } from './measure.ts'
 import { machine, type Report } from './report.ts'
+import type { Kind } from './workload.ts'
+
+/** Where time goes is told for these doors, on the first database. */
+const PROFILED: readonly Kind[] = ['read', 'write-fresh']
 
 export interface Bench {
   plan: Plan
@@ -43,7 +47,7 @@ async function measure({ plan, only, databases, say }: Bench, field: Field): Pro
   const measurement = new Measurement(field, plan, say)
   const rows = await measurement.rows(contenders)
   const profiles: Report['profiles'][number][] = []
-  const profiled = plan.profileCalls > 0 ? contenders.filter(({ peer }) => peer !== undefined) : []
+  const profiled = contenders.filter(({ id }) => plan.profileCalls > 0 && PROFILED.some((kind) => id === `${databases[0]}-${kind}`))
   for (const contender of profiled) profiles.push({ title: contender.title, profile: await measurement.profile(contender) })
   const memory: Memory[] = []
   if (plan.rssCalls > 0) for (const database of databases) memory.push(await measurement.memory(database))

@@ -38,6 +38,7 @@ export const LIMITS = Object.freeze({
   unstreamedBodyBytesMax: 65_536,
   storedResultBytesMax: 262_144,
   batchUnitsMax: 512,
+  batchTurnsMax: 4,
   recordQueueUnitsMax: 10_000,
   recordWaitMsMax: 10_000,
   deliveredIdleMs: 100,

@@ -158,8 +158,18 @@ class UnitQueue {
     if (this.#busy) return
     this.#busy = true
     this.#sweeper ??= setInterval(() => this.#sweep(), LIMITS.recordWaitMsMax / 20).unref()
-    // After the input of this turn of the loop: all of it shares the batch, and a busy PGlite lets timers and sockets live.
-    setImmediate(() => void this.#run())
+    this.#gather()
+  }
+
+  /**
+   * Begins a batch a few turns of the loop from now, so that what their input brings shares it, and a busy PGlite lets timers and sockets live. A
+   * statement costs far more than the units in it; on an idle loop the turns take no time.
+   */
+  #gather(turns: number = LIMITS.batchTurnsMax): void {
+    setImmediate(() => {
+      if (turns > 1 && this.#waiting.length < LIMITS.batchUnitsMax) this.#gather(turns - 1)
+      else void this.#run()
+    })
   }
 
   async #run(): Promise<void> {
@@ -197,7 +207,7 @@ class UnitQueue {
     } else if (down) {
       setTimeout(() => void this.#run(), LIMITS.recordRetryMsMax / 5).unref()
     } else {
-      setImmediate(() => void this.#run())
+      this.#gather()
     }
   }
 
