@@ -9,6 +9,8 @@ import { fromStored } from './filter.ts'
 import type { Parts } from './stages.ts'
 import { isFinal, type Waiter } from './wait.ts'
 
+const UNKNOWN = 'the gateway stopped before the outcome was known'
+
 /** Tells a call's answer from the record alone: the same words as when it was fresh. */
 export async function answerFrom(parts: Parts, call: Call, traceparent: string): Promise<Answer> {
   const { id: callId } = call
@@ -27,7 +29,7 @@ export async function answerFrom(parts: Parts, call: Call, traceparent: string):
         callId,
         traceparent,
         code: call.error?.code ?? 'UPSTREAM',
-        message: call.error?.message ?? 'the gateway stopped before the outcome was known',
+        message: call.error?.message ?? (call.state === 'failed' ? 'a person found that the call had no effect' : UNKNOWN),
         inDoubt: call.state === 'in_doubt',
         ...(call.upstreamStatus === null ? {} : { upstreamStatus: call.upstreamStatus }),
         ...(call.result && passesThrough(call.result.status) ? { result: fromStored(call.result) } : {}),

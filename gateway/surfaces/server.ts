@@ -58,6 +58,8 @@ export function createHttpServer(log: Log): HttpServer {
       else sendProblem(res, toProblem(error))
     })
   })
+  // A connection that cannot be accepted (out of descriptors) is no reason to end.
+  server.on('error', (error) => server.listening && log.error({ error }, 'a connection could not be accepted'))
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // A refusal written now would be read as the answer to the request before, which may have had its effect.
     if (error.code === 'ECONNRESET' || !socket.writable || (busy.get(socket) ?? 0) > 0) return socket.destroy()

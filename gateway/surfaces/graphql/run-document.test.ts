@@ -39,3 +39,10 @@ test('what was admitted and never ran is given up once', async () => {
   expect(calls.events.slice(3)).toEqual(['run erp.pay', 'abandon erp.pay', 'abandon erp.pay'])
   await expect(invoke(pay, 'a')).rejects.toThrow('no admitted call')
 })
+
+test('the calls of a document share one wait: what one used up is gone for the next', async () => {
+  const calls = new MemoryCalls([pay, drop], { agent: ['erp.pay', 'erp.drop'] })
+  const run = new DocumentRun(calls, await calls.authenticate('Bearer agent'), { ...request, waitMs: 20 }, new AbortController().signal, '')
+  await run.admitAll(['a', 'b'].map((responseKey) => ({ responseKey, operation: pay, input: {} })))
+  await expect.poll(() => calls.asked.map(({ waitMs }) => waitMs)).toEqual([0, 0])
+})

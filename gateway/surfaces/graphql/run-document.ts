@@ -26,6 +26,8 @@ interface Planned extends RootCall {
 export class DocumentRun {
   private readonly planned = new Map<string, Planned>()
   private readonly handedOver = new Set<CallId>()
+  /** One wait for the whole document: mutations run in turn, and their waits must not add up. */
+  private readonly waitEndsMs: number
   /** Shared by all fields of the answer. */
   readonly budget: AnswerBudget = { charsLeft: LIMITS.graphqlAnswerCharsMax, errorsLeft: LIMITS.graphqlErrorsMax }
 
@@ -35,7 +37,9 @@ export class DocumentRun {
     private readonly request: GraphqlRequest,
     private readonly signal: AbortSignal,
     private readonly baseUrl: string,
-  ) {}
+  ) {
+    this.waitEndsMs = performance.now() + request.waitMs
+  }
 
   async admitAll(roots: readonly RootCall[]): Promise<void> {
     for (const root of roots) this.planned.set(root.responseKey, { ...root, started: false })
@@ -90,14 +94,17 @@ export class DocumentRun {
   }
 
   private asked({ operation, input, responseKey }: RootCall): Asked {
-    const { asserted, idempotencyKey, traceparent, waitMs } = this.request
+    const { asserted, idempotencyKey, traceparent } = this.request
+    const { waitEndsMs } = this
     return {
       door: 'graphql',
       operation,
       input,
       asserted,
       responseKey,
-      waitMs,
+      get waitMs() {
+        return Math.max(0, waitEndsMs - performance.now())
+      },
       signal: this.signal,
       delivery: 'buffered',
       ...(idempotencyKey !== undefined && { idempotencyKey }),
