@@ -1,5 +1,6 @@
 import type { Door } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Parts } from './stages.ts'
 
@@ -37,17 +38,18 @@ async function identify(parts: Parts, authorization: string | undefined): Promis
   }
 }
 
-/** Writes a `refused` entry. A record that is away does not turn a refusal into something else, so that failure only goes to the log. */
+/** Writes a `refused` entry, under the id that the agent was told where it was told one. A record that is away does not turn a refusal into something else, so that failure only goes to the log. */
 export async function recordRefusal(
   parts: Parts,
   door: Door | 'status',
   principal: Principal | null,
   asked: string | null,
   error: Pick<GatewayError, 'code' | 'message' | 'faults'>,
+  callId: CallId | null = null,
 ): Promise<void> {
   parts.telemetry.count('refused', { door, code: error.code })
   try {
-    await parts.recorder.note(null, {
+    await parts.recorder.note(callId, {
       kind: 'refused',
       door,
       agent: principal?.agent.name ?? null,

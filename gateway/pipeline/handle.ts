@@ -331,7 +331,7 @@ async function refuse({ parts }: Line, principal: Principal, started: Started, e
   const { callId, asked, span } = started
   if (!(error instanceof GatewayError)) parts.telemetry.log.error({ callId, error }, 'an unexpected fault')
   const known = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
-  await recordRefusal(parts, asked.door, principal, asked.operation.id, known)
+  await recordRefusal(parts, asked.door, principal, asked.operation.id, known, callId)
   started.finish(known.code)
   const { code, message, faults, retryAfterSeconds } = known
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }

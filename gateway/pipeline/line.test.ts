@@ -36,6 +36,13 @@ test('a permitted call has its intent before its outcome, and is executed once',
   expect(reachedNow()).toBe(1)
 })
 
+test('a refusal stands in the record under the id that the agent was told', async () => {
+  const answer = await line.ask('pay', { ...input(), nope: 1 })
+  expect(answer).toMatchObject({ kind: 'refused', code: 'BAD_INPUT' })
+  expect(await line.kinds(idOf(answer))).toEqual(['refused'])
+  expect(reachedNow()).toBe(0)
+})
+
 describe('what became of a request', () => {
   const drop: TestLine['meets'][number] = (req) => void req.socket.destroy()
   const status = (code: number) => (_req: unknown, res: Parameters<TestLine['meets'][number]>[1]) => void res.writeHead(code).end('{}')
