@@ -10,7 +10,9 @@ import type { Lease } from '../../gateway/ports/vault.ts'
 export interface CallTrace {
   signal: AbortSignal
   fault: UpstreamError | null
-  /** Who reads what the server says in the stream of this call's answer; null over stdio, and once the call is over. */
+  /** Aborts when the call is over, however it ended: then its stream is not resumed any more. */
+  over: AbortSignal
+  /** Who reads what the server says in the stream of this call's answer; null over stdio. */
   logs: LogReader | null
   /** The event stream of the call's answer has ended, with or without an answer. */
   streamEnded(): void
@@ -28,25 +30,30 @@ class TracedTransport extends StreamableHTTPClientTransport {
 
 /**
  * Streamable HTTP through the guard, with the connector's credential on every request. No stream is held open beside the requests: it could
- * carry only what is refused here (requests of the server) or read anew anyway (its list of tools).
+ * carry only what is refused here (requests of the server) or read anew anyway (its list of tools). The stream of a call's answer that the server
+ * closes early is resumed (2025-11-25 basic/transports, "Resumability and Redelivery"), which sends no call anew.
  */
 export function httpTransport(endpoint: string, outbound: Outbound, lease: Lease | null): StreamableHTTPClientTransport {
   const url = new URL(endpoint)
   for (const [name, value] of Object.entries(lease?.query() ?? {})) url.searchParams.set(name, value)
   const credential = Object.entries(lease?.headers() ?? {})
   const guarded = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
-    if (init?.method === 'GET') return new Response(null, { status: 405 })
-    const headers = new Headers(init?.headers)
-    for (const [name, value] of credential) headers.set(name, value)
     const trace = callTrace.getStore()
+    const headers = new Headers(init?.headers)
+    const resumes = init?.method === 'GET'
+    if (resumes && (!trace || trace.over.aborted || !headers.has('last-event-id'))) return new Response(null, { status: 405 })
+    for (const [name, value] of credential) headers.set(name, value)
     try {
+      const ends = init?.signal ? [init.signal] : []
       // Servers of 2025 are told of a cancellation by a message of its own; the request that waits for the answer is ended here.
-      const calls = trace !== undefined && typeof init?.body === 'string' && init.body.includes('"method":"tools/call"')
-      const signal = calls ? AbortSignal.any([trace.signal, ...(init?.signal ? [init.signal] : [])]) : (init?.signal ?? null)
+      if (trace && (resumes || callsTool(init))) ends.push(trace.signal)
+      if (trace && resumes) ends.push(trace.over)
+      const signal = AbortSignal.any(ends)
       const response = await outbound.fetch(input, { ...init, headers, signal, redirect: 'manual' })
       return bounded(response, trace)
     } catch (error) {
-      if (trace && error instanceof UpstreamError) trace.fault ??= error
+      // Why a stream could not be resumed says nothing of whether the call was sent.
+      if (trace && !resumes && error instanceof UpstreamError) trace.fault ??= error
       throw error
     }
   }
@@ -54,9 +61,21 @@ export function httpTransport(endpoint: string, outbound: Outbound, lease: Lease
     fetch: guarded,
     requestInit: { redirect: 'manual' },
     onInsufficientScope: 'throw',
-    reconnectionOptions: { maxRetries: 0, initialReconnectionDelay: 1_000, maxReconnectionDelay: 1_000, reconnectionDelayGrowFactor: 1 },
+    reconnectionOptions: {
+      maxRetries: LIMITS.mcpResumesInVainMax,
+      initialReconnectionDelay: LIMITS.mcpResumeDelayMsMin,
+      maxReconnectionDelay: LIMITS.mcpResumeDelayMsMax,
+      reconnectionDelayGrowFactor: 2,
+    },
+    // The server may name its own delay.
+    reconnectionScheduler: (resume, delayMs) => {
+      const timer = setTimeout(resume, Math.min(Math.max(delayMs, LIMITS.mcpResumeDelayMsMin), LIMITS.mcpResumeDelayMsMax)).unref()
+      return () => clearTimeout(timer)
+    },
   })
 }
+
+const callsTool = (init: RequestInit | undefined): boolean => typeof init?.body === 'string' && init.body.includes('"method":"tools/call"')
 
 /** The same response, whose body fails beyond the limit. */
 function bounded(response: Response, trace: CallTrace | undefined): Response {

@@ -100,7 +100,8 @@ export class Upstream {
       void setImmediate(() => streamEnd.reject(new UpstreamError('broken', 'the answer of the MCP server broke off', true)))
     // A log message names no call. Over Streamable HTTP it comes in the stream of its call's answer; over stdio nobody can tell whose it is.
     const logs = this.#endpoint.stdio ? null : (context.logs ?? null)
-    const trace: CallTrace = { signal: context.signal, fault: null, logs, streamEnded }
+    const over = new AbortController()
+    const trace: CallTrace = { signal: context.signal, over: over.signal, fault: null, logs, streamEnded }
     live.calls++
     try {
       const sent = callTrace.run(trace, () => send(live, tool, operation, input, context))
@@ -110,7 +111,7 @@ export class Upstream {
     } catch (error) {
       return this.#failed(live, error, trace, context)
     } finally {
-      trace.logs = null
+      over.abort()
       live.usedAtMs = performance.now()
       live.calls--
       if (live.retired) retire(live)
@@ -211,9 +212,11 @@ export class Upstream {
       ended.reject(fault ?? new UpstreamError('broken', 'the connection to the MCP server ended', true))
     }
     // Its `_meta` stays here. Messages outside the stream of a call's answer have no reader.
-    client.setNotificationHandler('notifications/message', ({ params: { level, logger, data } }) =>
-      callTrace.getStore()?.logs?.tell({ level, ...(logger === undefined ? {} : { logger }), data: (data ?? null) as JsonValue }),
-    )
+    client.setNotificationHandler('notifications/message', ({ params: { level, logger, data } }) => {
+      const trace = callTrace.getStore()
+      if (!trace?.logs || trace.over.aborted) return
+      trace.logs.tell({ level, ...(logger === undefined ? {} : { logger }), data: (data ?? null) as JsonValue })
+    })
     client.setNotificationHandler('notifications/tools/list_changed', () => {
       live.changes++
       live.checkedAtMs = Number.NEGATIVE_INFINITY

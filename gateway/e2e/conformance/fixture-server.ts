@@ -2,8 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
-import { CallToolRequestSchema, ListToolsRequestSchema, SetLevelRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import { type EventStore, StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import {
+  CallToolRequestSchema,
+  type JSONRPCMessage,
+  ListToolsRequestSchema,
+  SetLevelRequestSchema,
+} from '@modelcontextprotocol/sdk/types.js'
 import { TOOLS, type FixtureTool } from './fixture-tools.ts'
 
 export interface FixtureServer {
@@ -32,7 +37,28 @@ function serverOf(tools: readonly FixtureTool[]): Server {
   return server
 }
 
-/** An MCP server on the official SDK: revision 2025-11-25 with sessions, protected against DNS rebinding. */
+/** The events of one session, so that streams can be resumed. */
+class EventLog implements EventStore {
+  readonly #events: { streamId: string; message: JSONRPCMessage }[] = []
+
+  async storeEvent(streamId: string, message: JSONRPCMessage): Promise<string> {
+    return String(this.#events.push({ streamId, message }) - 1)
+  }
+
+  async getStreamIdForEventId(id: string): Promise<string | undefined> {
+    return this.#events[Number(id)]?.streamId
+  }
+
+  async replayEventsAfter(id: string, { send }: Parameters<EventStore['replayEventsAfter']>[1]): Promise<string> {
+    const streamId = this.#events[Number(id)]?.streamId ?? ''
+    // What opens a stream is stored as an event without a message.
+    for (const [at, event] of this.#events.entries())
+      if (at > Number(id) && event.streamId === streamId && 'jsonrpc' in event.message) await send(String(at), event.message)
+    return streamId
+  }
+}
+
+/** An MCP server on the official SDK: revision 2025-11-25 with sessions and streams that can be resumed, protected against DNS rebinding. */
 export async function startFixtureServer(): Promise<FixtureServer> {
   const sessions = new Map<string, StreamableHTTPServerTransport>()
   let host = ''
@@ -46,6 +72,8 @@ export async function startFixtureServer(): Promise<FixtureServer> {
       enableDnsRebindingProtection: true,
       allowedHosts: [host],
       allowedOrigins: [`http://${host}`],
+      eventStore: new EventLog(),
+      retryInterval: 50,
     })
     // The declared types of this version do not satisfy exactOptionalPropertyTypes.
     await serverOf(connector === undefined ? TOOLS : toolsOf(connector)).connect(transport as Parameters<Server['connect']>[0])

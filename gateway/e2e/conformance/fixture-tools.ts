@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import {
   type CallToolResult,
@@ -82,6 +83,14 @@ export const TOOLS: readonly FixtureTool[] = [
       for (const data of ['Tool execution started', 'Tool processing data', 'Tool execution completed'])
         await sendNotification({ method: 'notifications/message', params: { level: 'info', data } })
       return text('done')
+    },
+  },
+  {
+    ...plain('test_reconnection', text('')),
+    async run(_args, { closeSSEStream }) {
+      closeSSEStream?.()
+      await setTimeout(100)
+      return text(closeSSEStream ? 'answered after the stream was closed' : 'answered in one stream')
     },
   },
   {
