@@ -34,14 +34,15 @@ export function createCalls(parts: Parts): Calls & { waiters(): number; close():
       recordRefusal(parts, door, principal, asked, { code, message, faults: faults ?? [] }),
     async status(principal, id, waitMs, signal) {
       await own(parts, principal, id)
-      const call = await waiter.until(id, waitMs, signal, isFinal)
+      const call = await waiting(line, principal, signal, (until) => waiter.until(id, waitMs, until, isFinal))
       if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
       if (isFinal(call)) awaitHandOver(line, id)
       return await statusOf(parts, call)
     },
     async answer(principal, id, waitMs, signal, onWaiting) {
       await own(parts, principal, id)
-      return await resultOf(line, id, null, { waitMs, signal, ...(onWaiting ? { onWaiting } : {}) }, traceparent())
+      const told = onWaiting ? { onWaiting } : {}
+      return await waiting(line, principal, signal, (until) => resultOf(line, id, null, { waitMs, signal: until, ...told }, traceparent()))
     },
     async claim(principal, id, signal) {
       const call = await own(parts, principal, id)
@@ -58,6 +59,21 @@ export function createCalls(parts: Parts): Calls & { waiters(): number; close():
     },
     waiters: () => waiter.count(),
     close: () => waiter.close(),
+  }
+}
+
+/** Waits within the agent's bound; beyond it `work` gets a signal that has aborted, and so waits for nothing. */
+async function waiting<T>(
+  { limiter }: Line,
+  { agent }: Principal,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const leave = limiter.wait(agent.name)
+  try {
+    return await work(leave ? signal : AbortSignal.abort())
+  } finally {
+    leave?.()
   }
 }
 

@@ -45,3 +45,16 @@ test('a call that was refused does not count as running', () => {
   leave()
   expect(refusal(() => limiter.enter('clerk'))).toBeUndefined()
 })
+
+test('waits have a bound of their own, and are told rather than refused', () => {
+  const limiter = createLimiter(limits, { now: () => instant(0) })
+  const first = limiter.wait('clerk')
+  limiter.wait('clerk')
+  expect(limiter.wait('clerk')).toBeNull()
+  expect(limiter.wait('triage')).not.toBeNull()
+  expect(refusal(() => limiter.enter('clerk'))).toBeUndefined()
+  first?.()
+  first?.()
+  expect(limiter.wait('clerk')).not.toBeNull()
+  expect(limiter.wait('clerk')).toBeNull()
+})

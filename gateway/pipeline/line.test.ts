@@ -348,6 +348,16 @@ test('places of an agent are free again after every kind of end', async () => {
 })
 
 describe('waiting', () => {
+  test('an agent with as many waits as calls is told at once how things stand', async () => {
+    const id = idOf(await line.ask('pay', input(200)))
+    const leaving = new AbortController()
+    const waits = [1, 2].map(() => line.calls.status(line.principal(), id, 60_000, leaving.signal))
+    await expect.poll(() => line.calls.waiters()).toBe(2)
+    expect(await line.calls.answer(line.principal(), id, 60_000, new AbortController().signal)).toMatchObject({ kind: 'held' })
+    leaving.abort()
+    expect((await Promise.all(waits)).map(({ state }) => state)).toEqual(['held', 'held'])
+  })
+
   test('ends when the waiter is closed, and beyond the bound nobody waits', async () => {
     const id = idOf(await line.ask('pay', input(200)))
     const waiter = createWaiter(line.parts.store, line.parts.bus)

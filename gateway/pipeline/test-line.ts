@@ -109,7 +109,7 @@ type Upstream = (req: IncomingMessage, res: ServerResponse, body: string) => voi
 /** The enforcement line on a real database, real policies and a real connector, with a system on loopback that does as it is told. */
 export interface TestLine {
   parts: Parts
-  calls: Calls & { close(): void }
+  calls: ReturnType<typeof createCalls>
   releaser: Releaser
   /** `METHOD path body` of what reached the system. */
   reached: string[]
@@ -132,7 +132,7 @@ export interface TestLine {
   stopListening(): void
   listenAgain(): Promise<void>
   /** A second line on the same parts, but for what is given. */
-  variant(change: Partial<Parts>): Calls & { close(): void }
+  variant(change: Partial<Parts>): ReturnType<typeof createCalls>
   close(): Promise<void>
 }
 
