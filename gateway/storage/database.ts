@@ -43,12 +43,16 @@ const SESSION =
   'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
 
 function poolOf(config: pg.PoolConfig, log: Log | undefined): pg.Pool {
-  const pool = new pg.Pool({ ...config, types })
   const lost = (error: unknown): void => log?.warn({ error }, 'a database connection was lost')
-  pool.on('connect', (client) => {
-    // A connection in use that breaks fails its query; without listeners, here and for idle ones, it would end the process as well.
-    client.on('error', lost)
-    client.query(SESSION).catch((error: unknown) => log?.warn({ error }, 'a database connection could not be set up'))
+  const pool = new pg.Pool({
+    ...config,
+    types,
+    // Awaited before a connection is handed out: none is ever used without its settings.
+    async onConnect(client) {
+      // A connection in use that breaks fails its query; without listeners, here and for idle ones, it would end the process as well.
+      client.on('error', lost)
+      await client.query(SESSION)
+    },
   })
   pool.on('error', () => undefined)
   return pool
