@@ -32,8 +32,9 @@ async function main(): Promise<void> {
     environment: readEnvironment(),
     logStream: process.stderr,
   })
+  const ended = untilSignal()
   process.stdout.write(nextSteps(gateway.url, gateway.notices, values.data))
-  await untilSignal()
+  await ended
   await close()
 }
 
