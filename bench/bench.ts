@@ -27,31 +27,44 @@ export async function runBench(bench: Bench): Promise<Report> {
   const made = bench.databases.includes('postgres') ? await makeDatabase(bench.databaseUrl) : undefined
   try {
     const urls: Readonly<Record<DatabaseKind, string>> = { postgres: made?.url ?? '', pglite: '' }
-    const field = await openField({
-      apiKey: bench.apiKey,
-      folderOf: (kind) => join(bench.folder, kind),
-      databases: bench.databases.map((kind) => ({ kind, url: urls[kind] })),
-    })
-    try {
-      return await measure(bench, field)
-    } finally {
-      await field.close()
-    }
+    const open = (run: string): Promise<Field> =>
+      openField({
+        apiKey: bench.apiKey,
+        folderOf: (kind) => join(bench.folder, run, kind),
+        databases: bench.databases.map((kind) => ({ kind, url: urls[kind] })),
+      })
+    const report = await over(await open('speed'), (field) => measure(bench, field))
+    // Memory is told of gateways that are new, and were not profiled.
+    const memory = bench.plan.rssCalls > 0 ? await over(await open('memory'), (field) => remember(bench, field)) : []
+    return { ...report, memory }
   } finally {
     await made?.drop()
   }
 }
 
-async function measure({ plan, only, databases, say }: Bench, field: Field): Promise<Report> {
+async function over<T>(field: Field, use: (field: Field) => Promise<T>): Promise<T> {
+  try {
+    return await use(field)
+  } finally {
+    await field.close()
+  }
+}
+
+async function remember({ plan, databases, say }: Bench, field: Field): Promise<Memory[]> {
+  const measurement = new Measurement(field, plan, say)
+  const memory: Memory[] = []
+  for (const database of databases) memory.push(await measurement.memory(database))
+  return memory
+}
+
+async function measure({ plan, only, databases, say }: Bench, field: Field): Promise<Omit<Report, 'memory'>> {
   const contenders = chosen(field.contenders, only)
   const measurement = new Measurement(field, plan, say)
   const rows = await measurement.rows(contenders)
   const profiles: Report['profiles'][number][] = []
   const profiled = contenders.filter(({ id }) => plan.profileCalls > 0 && PROFILED.some((kind) => id === `${databases[0]}-${kind}`))
   for (const contender of profiled) profiles.push({ title: contender.title, profile: await measurement.profile(contender) })
-  const memory: Memory[] = []
-  if (plan.rssCalls > 0) for (const database of databases) memory.push(await measurement.memory(database))
-  return { machine: machine(), date: new Date().toISOString().slice(0, 10), plan, rows, memory, profiles }
+  return { machine: machine(), date: new Date().toISOString().slice(0, 10), plan, rows, profiles }
 }
 
 /** The named rows, with what they are compared with. */

@@ -94,10 +94,10 @@ export class Measurement {
     return rows
   }
 
-  /** Resident memory of a gateway over many calls, a quarter of them writes. */
+  /** Resident memory of a gateway over many calls, in equal parts through all doors. */
   async memory(database: DatabaseKind): Promise<Memory> {
     const of = (kind: string) => this.field.contenders.find(({ id }) => id === `${database}-${kind}`)
-    const doors = ['read', 'write', 'graphql', 'mcp'].flatMap((kind) => of(kind) ?? [])
+    const doors = ['read', 'write', 'write-fresh', 'graphql', 'mcp'].flatMap((kind) => of(kind) ?? [])
     const each = Math.ceil(this.plan.rssCalls / this.plan.rssSamples)
     const samples: { calls: number; rssMiB: number }[] = []
     for (let sample = 1; sample <= this.plan.rssSamples; sample++) {

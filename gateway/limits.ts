@@ -112,6 +112,7 @@ export const LIMITS = Object.freeze({
   schemaNodesMax: 5_000,
   drainMsMax: 10_000,
   requestTimeoutMsMax: 120_000,
+  heapGrowthPercentMax: 50,
   keepAliveMs: 65_000,
   commentCharsMax: 2_000,
   operatorLoadsPerRequestMax: 5_000,

@@ -14,6 +14,7 @@ import { newCallId, newHoldId } from './core/ids.ts'
 import { openVaultKey } from './credentials/key-file.ts'
 import { createVault } from './credentials/vault.ts'
 import { createDialer } from './egress/dialer.ts'
+import { boundHeapGrowth } from './heap.ts'
 import { BuiltInIssuer } from './identity/built-in-issuer.ts'
 import { createIssuerTable } from './identity/issuer-table.ts'
 import { createTokenEndpoint } from './identity/token-endpoint.ts'
@@ -99,6 +100,7 @@ class Closers {
  * started until then is ended.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  boundHeapGrowth()
   const closers = new Closers()
   try {
     return await start(options, closers)
