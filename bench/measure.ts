@@ -19,7 +19,7 @@ export interface Plan {
 }
 
 export const FULL: Plan = {
-  warmUpCalls: 4_000,
+  warmUpCalls: 12_000,
   rounds: 5,
   callsPerRound: 4_000,
   connections: 32,
