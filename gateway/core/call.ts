@@ -2,7 +2,7 @@ import type { Instant } from './clock.ts'
 import type { DenyReason } from './decision.ts'
 import type { ErrorCode } from './errors.ts'
 import type { CallId, HoldId, OperationId } from './ids.ts'
-import type { JsonObject, JsonValue } from './json.ts'
+import type { JsonObject } from './json.ts'
 
 export type Door = 'graphql' | 'mcp' | 'http'
 
@@ -102,5 +102,3 @@ export interface Outcome {
 export function stateAfter(kind: OutcomeKind): CallState {
   return kind === 'not_sent' ? 'failed' : kind
 }
-
-export type { JsonValue }

@@ -4,6 +4,8 @@ import type { Decision } from './decision.ts'
 import type { ErrorCode, Fault } from './errors.ts'
 import type { CallId, HoldId, IntentId, OperationId } from './ids.ts'
 import type { JsonObject } from './json.ts'
+import type { Operation } from './operation.ts'
+import type { Principal } from './principal.ts'
 import type { Hold, HoldState } from './hold.ts'
 
 /** Who and what a decision is about: the request part of a decision entry. */
@@ -21,6 +23,33 @@ export interface CallRequest {
   input: JsonObject
   asserted: Asserted
   traceId: string | null
+}
+
+/** The request part as one value from what is decided about: fresh calls, releases and dry decisions write the same. */
+export function callRequest(
+  {
+    door,
+    principal,
+    operation,
+    input,
+    asserted,
+  }: { door: Door; principal: Principal; operation: Operation; input: JsonObject; asserted: Asserted },
+  traceId: string | null,
+): CallRequest {
+  return {
+    door,
+    agent: principal.agent.name,
+    agentEpoch: principal.agent.epoch,
+    owner: principal.agent.owner,
+    subject: principal.subject ?? null,
+    issuer: principal.issuer,
+    actors: principal.actors,
+    operation: operation.id,
+    operationVersion: operation.version,
+    input,
+    asserted,
+    traceId,
+  }
 }
 
 /** The body of an entry, by kind. Everything an auditor needs, nothing secret. */

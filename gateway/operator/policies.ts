@@ -1,4 +1,4 @@
-import type { CallRequest } from '../core/entry.ts'
+import { callRequest } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { OperationId } from '../core/ids.ts'
 import { atPointer, type JsonObject } from '../core/json.ts'
@@ -56,24 +56,6 @@ export async function explain(
     door: 'graphql',
   }
   const { decision, determining } = deps.decider().explain(question)
-  await deps.recorder.note(null, { kind: 'explained', by: by.name, request: requestOf(question), decision })
+  await deps.recorder.note(null, { kind: 'explained', by: by.name, request: callRequest({ ...question, asserted: {} }, null), decision })
   return { decision, policies: determining }
-}
-
-function requestOf({ operation, principal, input, door }: Question): CallRequest {
-  const { agent } = principal
-  return {
-    door,
-    agent: agent.name,
-    agentEpoch: agent.epoch,
-    owner: agent.owner,
-    subject: principal.subject ?? null,
-    issuer: principal.issuer,
-    actors: principal.actors,
-    operation: operation.id,
-    operationVersion: operation.version,
-    input,
-    asserted: {},
-    traceId: null,
-  }
 }

@@ -2,7 +2,6 @@ import { type Call, FINAL_STATES } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
-import { LIMITS } from '../limits.ts'
 import type { Calls, CallStatus } from '../ports/calls.ts'
 import { holdOf, refusalIn } from './answer.ts'
 import { authenticate, recordRefusal } from './authenticate.ts'
@@ -115,5 +114,3 @@ async function statusOf(parts: Parts, call: Call): Promise<CallStatus> {
     ...(call.upstreamStatus === null ? {} : { upstream: { status: call.upstreamStatus } }),
   }
 }
-
-export const statusWaitMs = (seconds: number): number => Math.min(Math.max(0, seconds), LIMITS.statusWaitSecondsMax) * 1_000

@@ -1,7 +1,7 @@
 import type { Call, CallState, Outcome, StoredResult } from '../core/call.ts'
 import { after } from '../core/clock.ts'
 import { type Decision, unreachable } from '../core/decision.ts'
-import type { CallRequest } from '../core/entry.ts'
+import { callRequest } from '../core/entry.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId, IntentId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
@@ -37,7 +37,7 @@ export async function recordDecision(parts: Parts, recording: Recording, decisio
   const intent = permit && recording.intent === 'now' ? intentOf(callId) : undefined
   const result = await parts.recorder.admit({
     call: newCall(parts, recording, decision, hold, stateOf(decision, intent)),
-    request: requestOf(subject, recording.traceId),
+    request: callRequest(subject, recording.traceId),
     decision,
     ...(hold ? { hold } : {}),
     ...(intent ? { intent } : {}),
@@ -78,23 +78,6 @@ export const guardsOf = ({ principal }: Subject, { evidence }: Decision): Guards
   agentEpoch: principal.agent.epoch,
   policySet: evidence.policySet,
 })
-
-export function requestOf({ door, principal, operation, input, asserted }: Subject, traceId: string | null): CallRequest {
-  return {
-    door,
-    agent: principal.agent.name,
-    agentEpoch: principal.agent.epoch,
-    owner: principal.agent.owner,
-    subject: principal.subject ?? null,
-    issuer: principal.issuer,
-    actors: principal.actors,
-    operation: operation.id,
-    operationVersion: operation.version,
-    input,
-    asserted,
-    traceId,
-  }
-}
 
 function idempotencyOf(parts: Parts, { subject, idempotency }: Recording) {
   if (!idempotency) return null

@@ -1,5 +1,6 @@
 import type { Call } from '../core/call.ts'
 import type { Decision } from '../core/decision.ts'
+import { callRequest } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type Hold, ineligibility, satisfied } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
@@ -10,7 +11,7 @@ import type { HoldChange, Release } from '../ports/recorder.ts'
 import { decide, permitOf, type Subject } from './decide.ts'
 import { execute } from './execute.ts'
 import { bindingDigest, openHold } from './hold.ts'
-import { guardsOf, recordIntent, requestOf } from './record.ts'
+import { guardsOf, recordIntent } from './record.ts'
 import type { Parts } from './stages.ts'
 
 const STALE_TRIES_MAX = 3
@@ -48,7 +49,7 @@ async function attempt(
   )
   try {
     const decision = decide(parts, subject, span)
-    const redecision = { request: requestOf(subject, span.traceId), decision }
+    const redecision = { request: callRequest(subject, span.traceId), decision }
     if (decision.verdict.effect === 'deny') {
       return await end(parts, call, hold, { to: 'denied', callState: 'denied', why: 'policy denies the call today', redecision })
     }
@@ -102,7 +103,7 @@ async function whatChanged(parts: Parts, hold: Hold, call: Call, subject: Subjec
 
 async function supersede(parts: Parts, call: Call, hold: Hold, subject: Subject, decision: Decision, why: string): Promise<null> {
   const matched = decision.verdict.effect === 'hold' ? decision.verdict.holds : hold.matched
-  const redecision = { request: requestOf(subject, call.traceId), decision }
+  const redecision = { request: callRequest(subject, call.traceId), decision }
   let replacement: Hold
   try {
     replacement = openHold(parts, call.id, subject, matched)

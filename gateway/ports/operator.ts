@@ -1,4 +1,4 @@
-import type { Call, CallState } from '../core/call.ts'
+import type { Call } from '../core/call.ts'
 import type { Decision } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
 import type { ErrorCode } from '../core/errors.ts'
@@ -72,5 +72,3 @@ export interface OperatorContext {
   by: Operator
   cases: OperatorUseCases
 }
-
-export type { CallState }

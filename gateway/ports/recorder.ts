@@ -1,4 +1,4 @@
-import type { Asserted, Call, CallState, Outcome, StoredResult } from '../core/call.ts'
+import type { Call, CallState, Outcome, StoredResult } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
 import type { EntryBody } from '../core/entry.ts'
@@ -100,5 +100,3 @@ export interface Recorder {
   /** Marks results as handed over; not awaited by doors, batched with the next commit. */
   delivered(callId: CallId): void
 }
-
-export type { Asserted }
