@@ -118,6 +118,7 @@ export function toOperation(manifest: Manifest, name: string, described: Describ
     ...(described.content ? { content: described.content } : {}),
     ...(override.businessKey ? { businessKey: override.businessKey } : {}),
     dataClasses: override.dataClasses ?? {},
+    labels: override.labels ?? [],
     idempotency: override.idempotency ?? defaultIdempotency(mode),
     timeoutMs: Math.min(override.timeoutMs ?? LIMITS.upstreamTimeoutMsDefault, LIMITS.upstreamTimeoutMsMax),
     region: manifest.region,

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { type Compiled, compile } from '../../gateway/compile.ts'
 import { loadConfiguration } from '../../gateway/config/load.ts'
 import { instant } from '../../gateway/core/clock.ts'
+import { NO_FACTS } from '../../gateway/core/facts.ts'
 import { operationId } from '../../gateway/core/ids.ts'
 import { atPointer, type JsonObject } from '../../gateway/core/json.ts'
 import { resourceOf } from '../../gateway/core/operation.ts'
@@ -41,6 +42,7 @@ function verdict(agent: string, operation: string, input: JsonObject, subject?: 
     input,
     now: instant(Date.UTC(2026, 5, 30, 10)),
     door: 'http',
+    facts: NO_FACTS,
   })
   if (said.effect === 'deny') return `deny ${said.reason}`
   return said.effect === 'hold' ? `hold ${said.holds.map((hold) => hold.approval).join(' ')}` : 'permit'

@@ -27,6 +27,8 @@ export interface DecisionEvidence {
   engine: string
   /** The request as it was put to the engine: principals, action, resource, context; canonical. */
   request: JsonObject
+  /** Lookups that were made for the question: the answer's SHA-256 hex, or why there was none. */
+  lookups?: readonly { fact: string; operation: string; digest: string | null; error: string | null }[]
   /** `@shadow` forbids that would have matched. */
   shadow: readonly string[]
 }

@@ -57,6 +57,9 @@ export type EntryBody =
   | { kind: 'decision'; request: CallRequest; decision: Decision; release: HoldId | null }
   | { kind: 'intent'; intent: IntentId; agentEpoch: number; policySet: string; consumes: HoldId | null }
   | { kind: 'outcome'; intent: IntentId; outcome: Outcome }
+  /** Labels that the call's result brought to agent and subject. */
+  | { kind: 'labelled'; agent: string; subject: string | null; run: string | null; labels: readonly string[] }
+  | { kind: 'run.started'; run: string; agent: string; subject: string | null; by: string }
   | { kind: 'hold.opened'; hold: Hold }
   | { kind: 'hold.changed'; hold: HoldId; from: HoldState; to: HoldState; by: string; why?: string }
   | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string }

@@ -48,6 +48,8 @@ export interface Operation {
   readonly businessKey?: BusinessKey
   /** Output pointer (with `*` for items) to data classes. */
   readonly dataClasses: Readonly<Record<string, readonly string[]>>
+  /** Labels that whoever receives a result carries from then on, beside the data classes that were not masked. */
+  readonly labels: readonly string[]
   readonly idempotency: Idempotency
   readonly timeoutMs: number
   readonly region: string

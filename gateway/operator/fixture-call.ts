@@ -1,3 +1,4 @@
+import { NO_FACTS } from '../core/facts.ts'
 import { randomBytes } from 'node:crypto'
 import type { Call } from '../core/call.ts'
 import { type Instant, instant } from '../core/clock.ts'
@@ -40,6 +41,7 @@ export function newCall(decider: Decider, registry: Registry, now: Instant, how:
     now,
     door: 'mcp',
     resourceKey: 'v-7',
+    facts: NO_FACTS,
   })
   const { verdict } = decision
   const id = newCallId(now, randomBytes(16))

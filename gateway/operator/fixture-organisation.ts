@@ -24,6 +24,7 @@ function operation(name: string, inputSchema: JsonObject, more: Partial<Operatio
     reversibility: 'irreversible',
     inputSchema,
     dataClasses: {},
+    labels: [],
     idempotency: { kind: 'none' },
     timeoutMs: 1_000,
     region: 'eu',

@@ -1,4 +1,5 @@
 import { callRequest } from '../core/entry.ts'
+import { NO_FACTS } from '../core/facts.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { OperationId } from '../core/ids.ts'
 import { atPointer, type JsonObject } from '../core/json.ts'
@@ -54,6 +55,7 @@ export async function explain(
     input,
     now: deps.clock.now(),
     door: 'graphql',
+    facts: NO_FACTS,
   }
   const { decision, determining } = deps.decider().explain(question)
   await deps.recorder.note(null, { kind: 'explained', by: by.name, request: callRequest({ ...question, asserted: {} }, null), decision })

@@ -1,5 +1,6 @@
 import type { Door } from '../core/call.ts'
 import type { Decision } from '../core/decision.ts'
+import { NO_FACTS } from '../core/facts.ts'
 import type { Brand } from '../core/ids.ts'
 import { atPointer, type JsonObject } from '../core/json.ts'
 import { type Operation, resourceOf } from '../core/operation.ts'
@@ -43,6 +44,7 @@ export function questionOf(parts: Parts, { door, principal, operation, input, as
     now: parts.clock.now(),
     door,
     ...asserted,
+    facts: NO_FACTS,
   }
 }
 

@@ -19,6 +19,7 @@ function catalogueOf(inputSchema: JsonSchema): Catalogue {
     reversibility: 'irreversible',
     inputSchema,
     dataClasses: {},
+    labels: [],
     idempotency: { kind: 'none' },
     timeoutMs: 1_000,
     region: 'eu',

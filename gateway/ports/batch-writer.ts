@@ -1,12 +1,24 @@
 import type { EntryBody } from '../core/entry.ts'
 import type { CallId } from '../core/ids.ts'
-import type { Finished, HoldChange, NewCall, NewCallResult, Release, ReleaseResult } from './recorder.ts'
+import type {
+  Deciding,
+  DecidingResult,
+  Finished,
+  HoldChange,
+  NewCall,
+  NewCallResult,
+  Release,
+  ReleaseResult,
+  Sticking,
+} from './recorder.ts'
 
 /** One thing to write: a recorder's call as data. */
 export type Unit =
   | { kind: 'admit'; unit: NewCall }
   | { kind: 'release'; unit: Release }
+  | { kind: 'decide'; unit: Deciding }
   | { kind: 'finish'; unit: Finished }
+  | { kind: 'stick'; unit: Sticking }
   | { kind: 'changeHold'; unit: HoldChange }
   | { kind: 'cancelUnstarted'; callId: CallId; why: string }
   | { kind: 'resolve'; callId: CallId; by: string; effect: 'HAPPENED' | 'DID_NOT_HAPPEN'; evidence: string }
@@ -16,6 +28,7 @@ export type Unit =
 export type UnitResult =
   | { kind: 'admitted'; result: NewCallResult }
   | { kind: 'released'; result: ReleaseResult }
+  | { kind: 'decided'; result: DecidingResult }
   | { kind: 'written' }
   | { kind: 'applied'; applied: boolean }
   /** Nothing of this unit was written. */

@@ -4,6 +4,15 @@ import type { Entry } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 
+/** A run that somebody other than the agent started: its labels begin with none. */
+export interface MintedRun {
+  id: string
+  agent: string
+  subject: string | null
+  startedBy: string
+  at: Instant
+}
+
 export interface CallFilter {
   agent?: string
   subject?: string
@@ -49,6 +58,11 @@ export interface CallStore {
   entriesAfter(position: { at: Instant; process: string; seq: number } | null, first: number): Promise<readonly Entry[]>
   /** Open holds past `now`, oldest first, bounded. */
   expiredHolds(now: Instant, first: number): Promise<readonly Hold[]>
+  /**
+   * Labels that stuck to agent and subject at or after `since`, sorted; of the run alone where it was minted for exactly these two. An unknown or
+   * foreign run is no run.
+   */
+  labels(agent: string, subject: string | null, run: string | null, since: Instant): Promise<{ labels: readonly string[]; minted: boolean }>
   /** Approved `execute` holds not yet consumed, oldest first, bounded: what a restart has to go on with. */
   releasable(first: number): Promise<readonly Hold[]>
 }

@@ -84,6 +84,7 @@ export interface OperationOverride {
   reversibility?: Reversibility
   businessKey?: BusinessKey
   dataClasses?: Readonly<Record<string, readonly string[]>>
+  labels?: readonly string[]
   idempotency?: Idempotency
   timeoutMs?: number
 }

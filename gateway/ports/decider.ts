@@ -1,6 +1,7 @@
 import type { Door } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { Decision, DenyReason } from '../core/decision.ts'
+import type { FactNeeds, Facts } from '../core/facts.ts'
 import type { OperationId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Operation } from '../core/operation.ts'
@@ -19,6 +20,8 @@ export interface Question {
   door: Door
   rationale?: string
   run?: string
+  /** What was gathered for `needs` of the operation. A needed fact that is absent is a deny. */
+  facts: Facts
 }
 
 /** A policy as people read it. */
@@ -33,11 +36,19 @@ export interface PolicyText {
   annotations: Readonly<Record<string, string>>
 }
 
+/** A permit that did not apply, and why: each failed part is one sentence for people, such as a condition's own text or `the principal is not in ...`. */
+export interface NearMiss {
+  policy: PolicyText
+  failed: readonly string[]
+}
+
 /** Why a question got its answer, for people: never sent to an agent. */
 export interface Explanation {
   decision: Decision
   determining: readonly PolicyText[]
   reason?: DenyReason
+  /** Permits that failed in the fewest parts first; empty where the decision is no deny for want of a permit. */
+  nearMisses: readonly NearMiss[]
 }
 
 /**
@@ -50,6 +61,18 @@ export interface Decider {
   decide(question: Question): Decision
   /** Which of all operations this principal may ever use. Visibility only: it grants nothing. Cached by principal attributes. */
   visible(principal: Principal, person?: Person): ReadonlySet<OperationId>
+  /** What must be gathered before a call of this operation is decided, and which counters its intent reserves in. Constant for the policy set. */
+  needs(operation: OperationId): FactNeeds
+  /**
+   * Whether the permits alone could still allow once lookups and history are known: without that no lookup is made. True where unclear. History and
+   * lookups in the question's facts are not looked at.
+   */
+  couldAllow(question: Question): boolean
+  /**
+   * The data classes of the operation's output that this principal, and the subject where there is one, may read: one `Gatehouse::Action::"readClass"`
+   * question for each class. Cached by principal attributes; what cannot be decided may not be read.
+   */
+  readableClasses(principal: Principal, person: Person | undefined, operation: OperationId): ReadonlySet<string>
   policies(): readonly PolicyText[]
   explain(question: Question): Explanation
 }

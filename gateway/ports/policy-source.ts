@@ -9,6 +9,12 @@ export interface PolicyFile {
   text: string
 }
 
+/** `facts.yaml` of the policies' folder. */
+export interface FactsFile {
+  path: string
+  text: string
+}
+
 /** Everything that a policy set is compiled from. */
 export interface PolicySource {
   files: readonly PolicyFile[]
@@ -16,4 +22,6 @@ export interface PolicySource {
   /** Names in `approvals.yaml`: a `@hold` that names another is an error. */
   approvals: ReadonlySet<string>
   people: readonly Person[]
+  /** Declared facts; absent where there is no such file. */
+  facts?: FactsFile
 }

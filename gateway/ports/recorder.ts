@@ -2,6 +2,7 @@ import type { Call, CallState, Outcome, StoredResult } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
 import type { EntryBody } from '../core/entry.ts'
+import type { HistoryKind } from '../core/facts.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { CallId, HoldId, IntentId } from '../core/ids.ts'
 
@@ -11,6 +12,50 @@ export interface Guards {
   agentEpoch: number
   policySet: string
 }
+
+/** A value that the intent of a call adds to a counter. Given back where the call fails or never runs; kept where it is in doubt. */
+export interface Reservation {
+  /** HMAC-SHA256 hex under the installation's key over series, dimension and what is the same (for `unseen`: and the value). */
+  key: string
+  /** Decimal text, not negative, at most four places; null where only the call counts. */
+  amount: string | null
+}
+
+/** One history fact to read. The keys of `unseen` are one for each distinct value, all others have one. */
+export interface CounterQuestion {
+  fact: string
+  kind: HistoryKind
+  keys: readonly string[]
+  /** Counted are calls at or after the transaction's time less this. */
+  windowMs: number
+}
+
+/**
+ * `sum`: decimal text without the present call; `count`, `streak`: a number; `unseen`: how many keys have no call in the window; `last`: ms since
+ * epoch or null. `unknown` where more than `LIMITS.factRowsPerKeyMax` rows would have to be read, or a counter's past is not complete yet.
+ */
+export type CounterAnswer = { kind: 'value'; value: string | number | null } | { kind: 'unknown'; why: string }
+
+/** What a decision made inside the transaction comes to. */
+export type DecidedUnit = { kind: 'admit'; unit: NewCall } | { kind: 'release'; unit: Release } | { kind: 'changeHold'; unit: HoldChange }
+
+/**
+ * A decision that depends on counters: they are locked in the order of their keys (those of `reserves` too), read, and `decide` says in the same
+ * transaction what is written. `decide` is pure, synchronous, and may be called again where the transaction is tried again.
+ */
+export interface Deciding {
+  callId: CallId
+  agent: string
+  counters: readonly CounterQuestion[]
+  /** Keys that the yielded unit may reserve in. */
+  reserves: readonly string[]
+  decide(answers: ReadonlyMap<string, CounterAnswer>, nowMs: number): DecidedUnit
+}
+
+export type DecidingResult =
+  | { kind: 'admitted'; unit: NewCall; result: NewCallResult }
+  | { kind: 'released'; unit: Release; result: ReleaseResult }
+  | { kind: 'applied'; unit: HoldChange; applied: boolean }
 
 /** A new call with its first decision, all in one transaction. */
 export interface NewCall {
@@ -27,6 +72,8 @@ export interface NewCall {
   joinKey: string | null
   /** Bound on this agent's open holds, checked in the same transaction. */
   openHoldsMax: number
+  /** Written with the call where it becomes `executing` or `approved`. */
+  reserves?: readonly Reservation[]
 }
 
 export type NewCallResult =
@@ -48,6 +95,7 @@ export interface Release {
   consumes: { hold: HoldId; digest: string } | null
   /** The decision made again; null where the first one still binds (another root field's turn). */
   redecision: { request: Extract<EntryBody, { kind: 'decision' }>['request']; decision: Decision } | null
+  reserves?: readonly Reservation[]
 }
 
 export type ReleaseResult = { kind: 'recorded' } | { kind: 'stale'; what: 'agent' | 'policies' } | { kind: 'lost' }
@@ -59,6 +107,8 @@ export interface Finished {
   outcome: Outcome
   result: StoredResult | null
   resultKept: Call['resultKept']
+  /** The intent reserved in counters: where nothing happened, it is given back in the same transaction. */
+  reserved?: boolean
 }
 
 /** A call that ends without an intent, or a hold that changes, in one transaction with its entries. */
@@ -79,6 +129,18 @@ export interface HoldChange {
   replacement?: Hold
   /** A vote that leaves the hold open: only `vote` and its entry are written. */
   voteOnly?: boolean
+  /** Counters of clean approvals: one more for an approval without edits, none from here on after a refusal or an edit. */
+  streaks?: { keys: readonly string[]; to: 'one_more' | 'none' }
+}
+
+/** What an agent carries from a result that is about to be handed to it. */
+export interface Sticking {
+  callId: CallId
+  agent: string
+  subject: string | null
+  /** A run that somebody else minted for this agent and subject; null otherwise. */
+  run: string | null
+  labels: readonly string[]
 }
 
 /**
@@ -88,7 +150,11 @@ export interface HoldChange {
 export interface Recorder {
   admit(unit: NewCall): Promise<NewCallResult>
   release(unit: Release): Promise<ReleaseResult>
+  /** Decides inside the transaction that writes. */
+  decide(unit: Deciding): Promise<DecidingResult>
   finish(unit: Finished): Promise<void>
+  /** Labels stick to agent and subject, and to the minted run where the call names one, before a result is handed over. Durable when it resolves. */
+  stick(unit: Sticking): Promise<void>
   /** False where the compare-and-set lost. */
   changeHold(unit: HoldChange): Promise<boolean>
   /** Ends `approved` calls that got no intent (their turn never came). */

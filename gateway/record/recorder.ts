@@ -64,6 +64,13 @@ export function createRecorder(options: RecorderOptions): RunningRecorder {
       const done = await queue.put({ kind: 'release', unit })
       return done.kind === 'released' ? done.result : unexpected(done)
     },
+    async decide(unit) {
+      const done = await queue.put({ kind: 'decide', unit })
+      return done.kind === 'decided' ? done.result : unexpected(done)
+    },
+    async stick(unit) {
+      await queue.put({ kind: 'stick', unit })
+    },
     async finish(unit) {
       await queue.put({ kind: 'finish', unit })
     },

@@ -19,6 +19,7 @@ export function callStoreOn(db: Db): CallStore {
     votes: (id) => reading(() => votesOf(db, id)),
     entries: (callId) => reading(() => entriesOfCall(db, callId, LIMITS.pageRowsMax)),
     entriesAfter: (position, first) => reading(() => entriesAfter(db, position, bounded(first))),
+    labels: () => Promise.reject(new Error('labels are not kept yet')),
     expiredHolds: (now, first) => reading(() => expiredHolds(db, now, bounded(first))),
     releasable: (first) => reading(() => releasableHolds(db, bounded(first))),
   }

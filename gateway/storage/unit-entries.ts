@@ -48,6 +48,8 @@ export function callOf(unit: Unit): string | null {
     case 'release':
     case 'finish':
     case 'changeHold':
+    case 'decide':
+    case 'stick':
       return unit.unit.callId
     case 'cancelUnstarted':
     case 'resolve':
@@ -59,7 +61,7 @@ export function callOf(unit: Unit): string | null {
 }
 
 /** The entries that a unit writes when it wins, but for `changeHold`, whose entries depend on the row. */
-export function entriesOf(unit: Exclude<Unit, { kind: 'changeHold' }>): PendingEntry[] {
+export function entriesOf(unit: Exclude<Unit, { kind: 'changeHold' | 'decide' }>): PendingEntry[] {
   const callId = callOf(unit)
   const of = (bodies: readonly EntryBody[]): PendingEntry[] => bodies.map((body) => pendingEntry(callId, body))
   switch (unit.kind) {
@@ -73,6 +75,10 @@ export function entriesOf(unit: Exclude<Unit, { kind: 'changeHold' }>): PendingE
       return of([{ kind: 'cancelled', by: GATEWAY, why: unit.why }])
     case 'resolve':
       return of([{ kind: 'resolved', by: unit.by, effect: unit.effect, evidence: unit.evidence }])
+    case 'stick': {
+      const { agent, subject, run, labels } = unit.unit
+      return of([{ kind: 'labelled', agent, subject, run, labels }])
+    }
     case 'note':
       return of([unit.body])
     default:

@@ -47,7 +47,7 @@ function staleness(locked: LockedGuards, guards: Guards | undefined): { kind: 's
   return locked.policySet === guards.policySet ? undefined : { kind: 'stale', what: 'policies' }
 }
 
-function appendAll(scope: TransactionScope, unit: Exclude<Unit, { kind: 'changeHold' }>): void {
+function appendAll(scope: TransactionScope, unit: Exclude<Unit, { kind: 'changeHold' | 'decide' }>): void {
   for (const entry of entriesOf(unit)) scope.entries.push(entry)
 }
 
@@ -182,6 +182,9 @@ export async function applyUnit(scope: TransactionScope, locked: LockedGuards, u
       return { kind: 'applied', applied: await cancelUnstarted(scope, unit) }
     case 'resolve':
       return { kind: 'applied', applied: await resolve(scope, unit) }
+    case 'decide':
+    case 'stick':
+      throw new GatewayError('INTERNAL', 'counters and labels are not kept yet')
     case 'note':
       scope.append(callOf(unit) as Extract<Unit, { kind: 'note' }>['callId'], unit.body)
       return { kind: 'written' }

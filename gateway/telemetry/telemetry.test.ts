@@ -64,6 +64,7 @@ const operation = (id: string): [Operation['id'], Operation] => {
       reversibility: 'read-only',
       inputSchema: schema,
       dataClasses: {},
+      labels: [],
       idempotency: { kind: 'none' },
       timeoutMs: 1,
       region: 'eu',

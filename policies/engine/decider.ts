@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Decision, Verdict } from '../../gateway/core/decision.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
+import { type FactNeeds, NO_NEEDS } from '../../gateway/core/facts.ts'
 import type { OperationId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { Person, Principal } from '../../gateway/core/principal.ts'
@@ -120,6 +121,18 @@ class CedarDecider implements Decider {
     return this.#visibility.visible(principal, person)
   }
 
+  needs(): FactNeeds {
+    return NO_NEEDS
+  }
+
+  couldAllow(): boolean {
+    return true
+  }
+
+  readableClasses(): ReadonlySet<string> {
+    return new Set()
+  }
+
   policies(): readonly PolicyText[] {
     return this.#compiled.policies.map(policyText)
   }
@@ -128,7 +141,7 @@ class CedarDecider implements Decider {
     const decision = this.decide(question)
     const { verdict } = decision
     const determining = verdict.policies.flatMap((id) => this.#compiled.byId.get(id) ?? []).map(policyText)
-    return { decision, determining, ...(verdict.effect === 'deny' && { reason: verdict.reason }) }
+    return { decision, determining, nearMisses: [], ...(verdict.effect === 'deny' && { reason: verdict.reason }) }
   }
 
   /** An answer depends on the request alone, so equal requests share one; shadows have a request and a memory of their own. */

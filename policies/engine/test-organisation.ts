@@ -1,3 +1,4 @@
+import { NO_FACTS } from '../../gateway/core/facts.ts'
 import { createHash } from 'node:crypto'
 import { instant } from '../../gateway/core/clock.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
@@ -26,6 +27,7 @@ export const operation = (id: string, over: Partial<Operation> = {}): Operation 
     reversibility: 'irreversible',
     inputSchema,
     dataClasses: {},
+    labels: [],
     idempotency: { kind: 'none' },
     timeoutMs: 1_000,
     region: 'eu',
@@ -119,6 +121,7 @@ export function question(of: Operation, input: JsonObject = {}, { agent = clerk,
     door: 'mcp',
     ...(typeof key === 'string' && { resourceKey: key }),
     ...(person && { person }),
+    facts: NO_FACTS,
     ...over,
   }
 }

@@ -37,6 +37,7 @@ function operation(id: string, part: Partial<Operation> & { input?: JsonSchema; 
     inputSchema: input ?? { type: 'object' },
     ...(output && { outputSchema: output }),
     dataClasses: {},
+    labels: [],
     idempotency: { kind: 'none' },
     timeoutMs: 1,
     region: 'eu',

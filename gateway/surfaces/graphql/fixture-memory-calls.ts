@@ -32,6 +32,7 @@ export function operation(id: string, mode: Mode, input: Record<string, JsonSche
     inputSchema: { type: 'object', properties, required, additionalProperties: false },
     ...(outputSchema && { outputSchema }),
     dataClasses: {},
+    labels: [],
     idempotency: { kind: 'none' },
     timeoutMs: 1_000,
     region: 'eu',

@@ -24,6 +24,7 @@ export function operation(name: string, more: Partial<Operation> = {}): Operatio
     reversibility: 'irreversible',
     inputSchema: open,
     dataClasses: {},
+    labels: [],
     idempotency: { kind: 'none' },
     timeoutMs: 30_000,
     region: 'eu',
