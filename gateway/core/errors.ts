@@ -54,15 +54,13 @@ export interface ErrorDetails {
 /** `message` is public: lower case, user input in backticks, nothing internal. `cause` is private and goes to the log only. */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError'
+  readonly code: ErrorCode
   readonly faults: readonly Fault[]
   readonly retryAfterSeconds: number | undefined
 
-  constructor(
-    readonly code: ErrorCode,
-    message: string,
-    details: ErrorDetails = {},
-  ) {
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : {})
+    this.code = code
     this.faults = details.faults ?? []
     this.retryAfterSeconds = details.retryAfterSeconds
   }

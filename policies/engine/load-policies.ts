@@ -35,6 +35,8 @@ export function loadPolicies(source: PolicySource, engine: CedarEngine): Loaded 
   const faults: Fault[] = []
   const policies: LoadedPolicy[] = []
   const connectors = source.catalogue.connectors.map((c) => c.name)
+  const tooMuch = beyondBytes(source.files)
+  if (tooMuch) return { policies, faults: [tooMuch] }
   for (const file of [...source.files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
     if (file.connector !== null && !connectors.includes(file.connector)) {
       const meant = nearest(file.connector, connectors)
@@ -45,11 +47,7 @@ export function loadPolicies(source: PolicySource, engine: CedarEngine): Loaded 
     loadFile(file, source, engine, policies, faults)
   }
   faults.push(...duplicates(policies))
-  if (policies.length > LIMITS.policiesMax)
-    faults.push({
-      pointer: 'policies',
-      message: `${policies.length} policies are too many: at most ${LIMITS.policiesMax}, join some of them`,
-    })
+  if (policies.length > LIMITS.policiesMax) faults.push({ pointer: 'policies', message: tooMany(policies.length) })
   return { policies: policies.sort((a, b) => (a.id < b.id ? -1 : 1)), faults }
 }
 
@@ -62,7 +60,16 @@ function loadFile(file: PolicyFile, source: PolicySource, engine: CedarEngine, p
     })
     return
   }
-  for (const statement of splitPolicies(file.text)) {
+  if (!file.text.isWellFormed()) {
+    faults.push({ pointer: `${file.path}:1:1`, message: 'the text is not well-formed Unicode: a surrogate stands alone, remove it' })
+    return
+  }
+  const statements = splitPolicies(file.text)
+  if (statements.length > LIMITS.policiesMax) {
+    faults.push({ pointer: `${file.path}:1:1`, message: tooMany(statements.length) })
+    return
+  }
+  for (const statement of statements) {
     const at = placeOf(file.path, file.text, statement.offset)
     const tooDeep = beyondLimits(statement)
     if (tooDeep) {
@@ -78,6 +85,14 @@ function loadFile(file: PolicyFile, source: PolicySource, engine: CedarEngine, p
     faults.push(...messages.map((message) => ({ pointer: at, message })))
     if (policy) policies.push(policy)
   }
+}
+
+const tooMany = (policies: number): string => `${policies} policies are too many: at most ${LIMITS.policiesMax}, join some of them`
+
+function beyondBytes(files: readonly PolicyFile[]): Fault | undefined {
+  const bytes = files.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
+  if (bytes <= LIMITS.policiesBytesMax) return undefined
+  return { pointer: 'policies', message: `${bytes} bytes of policies are too many: at most ${LIMITS.policiesBytesMax}, remove policies` }
 }
 
 function beyondLimits({ nesting, terms, closed }: Statement): string | undefined {
