@@ -108,6 +108,8 @@ export const LIMITS = Object.freeze({
   decisionMemoEntriesMax: 20_000,
   decisionMemoCharsMax: 8_388_608,
   visibilityMemoEntriesMax: 10_000,
+  labelWindowMsDefault: 24 * 3_600_000,
+  labelWindowMsMax: 365 * 24 * 3_600_000,
   credentialFreshMsMax: 1_000,
   credentialsMax: 10_000,
   operationsMax: 100_000,

@@ -11,6 +11,7 @@ import { type Configuration, loadConfiguration } from './config/load.ts'
 import { type Clock, instant } from './core/clock.ts'
 import { GatewayError } from './core/errors.ts'
 import { newCallId, newHoldId } from './core/ids.ts'
+import { counterKey } from './credentials/counter-key.ts'
 import { openVaultKey } from './credentials/key-file.ts'
 import { createVault } from './credentials/vault.ts'
 import { createDialer } from './egress/dialer.ts'
@@ -153,7 +154,16 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   const localUrl = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
   const baseUrl = configuration.publicUrl ?? localUrl
   const identity = await openIdentity(options, configuration, development, dialer, baseUrl, record, telemetry, closers)
-  const parts = partsOf(options, configuration, compiled, record, identity.verifier, vault, bus, telemetry)
+  const parts = partsOf(
+    options,
+    configuration,
+    compiled,
+    record,
+    identity.verifier,
+    { vault, factKey: counterKey(key.key) },
+    bus,
+    telemetry,
+  )
   const local = new LocalOperator()
   server.serve(
     openDoors({
@@ -262,7 +272,7 @@ function partsOf(
   { catalogue, connectors, decider, validators }: Compiled,
   { storage, recorder, registry }: Record,
   verifier: Parts['verifier'],
-  vault: Vault,
+  { vault, factKey }: Pick<Parts, 'vault' | 'factKey'>,
   bus: Bus,
   telemetry: RunningTelemetry,
 ): Parts {
@@ -288,6 +298,9 @@ function partsOf(
     bus,
     telemetry,
     limits: configuration.limits,
+    detectors: [],
+    factKey,
+    labelWindowMs: configuration.labelWindowMs,
     onStage: options.onStage ?? (() => {}),
   }
 }

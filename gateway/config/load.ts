@@ -47,6 +47,7 @@ export interface Configuration {
   clients: ReadonlyMap<string, ClientAuthentication>
   telemetry: GatehouseFile['telemetry']
   limits: AgentLimits
+  labelWindowMs: number
 }
 
 /** A path as messages show it: relative to where the process runs where that is shorter. */
@@ -103,6 +104,7 @@ export function loadConfiguration(file: string, environment: Environment): Confi
       concurrentCalls: value.limits.concurrentCalls ?? LIMITS.concurrentCallsDefault,
       openHolds: value.limits.openHolds ?? LIMITS.openHoldsDefault,
     },
+    labelWindowMs: value.labels.window,
   }
 }
 

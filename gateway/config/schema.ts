@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LIMITS } from '../limits.ts'
 import { durationMs } from './duration.ts'
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name is lower-case letters, digits and dashes, starting with a letter')
@@ -63,6 +64,14 @@ export const gatehouseFile = z.strictObject({
       openHolds: z.int().positive().optional(),
     })
     .default({}),
+  labels: z
+    .strictObject({
+      /** How long what an agent has read sticks to it, for each subject. */
+      window: duration
+        .refine((ms) => ms <= LIMITS.labelWindowMsMax, `at most ${LIMITS.labelWindowMsMax / 86_400_000}d`)
+        .default(LIMITS.labelWindowMsDefault),
+    })
+    .prefault({}),
 })
 
 export const peopleFile = z.array(

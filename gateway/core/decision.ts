@@ -20,6 +20,15 @@ export type Verdict =
   | { effect: 'hold'; policies: readonly string[]; holds: readonly MatchedHold[] }
   | { effect: 'deny'; policies: readonly string[]; reason: DenyReason; advice?: string; errors?: readonly string[] }
 
+/** What became of one lookup: the chosen fields and their digest (SHA-256 hex over JCS), or why there are none. */
+export interface LookedUp {
+  readonly fact: string
+  readonly operation: string
+  readonly fields: JsonObject | null
+  readonly digest: string | null
+  readonly error: string | null
+}
+
 /** All that is needed to decide again later: it goes into the decision entry as it is. */
 export interface DecisionEvidence {
   /** SHA-256 hex over the sorted policy texts and the schema. */
@@ -27,8 +36,8 @@ export interface DecisionEvidence {
   engine: string
   /** The request as it was put to the engine: principals, action, resource, context; canonical. */
   request: JsonObject
-  /** Lookups that were made for the question: the answer's SHA-256 hex, or why there was none. */
-  lookups?: readonly { fact: string; operation: string; digest: string | null; error: string | null }[]
+  /** Lookups that were needed for the question, sorted by fact. */
+  lookups?: readonly LookedUp[]
   /** `@shadow` forbids that would have matched. */
   shadow: readonly string[]
 }

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { ApprovalDefinition } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
@@ -6,6 +7,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { Connector } from '../ports/connector.ts'
 import type { Decider } from '../ports/decider.ts'
+import type { Detector } from '../ports/detector.ts'
 import type { Recorder } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
@@ -57,6 +59,11 @@ export interface Parts {
   bus: Bus
   telemetry: Telemetry
   limits: Limits
+  detectors: readonly Detector[]
+  /** Names of counters are digests under this key: whoever reads the database learns no argument from them. */
+  factKey: KeyObject
+  /** How long labels stick, in milliseconds. */
+  labelWindowMs: number
   /** Called at every border between stages. */
   onStage(stage: Stage): void
 }

@@ -10,6 +10,7 @@ import type { ApprovalDefinition } from '../core/hold.ts'
 import { type CallId, newCallId, newHoldId, operationId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Principal } from '../core/principal.ts'
+import { counterKey } from '../credentials/counter-key.ts'
 import { createDialer } from '../egress/dialer.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer, Asked, Calls } from '../ports/calls.ts'
@@ -101,6 +102,7 @@ function configurationOf(url: string): Configuration {
     clients: new Map(),
     telemetry: { logLevel: 'warn', serviceName: 'gatehouse' },
     limits: { callsPerMinute: 100_000, concurrentCalls: 1_000, openHolds: 1_000 },
+    labelWindowMs: LIMITS.labelWindowMsDefault,
   }
 }
 
@@ -179,6 +181,9 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
     bus,
     telemetry,
     limits: { ...configuration.limits, ...limits },
+    detectors: [],
+    factKey: counterKey(randomBytes(32)),
+    labelWindowMs: configuration.labelWindowMs,
     onStage: () => undefined,
   }
   const calls = createCalls(parts)

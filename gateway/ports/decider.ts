@@ -58,6 +58,8 @@ export interface Explanation {
 export interface Decider {
   /** SHA-256 hex over the policies' texts, their ids and the schema. */
   readonly policySet: string
+  /** Whether any policy in force reads labels: then answers are looked through for what brings them. */
+  readonly readsLabels: boolean
   decide(question: Question): Decision
   /** Which of all operations this principal may ever use. Visibility only: it grants nothing. Cached by principal attributes. */
   visible(principal: Principal, person?: Person): ReadonlySet<OperationId>

@@ -49,11 +49,18 @@ export interface Deciding {
   counters: readonly CounterQuestion[]
   /** Keys that the yielded unit may reserve in. */
   reserves: readonly string[]
+  /**
+   * Looked up before anything is read or decided: a repeat is answered by the call that it repeats, whose own reservation must not refuse it. Null
+   * where nothing can be repeated, as at a release.
+   */
+  repeats: Pick<NewCall, 'idempotency' | 'joinKey'> | null
   decide(answers: ReadonlyMap<string, CounterAnswer>, nowMs: number): DecidedUnit
 }
 
 export type DecidingResult =
   | { kind: 'admitted'; unit: NewCall; result: NewCallResult }
+  /** Nothing was decided: the call repeats another one. */
+  | { kind: 'repeated'; result: Extract<NewCallResult, { kind: 'joined' | 'key_reused' }> }
   | { kind: 'released'; unit: Release; result: ReleaseResult }
   | { kind: 'applied'; unit: HoldChange; applied: boolean }
 

@@ -13,7 +13,7 @@ import { CedarEngine, type EngineFault, engineVersion } from './cedar.ts'
 import { type Compiled, compilePolicies } from './compile.ts'
 import { CannotEncode } from './encode.ts'
 import type { LoadedPolicy } from './load-policies.ts'
-import { ask, Plan, type PlannedRequest, type Surroundings } from './plan.ts'
+import { ask, Plan, type PlannedRequest, reaches, type Surroundings } from './plan.ts'
 import type { Slice } from './slice.ts'
 import { policyError, stricter, verdictOf } from './verdict.ts'
 import { Visibility } from './visibility.ts'
@@ -59,6 +59,7 @@ const texts = (policies: readonly LoadedPolicy[]): Record<string, string> => Obj
 
 class CedarDecider implements Decider {
   readonly policySet: string
+  readonly readsLabels: boolean
   readonly #engine: CedarEngine
   readonly #engineVersion: string
   readonly #compiled: Compiled
@@ -74,6 +75,7 @@ class CedarDecider implements Decider {
     this.#compiled = compiled
     this.#operations = source.catalogue.operations
     this.policySet = compiled.policySet
+    this.readsLabels = compiled.policies.some(({ reads }) => reaches(reads.context, 'labels'))
     this.#around = {
       connectors: new Map(source.catalogue.connectors.map((connector) => [connector.name, connector])),
       people: new Map(source.people.map((person) => [person.name, person])),

@@ -138,7 +138,8 @@ export class Plan {
   }
 }
 
-const reaches = (tree: ReadTree, name: string): boolean => tree.whole || tree.children.has(name)
+/** Whether policies look at this member, or at all of them. */
+export const reaches = (tree: ReadTree, name: string): boolean => tree.whole || tree.children.has(name)
 
 function namedByType(reads: Reads): ReadonlyMap<string, ReadonlySet<string>> {
   const named = new Map<string, Set<string>>()
