@@ -45,6 +45,7 @@ export function compile(configuration: Configuration, dialer: Dialer, onEngineFa
     catalogue,
     approvals: new Set(configuration.approvals.keys()),
     people: configuration.people,
+    ...(configuration.facts ? { facts: configuration.facts } : {}),
   }
   return { connectors, catalogue, validators, policySource, decider: createDecider(policySource, { onFault: onEngineFault }) }
 }

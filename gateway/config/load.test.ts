@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GatewayError } from '../core/errors.ts'
-import { durationMs } from './duration.ts'
+import { durationMs } from '../core/duration.ts'
 import { loadConfiguration } from './load.ts'
 
 let folder: string
@@ -73,6 +73,17 @@ describe('a whole configuration', () => {
     expect(read.approvals.get('finance-manager')).toMatchObject({ expiresMs: 14_400_000, onApproval: 'execute' })
     expect(read.clients.get('clerk')).toEqual({ kind: 'jwks', keys: [{ kty: 'EC' }] })
     expect(read.policies.map((p) => p.connector)).toEqual(['erp', null])
+    expect(read.facts).toBeUndefined()
+  })
+  test('facts stand beside the policies, in one file', () => {
+    const facts = loadConfiguration(lay({ 'policies/facts.yaml': 'derived: {}\n' }), {}).facts
+    expect(facts).toEqual({ path: join(folder, 'policies/facts.yaml'), text: 'derived: {}\n' })
+    const twice = lay({
+      'gatehouse.yaml': FILES['gatehouse.yaml']?.replace('[policies]', '[policies, more]') ?? '',
+      'policies/facts.yaml': '',
+      'more/facts.yaml': '',
+    })
+    expect(faultsOf(twice).join()).toMatch(/^facts\.yaml the facts stand already in .*policies\/facts\.yaml/)
   })
   test('a default stands in where the environment is silent, and DATABASE_URL overrides', () => {
     const read = loadConfiguration(lay(), { DATABASE_URL: 'postgres://x/y' })

@@ -6,7 +6,7 @@ import { canonicalJson } from '../core/json.ts'
 import type { Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Manifest } from '../ports/connector.ts'
-import type { PolicyFile } from '../ports/policy-source.ts'
+import type { FactsFile, PolicyFile } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { Environment } from './environment.ts'
 import { Faults } from './faults.ts'
@@ -40,6 +40,7 @@ export interface Configuration {
   databaseUrl?: string
   manifests: readonly Manifest[]
   policies: readonly PolicyFile[]
+  facts?: FactsFile
   policyTests: readonly { path: string; text: string }[]
   approvals: ReadonlyMap<string, ApprovalDefinition>
   people: readonly Person[]
@@ -81,6 +82,10 @@ export function loadConfiguration(file: string, environment: Environment): Confi
   const files = value.connectors.flatMap((folder) => namesIn(beside(folder)))
   const names = new Set([...manifests.map((m) => m.connector), ...files])
   const policies = value.policies.flatMap((folder, i) => readPolicies(beside(folder), names, place(['policies', i]), faults))
+  const facts = readFacts(
+    value.policies.map((folder) => join(beside(folder), 'facts.yaml')),
+    faults,
+  )
   const policyTests = value.policies.flatMap((folder) => readPolicyTests(join(beside(folder), 'tests'), faults))
   checkApprovals(approvals, people, value.approvals ? beside(value.approvals) : path, faults)
   faults.refuse()
@@ -93,6 +98,7 @@ export function loadConfiguration(file: string, environment: Environment): Confi
     ...(databaseUrl ? { databaseUrl } : {}),
     manifests,
     policies,
+    ...(facts ? { facts } : {}),
     policyTests,
     approvals,
     people: people.map(({ region, ...person }) => ({ ...person, ...(region ? { region } : {}) })),
@@ -249,6 +255,15 @@ function readPolicies(folder: string, connectors: ReadonlySet<string>, askedAt: 
     }
     return [{ path, connector: name === 'org' ? null : name, text }]
   })
+}
+
+/** Facts are the organisation's, as policies' ids are: one file says all of them. */
+function readFacts(paths: readonly string[], faults: Faults): FactsFile | undefined {
+  const [path, ...more] = paths.filter((candidate) => existsSync(candidate))
+  if (path === undefined) return undefined
+  for (const second of more) faults.add(second, `the facts stand already in \`${path}\`: put them into one file`)
+  const text = readConfigText(path, path, faults)
+  return text === undefined ? undefined : { path, text }
 }
 
 function readPolicyTests(folder: string, faults: Faults): { path: string; text: string }[] {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { durationMs } from '../core/duration.ts'
 import { LIMITS } from '../limits.ts'
-import { durationMs } from './duration.ts'
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name is lower-case letters, digits and dashes, starting with a letter')
 const words = z.array(z.string().min(1)).default([])

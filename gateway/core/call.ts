@@ -32,10 +32,14 @@ export const FINAL_STATES: ReadonlySet<CallState> = new Set([
   'cancelled',
 ])
 
+/** What the agent says its own playbook decided. */
+export type DecisionRecord = { playbook: string; version: string; outcome: string }
+
 /** The agent's own account of the call: recorded, never trusted to widen anything. */
 export interface Asserted {
   rationale?: string
   run?: string
+  decisionRecord?: DecisionRecord
 }
 
 /** A stored answer. `body` is the upstream body after filtering; `value` is read from it where it is JSON. */

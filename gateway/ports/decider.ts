@@ -1,4 +1,4 @@
-import type { Door } from '../core/call.ts'
+import type { DecisionRecord, Door } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { Decision, DenyReason } from '../core/decision.ts'
 import type { FactNeeds, Facts } from '../core/facts.ts'
@@ -20,6 +20,7 @@ export interface Question {
   door: Door
   rationale?: string
   run?: string
+  decisionRecord?: DecisionRecord
   /** What was gathered for `needs` of the operation. A needed fact that is absent is a deny. */
   facts: Facts
 }
