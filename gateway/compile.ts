@@ -15,13 +15,17 @@ import type { PolicySource } from './ports/policy-source.ts'
 
 const KINDS: ReadonlyMap<string, ConnectorKind> = new Map([openapiKind, mcpKind].map((kind) => [kind.kind, kind]))
 
-/** What the configured files come to. Nothing in it has connected to anything yet. */
-export interface Compiled {
+/** What the configured files come to, policies aside. Nothing in it has connected to anything yet. */
+export interface Organisation {
   connectors: ReadonlyMap<string, Connector>
   catalogue: Catalogue
   validators: Validators
-  decider: Decider
+  /** What the policies are compiled from. */
   policySource: PolicySource
+}
+
+export interface Compiled extends Organisation {
+  decider: Decider
 }
 
 /**
@@ -29,6 +33,12 @@ export interface Compiled {
  * Throws CONFIG_INVALID with the faults of all of them. `onEngineFault` is told when the policy engine broke down under a question, which was denied.
  */
 export function compile(configuration: Configuration, dialer: Dialer, onEngineFault: (cause: unknown) => void): Compiled {
+  const organisation = compileOrganisation(configuration, dialer)
+  return { ...organisation, decider: createDecider(organisation.policySource, { onFault: onEngineFault }) }
+}
+
+/** All of `compile` but the decider: the policies are read, not parsed. Throws CONFIG_INVALID. */
+export function compileOrganisation(configuration: Configuration, dialer: Dialer): Organisation {
   const faults = new Faults()
   const connectors = new Map<string, Connector>()
   for (const manifest of configuration.manifests) {
@@ -47,7 +57,7 @@ export function compile(configuration: Configuration, dialer: Dialer, onEngineFa
     people: configuration.people,
     ...(configuration.facts ? { facts: configuration.facts } : {}),
   }
-  return { connectors, catalogue, validators, policySource, decider: createDecider(policySource, { onFault: onEngineFault }) }
+  return { connectors, catalogue, validators, policySource }
 }
 
 /** The base address's host is allowed; private addresses are reachable only through what `egress` names. */

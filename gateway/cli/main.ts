@@ -1,50 +1,17 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import type { Address } from '../config/address-file.ts'
-import { readEnvironment } from '../config/environment.ts'
 import { listAgents, mintAgentToken, reinstateAgent, suspendAgent } from './agent.ts'
-import { findGateway } from './control-plane.ts'
+import { configOption, environment, gateway, run } from './command.ts'
 import { setCredential } from './credential.ts'
-import { createOutput, type ExitCode, type Output } from './output.ts'
+import { policyCommands } from './policy-commands.ts'
 import { mintPersonToken } from './token.ts'
 
 // Commands that need the engine, the database or a connector load them when they run: a token should not wait for all of that.
-
-const environment = readEnvironment()
-
-interface Options {
-  json?: boolean
-  data: string
-  url?: string
-  token?: string
-}
 
 const port = (raw: string): number => {
   const number = Number(raw)
   if (!/^\d{1,5}$/.test(raw) || number > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535')
   return number
 }
-
-/** Runs a command of the tree: faults go to stderr, never as a stack, and decide the exit code. */
-function run<A extends readonly unknown[]>(
-  work: (output: Output, options: Options & Record<string, unknown>, ...args: A) => Promise<ExitCode>,
-) {
-  return async (...raw: unknown[]): Promise<void> => {
-    const command = raw.at(-1) as Command
-    const options = command.optsWithGlobals<Options>()
-    const output = createOutput(options.json === true, process.stdout, process.stderr)
-    try {
-      process.exitCode = await work(output, options as Options & Record<string, unknown>, ...(raw.slice(0, -2) as unknown as A))
-    } catch (error) {
-      output.fail(error)
-      process.exitCode = 1
-    }
-  }
-}
-
-const gateway = ({ url, token = environment.GATEHOUSE_TOKEN, data }: Options): Address =>
-  findGateway({ data, ...(url === undefined ? {} : { url }), ...(token === undefined ? {} : { token }) })
-
-const configOption = (): Option => new Option('--config <file>', 'the configuration').default('examples/acme/gatehouse.yaml')
 
 function program(): Command {
   const root = new Command('gatehouse')
@@ -87,6 +54,7 @@ function program(): Command {
     .action(run((output, options, name: string) => mintPersonToken(output, gateway(options), name)))
   credentialCommand(root.command('credential').description("connectors' credentials"))
   importCommand(root.command('connector').description('connectors'))
+  policyCommands(root.command('policy').description('what policies do, before and after they are in force'))
   return root
 }
 

@@ -57,11 +57,16 @@ const shown = (path: string): string => {
   return near.length < path.length ? near : path
 }
 
+export interface LoadOptions {
+  /** A folder of policies to read instead of the configured ones, such as a draft. Relative to the process's own folder. */
+  policies?: string
+}
+
 /**
  * Reads `gatehouse.yaml` and everything that it names. Files only: no database, no network, no process.
  * Throws CONFIG_INVALID with all faults at once, each with `file:line:column`.
  */
-export function loadConfiguration(file: string, environment: Environment): Configuration {
+export function loadConfiguration(file: string, environment: Environment, options: LoadOptions = {}): Configuration {
   const faults = new Faults()
   const path = shown(resolve(file))
   const main = readYaml(path, gatehouseFile, environment, path, faults)
@@ -81,12 +86,16 @@ export function loadConfiguration(file: string, environment: Environment): Confi
   // A manifest with faults still names its connector, so that its policies are not called strays on top.
   const files = value.connectors.flatMap((folder) => namesIn(beside(folder)))
   const names = new Set([...manifests.map((m) => m.connector), ...files])
-  const policies = value.policies.flatMap((folder, i) => readPolicies(beside(folder), names, place(['policies', i]), faults))
+  const draft = options.policies === undefined ? undefined : shown(resolve(options.policies))
+  const policyFolders = draft
+    ? [{ folder: draft, askedAt: draft }]
+    : value.policies.map((folder, i) => ({ folder: beside(folder), askedAt: place(['policies', i]) }))
+  const policies = policyFolders.flatMap(({ folder, askedAt }) => readPolicies(folder, names, askedAt, faults))
   const facts = readFacts(
-    value.policies.map((folder) => join(beside(folder), 'facts.yaml')),
+    policyFolders.map(({ folder }) => join(folder, 'facts.yaml')),
     faults,
   )
-  const policyTests = value.policies.flatMap((folder) => readPolicyTests(join(beside(folder), 'tests'), faults))
+  const policyTests = policyFolders.flatMap(({ folder }) => readPolicyTests(join(folder, 'tests'), faults))
   checkApprovals(approvals, people, value.approvals ? beside(value.approvals) : path, faults)
   faults.refuse()
   const databaseUrl = environment.DATABASE_URL || value.database?.url

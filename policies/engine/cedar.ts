@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type * as Cedar from '@cedar-policy/cedar-wasm/nodejs'
+import type { JsonObject } from '../../gateway/core/json.ts'
 
 export type { Cedar }
 type Api = typeof Cedar
@@ -49,10 +50,11 @@ export class CedarEngine {
     }
   }
 
-  /** Preparses once for each instance. Throws where the policies do not parse. */
-  ensurePolicySet(id: string, policies: () => Record<string, string>): void {
+  /** Preparses once for each instance: texts, or Cedar's JSON policy format. Throws where the policies do not parse. */
+  ensurePolicySet(id: string, policies: () => Record<string, string | JsonObject>): void {
     if (this.#policySets.has(id)) return
-    expectSuccess(this.with((api) => api.preparsePolicySet(id, { staticPolicies: policies() })))
+    const staticPolicies = policies() as Record<string, Cedar.Policy>
+    expectSuccess(this.with((api) => api.preparsePolicySet(id, { staticPolicies })))
     this.#policySets.add(id)
   }
 

@@ -48,7 +48,7 @@ describe('policy tests', () => {
       }),
     ],
   ])('passes: %s', (_title, one) => {
-    expect(run(one)).toEqual({ passed: 1, failed: [] })
+    expect(run(one)).toMatchObject({ passed: 1, failed: [] })
   })
 
   test.each([
@@ -86,6 +86,34 @@ describe('policy tests', () => {
       { file: 'x.json', name: '(file)', message: 'the file is not a JSON array of tests' },
     ])
     expect(faultsOf(() => runPolicyTests(source({ org: 'permit' }), []))).toHaveLength(1)
+  })
+})
+
+describe('coverage', () => {
+  const covered = (...tests: unknown[]) =>
+    Object.fromEntries(run(...tests).coverage.map(({ policy, decided, near }) => [policy, [decided, near]]))
+
+  test.each<[string, unknown[], Record<string, [number, number]>]>([
+    ['nothing without tests', [], { pay: [0, 0], held: [0, 0], hard: [0, 0], team: [0, 0] }],
+    ['a permit decides, forbids come near', [ask('1.0')], { pay: [1, 0], held: [0, 1], hard: [0, 1], team: [0, 1] }],
+    ['a hold decides with the permit behind it', [ask('11.0')], { pay: [1, 0], held: [1, 0], hard: [0, 1], team: [0, 1] }],
+    ['a forbid overrules the permit', [ask('21.0')], { pay: [0, 1], held: [1, 0], hard: [1, 0], team: [0, 1] }],
+    [
+      'a scope that does not match is not near',
+      [ask('1.0', { entities: entities('other') })],
+      { pay: [0, 0], held: [0, 1], hard: [0, 1], team: [0, 1] },
+    ],
+    ['a malformed test covers nothing', [{ name: 'x' }], { pay: [0, 0], held: [0, 0], hard: [0, 0], team: [0, 0] }],
+  ])('%s', (_title, tests, expected) => {
+    expect(covered(...tests)).toEqual(expected)
+  })
+
+  test('says where each policy stands, and leaves shadows out', () => {
+    const { coverage } = runPolicyTests(
+      source({ erp: '\n@id("p") permit(principal, action, resource);\n@id("s") @shadow forbid(principal, action, resource);' }),
+      [],
+    )
+    expect(coverage).toEqual([{ policy: 'p', file: 'policies/erp.cedar', line: 2, decided: 0, near: 0 }])
   })
 })
 

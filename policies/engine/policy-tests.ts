@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonValue } from '../../gateway/core/json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { namespaceOf, type Operation } from '../../gateway/core/operation.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { CedarEngine } from './cedar.ts'
@@ -15,9 +15,22 @@ export interface PolicyTestFile {
   text: string
 }
 
+/** What the tests say of one policy in force. A policy that neither decided anything nor came near it is not tested at all. */
+export interface PolicyCoverage {
+  policy: string
+  file: string
+  line: number
+  /** Tests whose result it determined: as a permit, a forbid, a hold, or a permit behind a hold. */
+  decided: number
+  /** Tests whose request its scope matched, without it deciding: a condition failed, or a stricter policy overruled it. */
+  near: number
+}
+
 export interface PolicyTestResult {
   passed: number
   failed: { file: string; name: string; message: string }[]
+  /** By policy id. Shadows are left out: they decide nothing. */
+  coverage: PolicyCoverage[]
 }
 
 /**
@@ -30,7 +43,10 @@ export interface PolicyTestResult {
 export function runPolicyTests(source: PolicySource, files: readonly PolicyTestFile[]): PolicyTestResult {
   const engine = new CedarEngine()
   const compiled = compilePolicies(source, engine)
-  const result: PolicyTestResult = { passed: 0, failed: [] }
+  const coverage = new Map(
+    compiled.policies.filter(({ shadow }) => !shadow).map(({ id, file, line }) => [id, { policy: id, file, line, decided: 0, near: 0 }]),
+  )
+  const result: PolicyTestResult = { passed: 0, failed: [], coverage: [...coverage.values()] }
   for (const { path: file, text } of files) {
     const tests = parse(text)
     if (!Array.isArray(tests)) {
@@ -39,7 +55,7 @@ export function runPolicyTests(source: PolicySource, files: readonly PolicyTestF
     }
     tests.forEach((test, index) => {
       const name = isJsonObject(test) && typeof test.name === 'string' ? test.name : `test ${index + 1}`
-      const message = failure(() => runTest(test, compiled, engine))
+      const message = failure(() => runTest(test, compiled, engine, coverage))
       if (message === undefined) result.passed += 1
       else result.failed.push({ file, name, message })
     })
@@ -119,35 +135,39 @@ function uid(value: JsonValue | undefined, what: string): EntityUid {
   return { type: match[1], id }
 }
 
-function runTest(raw: JsonValue, compiled: Compiled, engine: CedarEngine): void {
+function runTest(raw: JsonValue, compiled: Compiled, engine: CedarEngine, coverage: ReadonlyMap<string, PolicyCoverage>): void {
   const test = readTest(raw, compiled)
   const { request, operation, reason } = test
   const slice = compiled.sliceOf.get(operation.id)
   const schema = `test:${operation.id}`
   engine.ensureSchema(schema, () => cedarSchema({ operations: [operation], context: contextShape, relaxed: true }))
-  const askSet = (which: string, policies: readonly LoadedPolicy[]): Answer => {
+  const askSet = (which: string, policies: () => Record<string, string | JsonObject>): Answer => {
     const set = `${slice?.id}:${which}`
-    engine.ensurePolicySet(set, () => Object.fromEntries(policies.map(({ id, text }) => [id, text])))
+    engine.ensurePolicySet(set, policies)
     const [principal = { type: '', id: '' }] = request.principals
     const answer = ask(engine, set, schema, request, principal)
     if (answer.refused) throw new TestFailure(answer.errors.join('; '))
     return answer
   }
   const policies = slice?.policies ?? []
-  const all = askSet('all', policies)
-  const verdict = verdictOf(
-    all,
-    () =>
-      askSet(
-        'permits',
-        policies.filter((p) => p.effect === 'permit'),
-      ),
-    compiled.byId,
-  )
+  const all = askSet('all', () => texts(policies))
+  const permits = (): Answer => askSet('permits', () => texts(policies.filter((p) => p.effect === 'permit')))
+  const verdict = verdictOf(all, permits, compiled.byId)
+  const matching = askSet('scopes', () => Object.fromEntries(policies.map(({ id, json }) => [id, scopeAlone(json)])))
+  const decided = new Set([...all.reason, ...(verdict.effect === 'hold' ? permits().reason : [])])
+  for (const id of new Set([...decided, ...matching.reason])) {
+    const covered = coverage.get(id)
+    if (covered) covered[decided.has(id) ? 'decided' : 'near'] += 1
+  }
   compare(test, all, verdict.effect, compiled.byId)
   const missing = reason.filter((id) => !all.reason.includes(id))
   if (missing.length > 0) throw new TestFailure(`\`${missing.join('`, `')}\` did not decide; these did: ${list(all.reason)}`)
 }
+
+const texts = (policies: readonly LoadedPolicy[]): Record<string, string> => Object.fromEntries(policies.map(({ id, text }) => [id, text]))
+
+/** A permit with the policy's scope and no conditions: asked together, all whose scope matches are among the reasons. */
+const scopeAlone = (json: JsonObject): JsonObject => ({ ...json, effect: 'permit', conditions: [] })
 
 const list = (ids: readonly string[]): string => (ids.length === 0 ? 'none' : `\`${ids.join('`, `')}\``)
 
