@@ -37,10 +37,22 @@ export interface PolicyText {
   annotations: Readonly<Record<string, string>>
 }
 
-/** A permit that did not apply, and why: each failed part is one sentence for people, such as a condition's own text or `the principal is not in ...`. */
+/** A part of a permit, of its scope or a condition of its own, that did not hold. */
+export interface FailedPart {
+  /** For people, in the policy's own words and without any value of the call. */
+  sentence: string
+  /** What the part looked at, by path: of the agent, its surroundings and its history. Null where there was nothing. */
+  looked: JsonObject
+  /** The same of the arguments, what was derived or looked up from them, and what the agent said: for people who may see payloads. */
+  payload: JsonObject
+}
+
+/** A permit that did not apply, and why. */
 export interface NearMiss {
+  /** Who was asked about: `Gatehouse::Agent::"..."`, or the subject. */
+  principal: string
   policy: PolicyText
-  failed: readonly string[]
+  failed: readonly FailedPart[]
 }
 
 /** Why a question got its answer, for people: never sent to an agent. */
@@ -78,4 +90,9 @@ export interface Decider {
   readableClasses(principal: Principal, person: Person | undefined, operation: OperationId): ReadonlySet<string>
   policies(): readonly PolicyText[]
   explain(question: Question): Explanation
+  /**
+   * The near misses of a decision that this policy set made, from the request that its evidence has. Permits that failed in the fewest parts first,
+   * at most `LIMITS.nearMissesMax`; empty where the permits allow it, or the request is none of this set.
+   */
+  nearMisses(operation: OperationId, request: JsonObject): readonly NearMiss[]
 }

@@ -7,12 +7,13 @@ import type { JsonObject } from '../../gateway/core/json.ts'
 import type { Person, Principal } from '../../gateway/core/principal.ts'
 import { reservedKeys } from '../../gateway/core/reserved-keys.ts'
 import { LIMITS } from '../../gateway/limits.ts'
-import type { Decider, Explanation, PolicyText, Question } from '../../gateway/ports/decider.ts'
+import type { Decider, Explanation, NearMiss, PolicyText, Question } from '../../gateway/ports/decider.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { CedarEngine, type EngineFault, engineVersion } from './cedar.ts'
 import { type Compiled, compilePolicies } from './compile.ts'
 import { CannotEncode } from './encode.ts'
-import type { LoadedPolicy } from './load-policies.ts'
+import { type LoadedPolicy, policyText } from './load-policies.ts'
+import { NearMisses } from './near-misses.ts'
 import { ask, Plan, type PlannedRequest, reaches, type Surroundings } from './plan.ts'
 import type { Slice } from './slice.ts'
 import { policyError, stricter, verdictOf } from './verdict.ts'
@@ -53,6 +54,7 @@ interface Remembered {
 
 const allOf = (slice: Slice): string => `${slice.id}:all`
 const permitsOf = (slice: Slice): string => `${slice.id}:permits`
+const partsOf = (slice: Slice): string => `${slice.id}:parts`
 const shadowsOf = (slice: Slice): string => `${slice.id}:shadows`
 
 const texts = (policies: readonly LoadedPolicy[]): Record<string, string> => Object.fromEntries(policies.map(({ id, text }) => [id, text]))
@@ -143,7 +145,21 @@ class CedarDecider implements Decider {
     const decision = this.decide(question)
     const { verdict } = decision
     const determining = verdict.policies.flatMap((id) => this.#compiled.byId.get(id) ?? []).map(policyText)
-    return { decision, determining, nearMisses: [], ...(verdict.effect === 'deny' && { reason: verdict.reason }) }
+    const unpermitted = verdict.effect === 'deny' && verdict.reason === 'no_permit'
+    const nearMisses = unpermitted ? this.nearMisses(question.operation.id, decision.evidence.request) : []
+    return { decision, determining, nearMisses, ...(verdict.effect === 'deny' && { reason: verdict.reason }) }
+  }
+
+  nearMisses(operation: OperationId, request: JsonObject): readonly NearMiss[] {
+    const route = this.#route(operation)
+    if (!route || !Array.isArray(request.principals)) return []
+    const { slice, main } = route
+    const permits = slice.policies.filter(({ effect }) => effect === 'permit')
+    try {
+      return new NearMisses(this.#engine, partsOf(slice), permits).of(main.prepare(this.#engine), request as unknown as PlannedRequest)
+    } catch {
+      return []
+    }
   }
 
   /** An answer depends on the request alone, so equal requests share one; shadows have a request and a memory of their own. */
@@ -228,11 +244,6 @@ class CedarDecider implements Decider {
     this.#engine.ensurePolicySet(permitsOf(slice), () => texts(slice.policies.filter(({ effect }) => effect === 'permit')))
     return main.prepare(this.#engine)
   }
-}
-
-/** What of a loaded policy is for people. */
-function policyText({ id, file, line, effect, text, hash, annotations }: LoadedPolicy): PolicyText {
-  return { id, file, line, effect, text, hash, annotations }
 }
 
 /** Frozen through and through, since a decision is shared by all equal questions. */

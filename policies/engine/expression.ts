@@ -90,8 +90,14 @@ function operands(op: string, body: JsonValue): JsonValue[] {
   return OPERANDS.flatMap((name) => (body[name] === undefined ? [] : [body[name]]))
 }
 
+/** Something that an expression reaches from a variable: `context.input.amount`. */
+export interface Chain {
+  variable: string
+  path: readonly string[]
+}
+
 /** `context.input.amount` as its variable and path; undefined for anything that does not start at a variable. */
-function chain(expr: JsonValue): { variable: string; path: string[] } | undefined {
+function chain(expr: JsonValue): Chain | undefined {
   const [op, body] = operation(expr)
   if (op === 'Var' && typeof body === 'string') return { variable: body, path: [] }
   if (op !== '.') return undefined
@@ -100,7 +106,7 @@ function chain(expr: JsonValue): { variable: string; path: string[] } | undefine
   return left && typeof attribute === 'string' ? { variable: left.variable, path: [...left.path, attribute] } : undefined
 }
 
-function addChain(reads: Reads, { variable, path }: { variable: string; path: string[] }): void {
+function addChain(reads: Reads, { variable, path }: Chain): void {
   if (variable === 'action') reads.action = true
   if (variable === 'context') addPath(reads.context, path)
   // The subject is an entity, so below it stand entity attributes.
@@ -151,6 +157,24 @@ export function readsOf(policy: JsonObject): Reads {
   const conditions = member(policy, 'conditions')
   for (const condition of Array.isArray(conditions) ? conditions : []) visit(reads, member(condition, 'body'))
   return reads
+}
+
+/** All that a policy's conditions reach, the longest chains only, each once; what `has` asks for is reached, too. */
+export function chainsIn(policy: JsonObject): readonly Chain[] {
+  const found = new Map<string, Chain>()
+  const look = (expr: JsonValue): void => {
+    const [op, body] = operation(expr)
+    const attribute = member(body, 'attr')
+    const asked = op === 'has' ? chain(member(body, 'left')) : undefined
+    const reached = asked
+      ? { ...asked, path: [...asked.path, ...[attribute].flat().filter((name) => typeof name === 'string')] }
+      : chain(expr)
+    if (reached) found.set([reached.variable, ...reached.path].join('.'), reached)
+    else for (const operand of operands(op, body)) look(operand)
+  }
+  const conditions = policy.conditions
+  for (const condition of Array.isArray(conditions) ? conditions : []) look(member(condition, 'body'))
+  return [...found.values()]
 }
 
 /** How deep a policy's deepest condition is, clauses included: each stands above the ones before it. The engine evaluates recursively, and dies where a condition is too deep for it. */

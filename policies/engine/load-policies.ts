@@ -22,6 +22,11 @@ export interface LoadedPolicy extends PolicyText {
   place(byteOffset: number): string
 }
 
+/** What of a loaded policy is for people. */
+export function policyText({ id, file, line, effect, text, hash, annotations }: LoadedPolicy): PolicyText {
+  return { id, file, line, effect, text, hash, annotations }
+}
+
 export interface Loaded {
   policies: readonly LoadedPolicy[]
   faults: readonly Fault[]

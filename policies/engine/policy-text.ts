@@ -12,8 +12,8 @@ export interface Statement {
 
 const TOKEN =
   /(?<skip>\s+|\/\/[^\n\r]*)|(?<string>"(?:\\[\s\S]|[^"\\])*")|(?<word>[A-Za-z_][A-Za-z0-9_]*)|(?<pair>\|\||&&|==|!=|<=|>=|::)|(?<one>[\s\S])/gy
-const OPENS = new Set(['(', '[', '{'])
-const CLOSES = new Set([')', ']', '}'])
+export const OPENS = new Set(['(', '[', '{'])
+export const CLOSES = new Set([')', ']', '}'])
 const TERMS = new Set([
   '||',
   '&&',
@@ -37,6 +37,11 @@ const TERMS = new Set([
   'is',
 ])
 
+/** Every token of a Cedar text, in order; white space and comments are blank ones. */
+export function* tokens(text: string): Generator<{ text: string; offset: number; blank: boolean }> {
+  for (const match of text.matchAll(TOKEN)) yield { text: match[0], offset: match.index, blank: match.groups?.skip !== undefined }
+}
+
 /**
  * Splits a Cedar file into its statements without parsing them, so that one broken policy hides no other's faults and nothing too deep ever
  * reaches the parser. Linear in the text.
@@ -44,10 +49,9 @@ const TERMS = new Set([
 export function splitPolicies(text: string): Statement[] {
   const statements: Statement[] = []
   let at: { offset: number; depth: number; ifs: number; nesting: number; terms: number } | undefined
-  for (const match of text.matchAll(TOKEN)) {
-    if (match.groups?.skip !== undefined) continue
-    const token = match[0]
-    at ??= { offset: match.index, depth: 0, ifs: 0, nesting: 0, terms: 0 }
+  for (const { text: token, offset: start, blank } of tokens(text)) {
+    if (blank) continue
+    at ??= { offset: start, depth: 0, ifs: 0, nesting: 0, terms: 0 }
     if (OPENS.has(token)) at.depth += 1
     else if (CLOSES.has(token)) at.depth -= 1
     else if (token === 'if') at.ifs += 1
@@ -55,7 +59,7 @@ export function splitPolicies(text: string): Statement[] {
     at.nesting = Math.max(at.nesting, at.depth + at.ifs)
     if (token !== ';') continue
     const { offset, nesting, terms } = at
-    statements.push({ text: text.slice(offset, match.index + 1), offset, nesting, terms, closed: true })
+    statements.push({ text: text.slice(offset, start + 1), offset, nesting, terms, closed: true })
     at = undefined
   }
   if (at) statements.push({ text: text.slice(at.offset), offset: at.offset, nesting: at.nesting, terms: at.terms, closed: false })

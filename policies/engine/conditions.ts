@@ -1,0 +1,77 @@
+import { CLOSES, OPENS, tokens } from './policy-text.ts'
+
+/** One condition of a policy that must hold (`when`) or must not (`unless`) for the policy to apply. */
+export interface Condition {
+  kind: 'when' | 'unless'
+  /** Cedar text on one line, without comments. */
+  text: string
+}
+
+interface Token {
+  text: string
+  /** Nesting of brackets around it; a bracket stands outside itself. */
+  depth: number
+}
+
+/**
+ * A policy's conditions, each `when` taken apart at its topmost `&&` and each `unless` at its topmost `||`: the policy's conditions hold exactly when
+ * all of these do. Linear in the text, which must be a policy that parses.
+ */
+export function conditionsOf(policy: string): readonly Condition[] {
+  const all = nested(policy)
+  return all.flatMap(({ text, depth }, at): Condition[] => {
+    if (depth !== 0 || (text !== 'when' && text !== 'unless')) return []
+    const from = all.findIndex((token, index) => index > at && token.text === '{') + 1
+    const to = all.findIndex((token, index) => index >= from && token.depth === 0)
+    return split(all.slice(from, to), text === 'when' ? '&&' : '||').map((part) => ({
+      kind: text,
+      text: part
+        .map((t) => t.text)
+        .join('')
+        .trim(),
+    }))
+  })
+}
+
+/** All tokens, white space and comments as one blank. */
+function nested(policy: string): Token[] {
+  let depth = 0
+  return [...tokens(policy)].map(({ text, blank }) => {
+    if (blank) return { text: ' ', depth }
+    if (CLOSES.has(text)) depth -= 1
+    const token = { text, depth }
+    if (OPENS.has(text)) depth += 1
+    return token
+  })
+}
+
+/** Takes an expression apart at an operator that stands outside all brackets, and what is wholly in brackets within them. */
+function split(expression: readonly Token[], operator: '&&' | '||'): (readonly Token[])[] {
+  const inner = unwrapped(expression)
+  const depth = inner[0]?.depth
+  const top = inner.filter((token) => token.depth === depth).map((token) => token.text)
+  // `if` takes all that follows into its branches; `||` binds less than `&&`.
+  const whole = top[top.findIndex((text) => text !== ' ')] === 'if' || (operator === '&&' && top.includes('||')) || !top.includes(operator)
+  if (whole) return [inner]
+  const parts: Token[][] = [[]]
+  for (const token of inner) {
+    if (token.depth === depth && token.text === operator) parts.push([])
+    else parts.at(-1)?.push(token)
+  }
+  return parts.flatMap((part) => split(part, operator))
+}
+
+/** Without blanks at the ends and the brackets around all of it. */
+function unwrapped(expression: readonly Token[]): readonly Token[] {
+  let [from, to] = [0, expression.length]
+  for (;;) {
+    while (expression[from]?.text === ' ') from += 1
+    while (expression[to - 1]?.text === ' ') to -= 1
+    const [first, last] = [expression[from], expression[to - 1]]
+    const around =
+      first?.text === '(' && last?.text === ')' && expression.slice(from + 1, to - 1).every((token) => token.depth > first.depth)
+    if (!around) return expression.slice(from, to)
+    from += 1
+    to -= 1
+  }
+}
