@@ -14,6 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'all'>> = {
   'gateway/ports': CORE,
   'gateway/pipeline': INNER,
   'gateway/operator': INNER,
+  'gateway/publication': INNER,
   'gateway/identity': INNER,
   'gateway/credentials': INNER,
   'gateway/egress': INNER,

@@ -5,7 +5,9 @@ import { AgentTypes } from '../schema/agent/types.ts'
 import { buildView } from '../schema/agent/view.ts'
 import { buildOperatorSchema } from '../schema/operator/schema.ts'
 import { createInProcessBus } from './bus/in-process.ts'
-import { type Compiled, compile } from './compile.ts'
+import { createDecider } from '../policies/engine/decider.ts'
+import { createWorkshop } from '../policies/engine/workshop.ts'
+import { compileOrganisation, type Organisation } from './compile.ts'
 import type { Environment } from './config/environment.ts'
 import { type Configuration, loadConfiguration } from './config/load.ts'
 import { type Clock, instant } from './core/clock.ts'
@@ -28,10 +30,16 @@ import { joinKeyOfCall } from './pipeline/hold.ts'
 import { createReleaser } from './pipeline/resume.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
 import type { Bus } from './ports/bus.ts'
+import type { Decider } from './ports/decider.ts'
+import type { PolicySetTexts } from './ports/policy-sets.ts'
+import type { PolicySource } from './ports/policy-source.ts'
 import type { Vault } from './ports/vault.ts'
+import { LivePolicies } from './publication/live-policies.ts'
+import { openingSet } from './publication/opening-set.ts'
+import { sourceOf, textsOf } from './publication/texts.ts'
 import { createRandomBytes } from './random-bytes.ts'
 import { createRecorder } from './record/recorder.ts'
-import { openStorage } from './storage/open-storage.ts'
+import { openStorage, type Storage } from './storage/open-storage.ts'
 import { createStatusDoor } from './surfaces/call-status.ts'
 import { createGraphqlDoor } from './surfaces/graphql/door.ts'
 import { createHttpDoor } from './surfaces/http-proxy.ts'
@@ -124,7 +132,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
   chmodSync(options.dataDir, 0o700)
   const dialer = createDialer({ development })
-  let compiled: Compiled | undefined
+  let compiled: Organisation | undefined
   const telemetry = createTelemetry({
     env: options.environment,
     serviceName: configuration.telemetry.serviceName,
@@ -136,10 +144,10 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   const bus = createInProcessBus(telemetry.log)
   // The database opens while connectors and policies are compiled.
   const opening = openDatabaseEarly(options, configuration, bus, telemetry, closers)
-  compiled = compile(configuration, dialer, (cause) => telemetry.log.error({ cause }, 'the policy engine broke down and was replaced'))
+  compiled = compileOrganisation(configuration, dialer)
   const { connectors } = compiled
   closers.add(() => Promise.all([...connectors.values()].map((connector) => connector.close())))
-  const record = await openRecord(await opening, configuration, compiled, telemetry, bus, closers)
+  const record = await openRecord(await opening, configuration, compiled.policySource, telemetry, bus, closers)
   const key = await openVaultKey(options.dataDir)
   const vault = createVault({
     store: record.storage.credentials,
@@ -202,7 +210,7 @@ function openDatabaseEarly(options: GatewayOptions, { databaseUrl }: Configurati
 async function openRecord(
   storage: Awaited<ReturnType<typeof openDatabaseEarly>>,
   configuration: Configuration,
-  { decider }: Compiled,
+  policySource: PolicySource,
   telemetry: RunningTelemetry,
   bus: Bus,
   closers: Closers,
@@ -211,12 +219,39 @@ async function openRecord(
   const recorder = createRecorder({ writer: storage.writer, clock: systemClock, bus, log })
   closers.add(() => recorder.close())
   const registry = await storage.registry(configuration.agents, configuration.people)
-  await storage.activatePolicySet(decider.policySet, Object.fromEntries(decider.policies().map(({ id, hash }) => [id, hash])))
+  const policies = await openPolicies(storage, configuration, policySource, telemetry, bus, closers)
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
   storage.startMaintenance()
   telemetry.gauge('record_queue_units', () => recorder.depth())
-  return { storage, recorder, registry }
+  return { storage, recorder, registry, policies }
+}
+
+/** What is in force, and the following of what comes after it. */
+async function openPolicies(
+  { policySets }: Storage,
+  { policyChanges }: Configuration,
+  source: PolicySource,
+  { log }: RunningTelemetry,
+  bus: Bus,
+  closers: Closers,
+): Promise<LivePolicies> {
+  const onFault = (cause: unknown): void => log.error({ cause }, 'the policy engine broke down and was replaced')
+  const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source, texts), { onFault })
+  const prepare = (): Promise<void> => Promise.resolve()
+  const files = textsOf(source)
+  const opened = await openingSet({ sets: policySets, changes: policyChanges, files, compile: decider, prepare, log })
+  // Texts that come to a running gateway are tried in the workshop first: what breaks an engine down never meets the one that decides.
+  const workshop = createWorkshop()
+  closers.add(() => workshop.close())
+  const compile = async (texts: PolicySetTexts): Promise<Decider> => {
+    await workshop.run('check', { source: sourceOf(source, texts) })
+    return decider(texts)
+  }
+  const policies = new LivePolicies({ sets: policySets, decider: opened, compile, bus, log, onActive: () => {} })
+  closers.add(() => policies.close())
+  policies.start()
+  return policies
 }
 
 async function openIdentity(
@@ -269,8 +304,8 @@ async function openIdentity(
 function partsOf(
   options: GatewayOptions,
   configuration: Configuration,
-  { catalogue, connectors, decider, validators }: Compiled,
-  { storage, recorder, registry }: Record,
+  { catalogue, connectors, validators }: Organisation,
+  { storage, recorder, registry, policies }: Record,
   verifier: Parts['verifier'],
   { vault, factKey }: Pick<Parts, 'vault' | 'factKey'>,
   bus: Bus,
@@ -289,7 +324,10 @@ function partsOf(
     credentials: new Map(
       configuration.manifests.flatMap(({ connector, credential }) => (credential ? [[connector, credential] as const] : [])),
     ),
-    decider,
+    get decider() {
+      return policies.decider
+    },
+    refreshPolicies: () => policies.refresh(),
     validators,
     approvals: configuration.approvals,
     recorder,
@@ -308,7 +346,7 @@ function partsOf(
 interface Opened {
   parts: Parts
   configuration: Configuration
-  compiled: Compiled
+  compiled: Organisation
   record: Record
   identity: Awaited<ReturnType<typeof openIdentity>>
   vault: Vault
@@ -383,7 +421,7 @@ function openOperator(
     store: parts.store,
     recorder: parts.recorder,
     registry: parts.registry,
-    decider: () => compiled.decider,
+    decider: () => parts.decider,
     catalogue: () => compiled.catalogue,
     vault,
     developmentTokens: development

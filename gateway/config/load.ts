@@ -41,6 +41,7 @@ export interface Configuration {
   manifests: readonly Manifest[]
   policies: readonly PolicyFile[]
   facts?: FactsFile
+  policyChanges: GatehouseFile['policyChanges']
   policyTests: readonly { path: string; text: string }[]
   approvals: ReadonlyMap<string, ApprovalDefinition>
   people: readonly Person[]
@@ -108,6 +109,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     manifests,
     policies,
     ...(facts ? { facts } : {}),
+    policyChanges: value.policyChanges,
     policyTests,
     approvals,
     people: people.map(({ region, ...person }) => ({ ...person, ...(region ? { region } : {}) })),

@@ -48,6 +48,8 @@ export const gatehouseFile = z.strictObject({
   database: z.strictObject({ url: z.string().min(1) }).optional(),
   connectors: z.array(z.string().min(1)).min(1),
   policies: z.array(z.string().min(1)).min(1),
+  /** `files`: an edited policy file is in force at once. `review`: files fill an empty record, and every change is proposed and reviewed. */
+  policyChanges: z.enum(['files', 'review']).default('files'),
   approvals: z.string().min(1).optional(),
   people: z.string().min(1).optional(),
   agents: z.string().min(1),

@@ -2,7 +2,7 @@ import type { Asserted, Door, Outcome } from './call.ts'
 import type { Instant } from './clock.ts'
 import type { Decision } from './decision.ts'
 import type { ErrorCode, Fault } from './errors.ts'
-import type { CallId, HoldId, IntentId, OperationId } from './ids.ts'
+import type { CallId, HoldId, IntentId, OperationId, ProposalId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
@@ -83,7 +83,58 @@ export type EntryBody =
   | { kind: 'credential.set'; connector: string; credential: string; version: number; by: string }
   | { kind: 'explained'; by: string; request: CallRequest; decision: Decision }
   | { kind: 'view'; by: string; what: string }
-  | { kind: 'policy.activated'; policySet: string; files: Readonly<Record<string, string>> }
+  | {
+      kind: 'policy.proposed'
+      proposal: ProposalId
+      /** `roll-back`: the set was active before. */
+      change: 'publish' | 'roll-back'
+      policySet: string
+      /** The set that was active when it was proposed, and has to be when it is approved. */
+      base: string
+      by: string
+      note: string
+    }
+  | {
+      kind: 'policy.reviewed'
+      proposal: ProposalId
+      policySet: string
+      by: string
+      verdict: 'approve' | 'reject'
+      comment: string | null
+    }
+  /** From here on intents bind to this set. `policies`: id to SHA-256 hex of the text. */
+  | {
+      kind: 'policy.activated'
+      policySet: string
+      base: string | null
+      /** `connectors`: the same texts, typed against operations that changed. */
+      source: 'files' | 'connectors' | 'review'
+      by: string
+      proposal: ProposalId | null
+      why: string | null
+      policies: Readonly<Record<string, string>>
+    }
+  | {
+      kind: 'policy.rolled_back'
+      policySet: string
+      base: string
+      by: string
+      why: string
+      proposal: ProposalId | null
+      /** Without a review. */
+      emergency: boolean
+    }
+  /** A change that was not taken. `policySet` is null where the texts never became a set. */
+  | {
+      kind: 'policy.refused'
+      change: 'publish' | 'roll-back' | 'review' | 'files'
+      by: string
+      policySet: string | null
+      base: string | null
+      code: ErrorCode
+      message: string
+      faults: readonly Fault[]
+    }
 
 export type EntryKind = EntryBody['kind']
 

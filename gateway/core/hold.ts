@@ -8,7 +8,7 @@ export type HoldState = (typeof HOLD_STATES)[number]
 
 /** From each state, the states that may follow. `consumed`: an intent was written under this approval, which is used once. */
 const NEXT: Readonly<Record<HoldState, readonly HoldState[]>> = {
-  open: ['approved', 'rejected', 'expired', 'cancelled', 'superseded'],
+  open: ['approved', 'rejected', 'expired', 'cancelled', 'denied', 'superseded'],
   approved: ['consumed', 'expired', 'cancelled', 'denied', 'superseded'],
   consumed: [],
   rejected: [],

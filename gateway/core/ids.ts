@@ -9,6 +9,8 @@ export type CallId = Brand<string, 'CallId'>
 export type HoldId = Brand<string, 'HoldId'>
 /** Returned by the recorder only, and only once the intent is durable: the key that `execute` asks for. */
 export type IntentId = Brand<string, 'IntentId'>
+/** `prop_` and 26 digits, as a call id. */
+export type ProposalId = Brand<string, 'ProposalId'>
 /** `connector.operation`. */
 export type OperationId = Brand<string, 'OperationId'>
 
@@ -28,6 +30,7 @@ function suffix(nowMs: number, random: Uint8Array): string {
 /** Needs 16 random bytes, of which 5 bits each are used. */
 export const newCallId = (nowMs: number, random: Uint8Array): CallId => `call_${suffix(nowMs, random)}` as CallId
 export const newHoldId = (nowMs: number, random: Uint8Array): HoldId => `hold_${suffix(nowMs, random)}` as HoldId
+export const newProposalId = (nowMs: number, random: Uint8Array): ProposalId => `prop_${suffix(nowMs, random)}` as ProposalId
 export const operationId = (connector: string, name: string): OperationId => `${connector}.${name}` as OperationId
 
 /** Parses a call id that came from outside. Throws ID_MALFORMED. */
@@ -42,4 +45,11 @@ export function parseHoldId(raw: string): HoldId {
   if (!/^hold_[0-9a-z]{26}$/.test(raw))
     throw new GatewayError('ID_MALFORMED', 'malformed hold id: a hold id is `hold_` and 26 letters and digits')
   return raw as HoldId
+}
+
+/** Parses a proposal's id that came from outside. Throws ID_MALFORMED. */
+export function parseProposalId(raw: string): ProposalId {
+  if (!/^prop_[0-9a-z]{26}$/.test(raw))
+    throw new GatewayError('ID_MALFORMED', 'malformed proposal id: a proposal id is `prop_` and 26 letters and digits')
+  return raw as ProposalId
 }

@@ -11,6 +11,7 @@ import { compileValidators } from '../pipeline/validate.ts'
 import type { Decider } from '../ports/decider.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from '../storage/open-storage.ts'
+import { activateEmptySet } from '../storage/test-policy-sets.ts'
 import type { DevelopmentTokens, OperatorDeps } from './deps.ts'
 import { type Ask, joinKey, newCall } from './fixture-call.ts'
 import { agent, catalogue, people, policies } from './fixture-organisation.ts'
@@ -45,7 +46,7 @@ async function openProcess(database: string) {
   const recorder = createRecorder({ writer: storage.writer, clock, bus })
   const registry = await storage.registry(SEEDS, people)
   const decider = theDecider()
-  await storage.activatePolicySet(decider.policySet, {})
+  await activateEmptySet(storage.policySets, decider.policySet)
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
   const deps = { ...fixedParts(decider, seen), store: storage.calls, recorder, registry, vault, clock, bus }

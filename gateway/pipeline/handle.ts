@@ -161,7 +161,7 @@ async function decideAndRecord(
       decision,
     )
     if (recorded.kind !== 'stale' || tries >= STALE_TRIES_MAX) return { subject, decision, recorded }
-    await parts.registry.refresh()
+    await Promise.all([parts.registry.refresh(), parts.refreshPolicies()])
     const agent = parts.registry.agent(principal.agent.name)
     if (agent?.status !== 'active') throw new GatewayError('UNAUTHENTICATED', `the agent is ${agent?.status ?? 'not registered'}`)
     today = { ...principal, agent }

@@ -28,7 +28,7 @@ export async function release(parts: Parts, holdId: HoldId, claimant: Principal 
     if (hold.onApproval === 'claim' && !claimant) return null
     const step = await attempt(parts, call, hold, claimant, signal)
     if (step !== 'stale') return step
-    await parts.registry.refresh()
+    await Promise.all([parts.registry.refresh(), parts.refreshPolicies()])
   }
   return null
 }

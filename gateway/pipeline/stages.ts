@@ -50,7 +50,10 @@ export interface Parts {
   connectors: ReadonlyMap<string, Connector>
   /** Connector name to credential name; a connector without credential has none. */
   credentials: ReadonlyMap<string, string>
-  decider: Decider
+  /** Read anew for every question: another policy set replaces it whole. What asks several questions about one decision takes it once. */
+  readonly decider: Decider
+  /** Takes over the policy set that is active now. Throws UNAVAILABLE. */
+  refreshPolicies(): Promise<void>
   validators: Validators
   approvals: ReadonlyMap<string, ApprovalDefinition>
   recorder: Recorder

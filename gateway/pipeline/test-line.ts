@@ -17,6 +17,7 @@ import type { Answer, Asked, Calls } from '../ports/calls.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { freshPglite, freshPostgres } from '../storage/test-databases.ts'
+import { activateEmptySet } from '../storage/test-policy-sets.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
 import { createCalls } from './calls.ts'
 import { createReleaser, type Releaser } from './resume.ts'
@@ -102,6 +103,7 @@ function configurationOf(url: string): Configuration {
     clients: new Map(),
     telemetry: { logLevel: 'warn', serviceName: 'gatehouse' },
     limits: { callsPerMinute: 100_000, concurrentCalls: 1_000, openHolds: 1_000 },
+    policyChanges: 'files',
     labelWindowMs: LIMITS.labelWindowMsDefault,
   }
 }
@@ -158,7 +160,7 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
   const bus = createInProcessBus()
   const storage = await openStorage({ ...database.options, dataDir: database.options.dataDir ?? '', clock, bus, log: telemetry.log })
   const registry = await storage.registry(configuration.agents, configuration.people)
-  await storage.activatePolicySet(compiled.decider.policySet, {})
+  await activateEmptySet(storage.policySets, compiled.decider.policySet)
   const recorder = createRecorder({ writer: storage.writer, clock, bus, log: telemetry.log })
   const parts: Parts = {
     ...compiled,
@@ -184,6 +186,7 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
     detectors: [],
     factKey: counterKey(randomBytes(32)),
     labelWindowMs: configuration.labelWindowMs,
+    refreshPolicies: () => Promise.resolve(),
     onStage: () => undefined,
   }
   const calls = createCalls(parts)

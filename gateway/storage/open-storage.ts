@@ -4,13 +4,14 @@ import type { Person } from '../core/principal.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { CredentialStore } from '../ports/credential-store.ts'
+import type { PolicySets } from '../ports/policy-sets.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { callStoreOn } from './call-store.ts'
 import { credentialStoreOn } from './credentials.ts'
 import { type Database, type DatabaseKind, openDatabase } from './database.ts'
-import { activatePolicySet } from './gateway-state.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
+import { policySetsOn } from './policy-sets.ts'
 import { createRegistry, type RunningRegistry } from './registry.ts'
 import { openWriter, type Writer } from './writer.ts'
 
@@ -30,9 +31,9 @@ export interface Storage {
   readonly writer: Writer
   readonly calls: CallStore
   readonly credentials: CredentialStore
+  readonly policySets: PolicySets
   /** Registers configuration's agents and loads all. Closed with the storage. */
   registry(seeds: readonly AgentSeed[], people: readonly Person[]): Promise<RunningRegistry>
-  activatePolicySet(policySet: string, files: Readonly<Record<string, string>>): Promise<void>
   /** True where the database answers. */
   ready(): Promise<boolean>
   /** Ends what lapsed processes left behind; run once at the start, before calls are taken, and by maintenance from then on. */
@@ -62,12 +63,12 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     writer,
     calls: callStoreOn(database.db),
     credentials: credentialStoreOn(database.db, writer),
+    policySets: policySetsOn(database.db, writer),
     async registry(seeds, people) {
       const registry = await createRegistry({ db: database.db, writer, bus, seeds, people, ...logged })
       registries.push(registry)
       return registry
     },
-    activatePolicySet: (policySet, files) => activatePolicySet(writer, policySet, files),
     ready: () =>
       database.pool.query('select 1').then(
         () => true,

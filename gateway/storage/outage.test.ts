@@ -3,6 +3,7 @@ import { createInProcessBus } from '../bus/in-process.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openDatabase } from './database.ts'
 import { openStorage } from './open-storage.ts'
+import { activateEmptySet } from './test-policy-sets.ts'
 import { approved, finished, held, permitted, POLICY_SET, releaseOf, seed } from './test-units.ts'
 import { closeTestStore, openTestStore, type TestStore } from './test-store.ts'
 import { freshPostgres, onTestServer } from './test-databases.ts'
@@ -123,10 +124,10 @@ describe.skipIf(database === undefined)('PostgreSQL that goes away, and replicas
     expect(await Promise.all(both.map((r) => r.admit(permitted(clock))))).toEqual(both.map(() => ({ kind: 'stale', what: 'agent' })))
     await expect.poll(() => store.registry.agent('helper')?.status, { timeout: 5_000 }).toBe('suspended')
     await registry.setStatus('helper', 'active', 'olga')
-    await storage.activatePolicySet('e'.repeat(64), {})
+    await activateEmptySet(storage.policySets, 'e'.repeat(64))
     const epoch = registry.agent('helper')?.epoch ?? 0
     expect(await recorder.admit(permitted(clock, { epoch }))).toEqual({ kind: 'stale', what: 'policies' })
-    await store.storage.activatePolicySet(POLICY_SET, {})
+    await activateEmptySet(store.storage.policySets, POLICY_SET)
     // A replica that signs off leaves its running calls in doubt for the others to find.
     const left = permitted(clock, { epoch })
     expect(await other.admit(left)).toEqual({ kind: 'recorded' })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Storage } from './open-storage.ts'
 import type { RunningRegistry } from './registry.ts'
+import { activateEmptySet } from './test-policy-sets.ts'
 import type { TestStore } from './test-store.ts'
 import { permitted, POLICY_SET, seed } from './test-units.ts'
 
@@ -85,11 +86,11 @@ export function registryConformance(at: () => TestStore, reopen: () => Promise<v
     const count = async (): Promise<number> =>
       (await storage.database.db.selectFrom('entry').select('seq').where('kind', '=', 'policy.activated').execute()).length
     const before = await count()
-    await storage.activatePolicySet(POLICY_SET, {})
+    await activateEmptySet(storage.policySets, POLICY_SET)
     expect(await count()).toBe(before)
-    await storage.activatePolicySet('e'.repeat(64), {})
+    await activateEmptySet(storage.policySets, 'e'.repeat(64))
     expect(await recorder.admit(permitted(clock))).toEqual({ kind: 'stale', what: 'policies' })
-    await storage.activatePolicySet(POLICY_SET, {})
+    await activateEmptySet(storage.policySets, POLICY_SET)
     expect(await count()).toBe(before + 2)
     expect(await recorder.admit(permitted(clock))).toEqual({ kind: 'recorded' })
   })

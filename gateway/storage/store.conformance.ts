@@ -2,12 +2,13 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { admissionConformance } from './admission.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
+import { policySetConformance } from './policy-set.conformance.ts'
 import { readConformance } from './read.conformance.ts'
 import { registryConformance } from './registry.conformance.ts'
 import type { TestDatabase } from './test-databases.ts'
 import { closeTestStore, emptyCalls, openTestStore, type TestStore } from './test-store.ts'
 
-/** What every database promises under Recorder, CallStore, Registry and CredentialStore. */
+/** What every database promises under Recorder, CallStore, Registry, CredentialStore and PolicySets. */
 export function storeConformance(open: () => Promise<TestDatabase>): void {
   let database: TestDatabase
   let store: TestStore
@@ -35,4 +36,5 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   holdConformance(at)
   readConformance(at)
   registryConformance(at, reopen)
+  policySetConformance(at)
 }

@@ -5,6 +5,8 @@ import type { EntryBody } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Agent, AgentStatus } from '../core/principal.ts'
+import type { PolicyText } from '../ports/decider.ts'
+import type { ActivationSource, PolicyProposal, PolicySetTexts } from '../ports/policy-sets.ts'
 
 /** Read as a value, written as JSON text. Columns are `json`, not `jsonb`: only the former keeps `\u0000` and the text as it was. */
 export type Json<T> = ColumnType<T, string, string>
@@ -133,6 +135,49 @@ export interface CredentialTable {
 
 export interface GatewayStateTable {
   policy_set: string | null
+  files_digest: string | null
+  holds_reviewed: string | null
+}
+
+export interface PolicySetTable {
+  hash: string
+  texts: Json<PolicySetTexts>
+  policies: Json<readonly PolicyText[]>
+  stored_ms: number
+}
+
+export interface PolicyProposalTable {
+  id: string
+  change: PolicyProposal['change']
+  state: PolicyProposal['state']
+  policy_set: string
+  base: string
+  by: string
+  facts: Json<Pick<PolicyProposal, 'note' | 'remarks'>>
+  reviewer: string | null
+  comment: Json<string | null>
+  proposed_ms: number
+  decided_ms: number | null
+}
+
+export interface PolicyActivationTable {
+  seq: GeneratedAlways<number>
+  policy_set: string
+  base: string | null
+  source: ActivationSource
+  roll_back: boolean
+  by: string
+  reviewer: string | null
+  why: Json<string | null>
+  proposal: string | null
+  at_ms: number
+}
+
+/** Who proposed a policy's text that became active. */
+export interface PolicyPublisherTable {
+  policy_id: string
+  policy_hash: string
+  person: string
 }
 
 export interface Tables {
@@ -147,6 +192,10 @@ export interface Tables {
   process: ProcessTable
   credential: CredentialTable
   gateway_state: GatewayStateTable
+  policy_set: PolicySetTable
+  policy_proposal: PolicyProposalTable
+  policy_activation: PolicyActivationTable
+  policy_publisher: PolicyPublisherTable
 }
 
 export type Db = Kysely<Tables>

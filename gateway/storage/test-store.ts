@@ -5,6 +5,7 @@ import { createRecorder, type RunningRecorder } from '../record/recorder.ts'
 import { openStorage, type Storage } from './open-storage.ts'
 import type { RunningRegistry } from './registry.ts'
 import type { TestDatabase } from './test-databases.ts'
+import { activateEmptySet } from './test-policy-sets.ts'
 import { type held, POLICY_SET, seed, type TestClock, testClock } from './test-units.ts'
 
 /** An opened store with all that stands on it. */
@@ -24,7 +25,7 @@ export async function openTestStore(database: TestDatabase): Promise<TestStore> 
   bus.subscribe((signal) => signals.push(signal))
   const storage = await openStorage({ ...database.options, clock, bus })
   const registry = await storage.registry([seed('helper'), seed('other')], [{ name: 'bob', groups: ['finance'], roles: [] }])
-  await storage.activatePolicySet(POLICY_SET, { 'org.cedar': 'd'.repeat(64) })
+  await activateEmptySet(storage.policySets, POLICY_SET)
   return { storage, clock, signals, registry, recorder: createRecorder({ writer: storage.writer, clock, bus }) }
 }
 

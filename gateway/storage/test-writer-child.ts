@@ -2,6 +2,7 @@ import { createInProcessBus } from '../bus/in-process.ts'
 import { instant } from '../core/clock.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from './open-storage.ts'
+import { activateEmptySet } from './test-policy-sets.ts'
 import { finished, permitted, POLICY_SET, seed } from './test-units.ts'
 
 /** A process of its own for `durability.test.ts`: writes to the data directory it is given, without end, and prints what was acknowledged. */
@@ -11,7 +12,7 @@ const bus = createInProcessBus()
 try {
   const storage = await openStorage({ dataDir, clock, bus })
   await storage.registry([seed('helper')], [])
-  await storage.activatePolicySet(POLICY_SET, {})
+  await activateEmptySet(storage.policySets, POLICY_SET)
   const recorder = createRecorder({ writer: storage.writer, clock, bus })
   process.stdout.write('ready\n')
   const worker = async (): Promise<void> => {

@@ -1,0 +1,154 @@
+import { LIMITS } from '../limits.ts'
+import type { Bus } from '../ports/bus.ts'
+import type { Decider } from '../ports/decider.ts'
+import type { ActivePolicySet, PolicySets, PolicySetTexts } from '../ports/policy-sets.ts'
+import type { Log } from '../ports/telemetry.ts'
+
+export interface LivePoliciesOptions {
+  sets: PolicySets
+  /** What decides until another set is active. */
+  decider: Decider
+  /** Compiles texts apart from what is live. Throws CONFIG_INVALID, UNAVAILABLE. */
+  compile(texts: PolicySetTexts): Promise<Decider>
+  bus: Bus
+  log: Log
+  /** Told of the set that binds at every look, once this process decides on it. Must not throw. */
+  onActive(active: ActivePolicySet): void
+}
+
+/** Why this process decides on another set than the one that binds: its intents are refused until that ends. */
+export interface Behind {
+  policySet: string
+  why: string
+}
+
+/**
+ * The policy set that this process decides on. It is one whole decider at any time: who asks several questions of one decision takes `decider` once.
+ * What binds is what the record says at commit, so being behind costs time and never lets an old permit through.
+ */
+export class LivePolicies {
+  readonly #options: LivePoliciesOptions
+  #decider: Decider
+  /** Made active by this process, and perhaps not taken over yet. */
+  #compiled: Decider | undefined
+  #behind: (Behind & { atMs: number }) | undefined
+  #looking: Promise<void> | undefined
+  #again = false
+  #closed = false
+  #timer: NodeJS.Timeout | undefined
+  #unsubscribe: (() => void) | undefined
+
+  constructor(options: LivePoliciesOptions) {
+    this.#options = options
+    this.#decider = options.decider
+  }
+
+  get decider(): Decider {
+    return this.#decider
+  }
+
+  get behind(): Behind | undefined {
+    return this.#behind
+  }
+
+  /** Follows what other processes activate: at their signal, and at the latest after `LIMITS.policyPollMs`. */
+  start(): void {
+    this.#unsubscribe = this.#options.bus.subscribe((signal) => {
+      if (signal.kind === 'policies') this.#wake()
+    })
+    this.#timer = setInterval(() => this.#wake(), LIMITS.policyPollMs).unref()
+    this.#wake()
+  }
+
+  /**
+   * A set that this process compiled and made active: taken over unless another one binds already. Never throws: where the record is away just now, it
+   * is taken over at the next look.
+   */
+  async took(decider: Decider): Promise<void> {
+    this.#compiled = decider
+    await this.refresh().catch((error: unknown) => this.#unknown(error))
+    this.#options.bus.publish({ kind: 'policies' })
+  }
+
+  /**
+   * Looks which set is active and takes it over; a call during a look looks once more, so what was committed before the call is seen after it. A set
+   * that cannot be taken over is reported by `behind`. Throws UNAVAILABLE.
+   */
+  refresh(): Promise<void> {
+    if (this.#looking) {
+      this.#again = true
+      return this.#looking
+    }
+    this.#looking = (async () => {
+      try {
+        do {
+          this.#again = false
+          await this.#look()
+        } while (this.#again && !this.#closed)
+      } finally {
+        this.#looking = undefined
+      }
+    })()
+    return this.#looking
+  }
+
+  /** Follows no more; waits for a look under way. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    this.#unsubscribe?.()
+    await this.#looking?.catch(() => undefined)
+  }
+
+  #wake(): void {
+    if (this.#closed) return
+    this.refresh().catch((error: unknown) => this.#unknown(error))
+  }
+
+  #unknown(error: unknown): void {
+    this.#options.log.warn({ error }, 'nobody can tell which policy set is active')
+  }
+
+  async #look(): Promise<void> {
+    const active = await this.#options.sets.active()
+    const { policySet } = active
+    if (policySet === null) return
+    if (policySet !== this.#decider.policySet && !(await this.#takeOver(policySet))) return
+    this.#behind = undefined
+    this.#options.onActive(active)
+  }
+
+  async #takeOver(policySet: string): Promise<boolean> {
+    const known = this.#behind
+    if (known?.policySet === policySet && performance.now() - known.atMs < LIMITS.policyRetryMs) return false
+    const why = await this.#tryToTake(policySet)
+    if (why === undefined) {
+      this.#options.log.info({ policySet }, 'another policy set is active')
+      return true
+    }
+    this.#behind = { policySet, why, atMs: performance.now() }
+    this.#options.log.error(
+      { policySet, decidesOn: this.#decider.policySet, why },
+      'this process cannot take over the active policy set: its calls are refused',
+    )
+    return false
+  }
+
+  /** Undefined where the set decides from here on, or why it does not. */
+  async #tryToTake(policySet: string): Promise<string | undefined> {
+    let decider = this.#compiled
+    this.#compiled = undefined
+    if (decider?.policySet !== policySet) {
+      const stored = await this.#options.sets.set(policySet)
+      if (!stored) return 'its texts are not kept'
+      try {
+        decider = await this.#options.compile(stored)
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error)
+      }
+    }
+    if (decider.policySet !== policySet) return 'the operations of this process are others than those that it was checked against'
+    this.#decider = decider
+    return undefined
+  }
+}

@@ -1,0 +1,246 @@
+import { LRUCache } from 'lru-cache'
+import type { Selectable } from 'kysely'
+import { instant } from '../core/clock.ts'
+import type { EntryBody } from '../core/entry.ts'
+import type { ProposalId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
+import type { PolicyText } from '../ports/decider.ts'
+import type {
+  ActivationResult,
+  NewActivation,
+  NewProposal,
+  PolicyActivation,
+  PolicyProposal,
+  PolicySets,
+  StoredPolicySet,
+} from '../ports/policy-sets.ts'
+import { reading, unavailable } from './outage.ts'
+import type { Db, PolicyActivationTable, PolicyProposalTable, PolicySetTable, Tx } from './tables.ts'
+import type { TransactionScope } from './transaction-scope.ts'
+import type { Writer } from './writer.ts'
+
+const bounded = (first: number): number => Math.max(0, Math.min(Math.trunc(first), LIMITS.pageRowsMax))
+
+const setFromRow = ({ hash, texts, policies, stored_ms: storedMs }: Selectable<PolicySetTable>): StoredPolicySet =>
+  Object.freeze({ ...texts, hash, policies, storedAt: instant(storedMs) })
+
+const activationFromRow = (row: Selectable<PolicyActivationTable>): PolicyActivation => ({
+  seq: row.seq,
+  policySet: row.policy_set,
+  base: row.base,
+  source: row.source,
+  rollBack: row.roll_back,
+  by: row.by,
+  reviewer: row.reviewer,
+  why: row.why,
+  proposal: row.proposal as ProposalId | null,
+  at: instant(row.at_ms),
+})
+
+const proposalFromRow = (row: Selectable<PolicyProposalTable>): PolicyProposal => ({
+  id: row.id as ProposalId,
+  change: row.change,
+  state: row.state,
+  policySet: row.policy_set,
+  base: row.base,
+  by: row.by,
+  ...row.facts,
+  reviewer: row.reviewer,
+  comment: row.comment,
+  proposedAt: instant(row.proposed_ms),
+  decidedAt: row.decided_ms === null ? null : instant(row.decided_ms),
+})
+
+/** Policy sets by the contract of `PolicySets`; the last few are remembered, since they never change. */
+export function policySetsOn(db: Db, writer: Writer): PolicySets {
+  const remembered = new LRUCache<string, StoredPolicySet>({ max: LIMITS.policySetsRememberedMax })
+  const set = async (hash: string): Promise<StoredPolicySet | undefined> => {
+    const known = remembered.get(hash)
+    if (known) return known
+    const row = await reading(() => db.selectFrom('policy_set').selectAll().where('hash', '=', hash).executeTakeFirst())
+    const found = row && setFromRow(row)
+    if (found) remembered.set(hash, found)
+    return found
+  }
+  const writing = <T>(work: (scope: TransactionScope) => Promise<T>): Promise<T> =>
+    writer.transact(work).catch((error: unknown) => {
+      throw unavailable(error)
+    })
+  return {
+    active: () =>
+      reading(async () => {
+        const row = await db.selectFrom('gateway_state').select(['policy_set', 'files_digest', 'holds_reviewed']).executeTakeFirstOrThrow()
+        return { policySet: row.policy_set, filesDigest: row.files_digest, holdsReviewed: row.holds_reviewed }
+      }),
+    keep: ({ hash, policies, files, facts }) =>
+      writing(async ({ tx, atMs }) => {
+        await tx
+          .insertInto('policy_set')
+          .values({ hash, texts: JSON.stringify({ files, facts }), policies: JSON.stringify(policies), stored_ms: atMs })
+          .onConflict((oc) => oc.doNothing())
+          .execute()
+      }),
+    set,
+    text: async (hash, policyId) => (await set(hash))?.policies.find(({ id }) => id === policyId),
+    history: (first, before) =>
+      reading(async () => {
+        let query = db.selectFrom('policy_activation').selectAll().orderBy('seq', 'desc').limit(bounded(first))
+        if (before !== undefined) query = query.where('seq', '<', before)
+        return (await query.execute()).map(activationFromRow)
+      }),
+    activation: (hash) =>
+      reading(async () => {
+        const newest = db.selectFrom('policy_activation').selectAll().where('policy_set', '=', hash).orderBy('seq', 'desc')
+        const row = await newest.limit(1).executeTakeFirst()
+        return row && activationFromRow(row)
+      }),
+    propose: (proposal) => writing((scope) => propose(scope, proposal)),
+    proposal: (id) =>
+      reading(async () => {
+        const row = await db.selectFrom('policy_proposal').selectAll().where('id', '=', id).executeTakeFirst()
+        return row && proposalFromRow(row)
+      }),
+    proposals: (state, first, after) =>
+      reading(async () => {
+        let query = db.selectFrom('policy_proposal').selectAll().orderBy('id', 'desc').limit(bounded(first))
+        if (state !== undefined) query = query.where('state', '=', state)
+        if (after !== undefined) query = query.where('id', '<', after)
+        return (await query.execute()).map(proposalFromRow)
+      }),
+    reject: (id, by, comment) => writing(async (scope) => (await decide(scope, id, { state: 'rejected', by, comment })) !== undefined),
+    activate: (activation) => writing((scope) => activate(scope, activation)),
+    tookFiles: (filesDigest) =>
+      writing(async ({ tx }) => {
+        await tx.updateTable('gateway_state').set({ files_digest: filesDigest }).execute()
+      }),
+    publishers: (policies) => reading(() => publishersOf(db, policies)),
+    reviewedHolds: (policySet) =>
+      writing(async ({ tx }) => {
+        await tx.updateTable('gateway_state').set({ holds_reviewed: policySet }).where('policy_set', '=', policySet).execute()
+      }),
+  }
+}
+
+async function propose({ tx, append, atMs }: TransactionScope, proposal: NewProposal): Promise<PolicyProposal> {
+  const { id, change, policySet, base, by, note, remarks } = proposal
+  await tx
+    .insertInto('policy_proposal')
+    .values({
+      ...{ id, change, base, by },
+      state: 'open',
+      policy_set: policySet,
+      facts: JSON.stringify({ note, remarks }),
+      reviewer: null,
+      comment: 'null',
+      proposed_ms: atMs,
+      decided_ms: null,
+    })
+    .execute()
+  append(null, { kind: 'policy.proposed', proposal: id, change, policySet, base, by, note })
+  return { ...proposal, state: 'open', reviewer: null, comment: null, proposedAt: instant(atMs), decidedAt: null }
+}
+
+interface Review {
+  state: 'active' | 'rejected'
+  by: string
+  comment: string | null
+}
+
+/** Ends an open proposal, once, with its entry. Undefined where it is not open. */
+async function decide({ tx, append, atMs }: TransactionScope, id: ProposalId, review: Review): Promise<PolicyProposal | undefined> {
+  const { state, by, comment } = review
+  const row = await tx
+    .updateTable('policy_proposal')
+    .set({ state, reviewer: by, comment: JSON.stringify(comment), decided_ms: atMs })
+    .where('id', '=', id)
+    .where('state', '=', 'open')
+    .returningAll()
+    .executeTakeFirst()
+  if (!row) return undefined
+  const verdict = state === 'active' ? 'approve' : 'reject'
+  append(null, { kind: 'policy.reviewed', proposal: id, policySet: row.policy_set, by, verdict, comment })
+  return proposalFromRow(row)
+}
+
+async function activate(scope: TransactionScope, activation: NewActivation): Promise<ActivationResult> {
+  const { tx, atMs } = scope
+  const { policySet, base, source, proposal, reviewer, why, filesDigest } = activation
+  // This lock waits for intents under way; whatever commits after it is compared with the new set.
+  const state = await tx.selectFrom('gateway_state').select('policy_set').forUpdate().executeTakeFirstOrThrow()
+  const bound = source === 'review' || source === 'emergency'
+  if (bound && state.policy_set !== base) return { kind: 'stale', active: state.policy_set }
+  if (state.policy_set === policySet) return { kind: 'same' }
+  if (proposal !== null) {
+    const decided = await decide(scope, proposal, { state: 'active', by: reviewer ?? '', comment: why })
+    if (!decided) return { kind: 'decided' }
+    if (!activation.rollBack) await insertPublishers(tx, decided)
+  }
+  await tx
+    .updateTable('gateway_state')
+    .set({ policy_set: policySet, ...(filesDigest === null ? {} : { files_digest: filesDigest }) })
+    .execute()
+  await tx
+    .insertInto('policy_activation')
+    .values({
+      policy_set: policySet,
+      base: state.policy_set,
+      source,
+      roll_back: activation.rollBack,
+      by: activation.by,
+      reviewer,
+      why: JSON.stringify(why),
+      proposal,
+      at_ms: atMs,
+    })
+    .execute()
+  scope.append(null, entryOf(activation, state.policy_set, await policiesOf(tx, policySet)))
+  return { kind: 'activated', at: instant(atMs) }
+}
+
+function entryOf(
+  { policySet, source, by, why, proposal, rollBack }: NewActivation,
+  base: string | null,
+  policies: readonly PolicyText[],
+): EntryBody {
+  if (rollBack)
+    return { kind: 'policy.rolled_back', policySet, base: base ?? '', by, why: why ?? '', proposal, emergency: source === 'emergency' }
+  const hashes = Object.fromEntries(policies.map(({ id, hash }) => [id, hash]))
+  const from = source === 'emergency' ? 'review' : source
+  return { kind: 'policy.activated', policySet, base, source: from, by, proposal, why, policies: hashes }
+}
+
+async function policiesOf(tx: Tx, hash: string): Promise<readonly PolicyText[]> {
+  return (await tx.selectFrom('policy_set').select('policies').where('hash', '=', hash).executeTakeFirstOrThrow()).policies
+}
+
+/** The proposer published what the base does not have word for word. */
+async function insertPublishers(tx: Tx, { policySet, base, by }: PolicyProposal): Promise<void> {
+  const before = new Set((await policiesOf(tx, base)).map(({ id, hash }) => `${id}\n${hash}`))
+  const rows = (await policiesOf(tx, policySet))
+    .filter(({ id, hash }) => !before.has(`${id}\n${hash}`))
+    .map(({ id, hash }) => ({ policy_id: id, policy_hash: hash, person: by }))
+  if (rows.length === 0) return
+  await tx
+    .insertInto('policy_publisher')
+    .values(rows)
+    .onConflict((oc) => oc.doNothing())
+    .execute()
+}
+
+async function publishersOf(db: Db, policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]> {
+  if (policies.length === 0) return []
+  const rows = await db
+    .selectFrom('policy_publisher')
+    .select('person')
+    .distinct()
+    .where(({ eb, refTuple, tuple }) =>
+      eb(
+        refTuple('policy_id', 'policy_hash'),
+        'in',
+        policies.map(({ policyId, policyHash }) => tuple(policyId, policyHash)),
+      ),
+    )
+    .orderBy('person')
+    .execute()
+  return rows.map(({ person }) => person)
+}
