@@ -395,8 +395,11 @@ function openDoors(opened: Opened) {
     '/operator/graphql': operator.handle,
     ...Object.fromEntries(createOAuthHandlers(identity.endpoint)),
     ...platformRoutes({
-      databaseAnswers: async () => {
+      ready: async () => {
         if (!(await record.storage.ready())) throw new GatewayError('UNAVAILABLE', 'the database does not answer', { retryAfterSeconds: 2 })
+        const { behind } = record.policies
+        if (behind)
+          throw new GatewayError('UNAVAILABLE', `the active policy set cannot be taken over: ${behind.why}`, { retryAfterSeconds: 2 })
       },
       metrics: () => telemetry.metricsText(),
       welcome: welcomeText(baseUrl, opened.development),

@@ -140,6 +140,9 @@ export interface TestLine {
   close(): Promise<void>
 }
 
+/** What no test of the line changes. */
+const FIXED: Pick<Parts, 'detectors' | 'refreshPolicies'> = { detectors: [], refreshPolicies: () => Promise.resolve() }
+
 export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLine> {
   const reached: string[] = []
   const meets: Upstream[] = []
@@ -183,10 +186,9 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
     bus,
     telemetry,
     limits: { ...configuration.limits, ...limits },
-    detectors: [],
+    ...FIXED,
     factKey: counterKey(randomBytes(32)),
     labelWindowMs: configuration.labelWindowMs,
-    refreshPolicies: () => Promise.resolve(),
     onStage: () => undefined,
   }
   const calls = createCalls(parts)

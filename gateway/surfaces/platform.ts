@@ -4,20 +4,20 @@ import { sendProblem, toProblem } from './error-response.ts'
 import type { Routes } from './server.ts'
 
 export interface PlatformDeps {
-  /** Resolves when the database answers. */
-  databaseAnswers(): Promise<void>
+  /** Resolves where calls can be recorded and decided on the policies that bind. Throws UNAVAILABLE. */
+  ready(): Promise<void>
   metrics(): Promise<{ contentType: string; body: string }>
   /** Shown at `/` until there is a page for people. */
   welcome: string
 }
 
-/** `/healthz` (the process lives), `/readyz` (it can record, so it can serve), `/metrics` (Prometheus text) and `/`. */
-export function platformRoutes({ databaseAnswers, metrics, welcome }: PlatformDeps): Routes {
+/** `/healthz` (the process lives), `/readyz` (it can record and decide, so it can serve), `/metrics` (Prometheus text) and `/`. */
+export function platformRoutes({ ready, metrics, welcome }: PlatformDeps): Routes {
   return {
     '/': read(async () => ({ contentType: 'text/plain; charset=utf-8', body: welcome })),
     '/healthz': read(async () => ({ contentType: 'text/plain; charset=utf-8', body: 'ok\n' })),
     '/readyz': read(async () => {
-      await databaseAnswers()
+      await ready()
       return { contentType: 'text/plain; charset=utf-8', body: 'ready\n' }
     }),
     '/metrics': read(metrics),
