@@ -30,6 +30,11 @@ describe('the harness, a few calls each', () => {
   beforeAll(async () => {
     report = await runBench({
       plan: { ...QUICK, ...tiny },
+      decisions: {
+        size: { connectors: 3, operationsPerConnector: 24, policiesPerConnector: 10, agents: 40 },
+        rounds: 2,
+        questionsPerRound: 200,
+      },
       only: [],
       databases,
       databaseUrl: process.env.TEST_DATABASE_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres',
@@ -51,6 +56,16 @@ describe('the harness, a few calls each', () => {
       if (PEERS.includes(id)) expect(ofPeer).toBeNull()
       else expect(PEERS).toContain(ofPeer?.peer)
     }
+  })
+
+  test('decisions of a large organisation are timed beside Cedar alone, and most are allowed', () => {
+    const { decisions } = report
+    expect(decisions).toMatchObject({ policies: 30, operations: 72 })
+    expect(decisions?.rows).toHaveLength(4)
+    for (const { p50Micros, p99Micros } of decisions?.rows ?? []) expect(p99Micros).toBeGreaterThanOrEqual(p50Micros)
+    expect(decisions?.effects.permit).toBeGreaterThan(0.3)
+    expect(decisions?.effects.deny).toBeGreaterThan(0.05)
+    expect(markdown(report)).toContain('30 policies over 3 connectors')
   })
 
   test('memory and profiles are there, and the text holds all rows and no path', () => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import pg from 'pg'
 import { type Contender, type DatabaseKind, type Field, openField } from './contenders.ts'
+import { DECISIONS, type DecisionPlan, measureDecisions } from './decisions.ts'
 import { type Memory, Measurement, type Plan } from './measure.ts'
 import { machine, type Report } from './report.ts'
 import type { Kind } from './workload.ts'
@@ -11,6 +12,8 @@ const PROFILED: readonly Kind[] = ['read', 'write-fresh']
 
 export interface Bench {
   plan: Plan
+  /** Absent: the plan of the published figures. */
+  decisions?: DecisionPlan
   /** Beginnings of row ids; none means all. */
   only: readonly string[]
   databases: readonly DatabaseKind[]
@@ -24,6 +27,9 @@ export interface Bench {
 
 /** Runs the whole bench and cleans up after itself. Throws where something does not start. */
 export async function runBench(bench: Bench): Promise<Report> {
+  const decisions = isWanted(bench, 'decisions') ? await measureDecisions(bench.decisions ?? DECISIONS, bench.apiKey, bench.say) : null
+  if (bench.only.length > 0 && bench.only.every((prefix) => 'decisions'.startsWith(prefix)))
+    return { ...header(bench.plan), rows: [], memory: [], profiles: [], decisions }
   const made = bench.databases.includes('postgres') ? await makeDatabase(bench.databaseUrl) : undefined
   try {
     const urls: Readonly<Record<DatabaseKind, string>> = { postgres: made?.url ?? '', pglite: '' }
@@ -36,7 +42,7 @@ export async function runBench(bench: Bench): Promise<Report> {
     const report = await over(await open('speed'), (field) => measure(bench, field))
     // Memory is told of gateways that are new, and were not profiled.
     const memory = bench.plan.rssCalls > 0 ? await over(await open('memory'), (field) => remember(bench, field)) : []
-    return { ...report, memory }
+    return { ...report, memory, decisions }
   } finally {
     await made?.drop()
   }
@@ -57,15 +63,23 @@ async function remember({ plan, databases, say }: Bench, field: Field): Promise<
   return memory
 }
 
-async function measure({ plan, only, databases, say }: Bench, field: Field): Promise<Omit<Report, 'memory'>> {
+async function measure({ plan, only, databases, say }: Bench, field: Field): Promise<Omit<Report, 'memory' | 'decisions'>> {
   const contenders = chosen(field.contenders, only)
   const measurement = new Measurement(field, plan, say)
   const rows = await measurement.rows(contenders)
   const profiles: Report['profiles'][number][] = []
   const profiled = contenders.filter(({ id }) => plan.profileCalls > 0 && PROFILED.some((kind) => id === `${databases[0]}-${kind}`))
   for (const contender of profiled) profiles.push({ title: contender.title, profile: await measurement.profile(contender) })
-  return { machine: machine(), date: new Date().toISOString().slice(0, 10), plan, rows, profiles }
+  return { ...header(plan), rows, profiles }
 }
+
+const header = (plan: Plan): Pick<Report, 'machine' | 'date' | 'plan'> => ({
+  machine: machine(),
+  date: new Date().toISOString().slice(0, 10),
+  plan,
+})
+
+const isWanted = ({ only }: Bench, id: string): boolean => only.length === 0 || only.some((prefix) => id.startsWith(prefix))
 
 /** The named rows, with what they are compared with. */
 function chosen(all: readonly Contender[], only: readonly string[]): readonly Contender[] {

@@ -11,7 +11,7 @@ import { markdown } from './report.ts'
 const USAGE = `usage: npm run bench -- [--quick] [--only ID,...] [--database postgres|pglite|both] [--json] [--write]
 
 --quick     fewer calls, no memory run
---only      the named rows (a prefix is enough: \`postgres-\`), and those they are compared with
+--only      the named rows (a prefix is enough: \`postgres-\`), and those they are compared with; \`decisions\` is policy alone
 --database  where the record is (both)
 --json      the report as JSON instead of Markdown
 --write     puts the report into docs/performance.md

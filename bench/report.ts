@@ -1,4 +1,5 @@
 import { availableParallelism, totalmem } from 'node:os'
+import type { DecisionReport } from './decisions.ts'
 import type { Memory, Plan, Row } from './measure.ts'
 import type { ProfileSummary, Share } from './profile.ts'
 
@@ -10,6 +11,7 @@ export interface Report {
   rows: readonly Row[]
   memory: readonly Memory[]
   profiles: readonly { title: string; profile: ProfileSummary }[]
+  decisions: DecisionReport | null
 }
 
 /** Cores, memory and version of Node; nothing that names the machine. */
@@ -30,6 +32,7 @@ export function markdown(report: Report): string {
     ...report.rows.map(line),
     '',
     ...report.memory.map(memoryLine),
+    ...(report.decisions ? ['', ...decisionLines(report.decisions)] : []),
     ...report.profiles.flatMap(({ title, profile }) => ['', ...profileLines(title, profile)]),
     '',
   ].join('\n')
@@ -65,6 +68,19 @@ function line({
 function memoryLine({ database, samples }: Memory): string {
   const told = samples.map(({ calls, rssMiB }) => `${rssMiB.toFixed(0)} (${Math.round(calls / 1_000)}k)`).join(', ')
   return `RSS of the gateway on ${database}, MiB after so many calls through all doors: ${told}.`
+}
+
+function decisionLines({ plan, policies, operations, compileMs, rssMiB, effects, rows }: DecisionReport): string[] {
+  const { connectors, agents } = plan.size
+  const said = Object.entries(effects).map(([effect, part]) => `${percent(part)} ${effect}`)
+  const [before = 0, compiled = 0, asked = 0] = rssMiB.map(Math.round)
+  return [
+    `Decisions: ${policies} policies over ${connectors} connectors with ${operations} operations in all, ${agents} agents; ${said.join(', ')}. Compiled in ${Math.round(compileMs)} ms; RSS ${before} MiB before, ${compiled} MiB compiled, ${asked} MiB once ${plan.questionsPerRound} questions were asked.`,
+    '',
+    '| decision | p50 us | p99 us |',
+    '|---|---:|---:|',
+    ...rows.map(({ title, p50Micros, p99Micros }) => `| ${title} | ${p50Micros.toFixed(0)} | ${p99Micros.toFixed(0)} |`),
+  ]
 }
 
 function profileLines(title: string, { modules, functions }: ProfileSummary): string[] {
