@@ -28,6 +28,7 @@ import { createOperator } from './operator/operator.ts'
 import { createCalls } from './pipeline/calls.ts'
 import { joinKeyOfCall } from './pipeline/hold.ts'
 import { createReleaser } from './pipeline/resume.ts'
+import { createSlots } from './pipeline/slots.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Decider } from './ports/decider.ts'
@@ -337,6 +338,7 @@ function partsOf(
     telemetry,
     limits: configuration.limits,
     detectors: [],
+    lookupSlots: createSlots(LIMITS.lookupsConcurrentPerAgentMax),
     factKey,
     labelWindowMs: configuration.labelWindowMs,
     onStage: options.onStage ?? (() => {}),

@@ -9,6 +9,7 @@ import type { Answer, CallResult } from '../ports/calls.ts'
 import { type UpstreamAnswer, UpstreamError } from '../ports/connector.ts'
 import type { Span } from '../ports/telemetry.ts'
 import type { Lease } from '../ports/vault.ts'
+import { collect } from './collect.ts'
 import type { Permit } from './decide.ts'
 import { filterHeaders, maskBytes, toStored, jsonOf } from './filter.ts'
 import { leaseFor } from './lease.ts'
@@ -269,15 +270,3 @@ const unrecorded = ({ callId, span }: Run): Answer => ({
   message: 'the call was sent, its outcome could not be recorded',
   inDoubt: true,
 })
-
-/** The whole body, or undefined where it is larger than `bytesMax`. */
-async function collect(body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > bytesMax) return undefined
-    chunks.push(chunk)
-  }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)
-}

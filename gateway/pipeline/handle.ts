@@ -1,5 +1,5 @@
 import type { Call } from '../core/call.ts'
-import { type Decision, unreachable } from '../core/decision.ts'
+import { unreachable } from '../core/decision.ts'
 import { type Fault, GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
@@ -8,8 +8,9 @@ import type { Admitted, Answer, Asked } from '../ports/calls.ts'
 import type { Span } from '../ports/telemetry.ts'
 import { answerFrom, holdOf, settle } from './answer.ts'
 import { recordRefusal } from './authenticate.ts'
-import { decide, type Subject } from './decide.ts'
+import type { Subject } from './subject.ts'
 import { execute } from './execute.ts'
+import { gather } from './facts.ts'
 import type { AgentLimiter } from './limit.ts'
 import { guardsOf, recordDecision, type Recorded, recordIntent } from './record.ts'
 import { release } from './resume.ts'
@@ -47,7 +48,7 @@ interface Started {
 }
 
 /**
- * The policy-enforcement point, top to bottom: validate, decide, record. Nothing is sent here; `run` of what comes back does that, and only with the
+ * The policy-enforcement point, top to bottom: validate, gather facts, decide, record. Nothing is sent here; `run` of what comes back does that, and only with the
  * intent that the record gave. Never throws: a refusal is something to run as well, and is in the record.
  */
 export async function admit(line: Line, principal: Principal, asked: Asked, intent: 'now' | 'later'): Promise<Admitted> {
@@ -136,11 +137,10 @@ function outcomeOf(answer: Answer): string {
 
 interface Decided {
   subject: Subject
-  decision: Decision
   recorded: Recorded
 }
 
-/** Decides and records; decides again when agent or policies changed in between. Throws UNAUTHENTICATED for an agent that is no longer active. */
+/** Gathers facts, decides and records; all of it again when agent or policies changed in between. Throws UNAUTHENTICATED for an agent that is no longer active. */
 async function decideAndRecord(
   { parts }: Line,
   principal: Principal,
@@ -152,15 +152,12 @@ async function decideAndRecord(
   for (let tries = 1; ; tries++) {
     const { door, operation, input, asserted } = asked
     const subject: Subject = { door, principal: today, operation, input, asserted }
-    const decision = decide(parts, subject, started.span)
+    const gathered = await gather(parts, subject, started.callId, started.span)
     const { idempotencyKey: key, responseKey } = asked
     const idempotency = key === undefined ? null : { key, responseKey }
-    const recorded = await recordDecision(
-      parts,
-      { callId: started.callId, subject, traceId: started.span.traceId, idempotency, intent },
-      decision,
-    )
-    if (recorded.kind !== 'stale' || tries >= STALE_TRIES_MAX) return { subject, decision, recorded }
+    const recording = { callId: started.callId, subject, traceId: started.span.traceId, idempotency, intent }
+    const recorded = await recordDecision(parts, recording, gathered, started.span)
+    if (recorded.kind !== 'stale' || tries >= STALE_TRIES_MAX) return { subject, recorded }
     await Promise.all([parts.registry.refresh(), parts.refreshPolicies()])
     const agent = parts.registry.agent(principal.agent.name)
     if (agent?.status !== 'active') throw new GatewayError('UNAUTHENTICATED', `the agent is ${agent?.status ?? 'not registered'}`)
@@ -204,20 +201,19 @@ function unanswered(callId: CallId, traceparent: string, recorded: Recorded, err
   return { kind: 'refused', callId, traceparent, code, message, faults }
 }
 
-async function run(line: Line, started: Started, { subject, decision, recorded }: Decided): Promise<Answer> {
+async function run(line: Line, started: Started, { subject, recorded }: Decided): Promise<Answer> {
   const { callId, span, asked } = started
   const { traceparent } = span
-  const { verdict } = decision
   switch (recorded.kind) {
     case 'denied': {
-      if (verdict.effect !== 'deny') throw new GatewayError('INTERNAL', 'internal error')
+      const { verdict } = recorded
       return { kind: 'denied', callId, traceparent, reason: verdict.reason, ...(verdict.advice ? { advice: verdict.advice } : {}) }
     }
     case 'held':
       if (asked.waitMs <= 0) return { kind: 'held', callId, traceparent, expiresAt: recorded.hold.expiresAt }
       return await resultOf(line, callId, subject.principal, asked, traceparent)
     case 'permitted':
-      return await runPermitted(line, started, subject, decision, recorded)
+      return await runPermitted(line, started, subject, recorded)
     case 'joined':
       return await resultOf(line, recorded.callId, subject.principal, asked, traceparent)
     case 'key_reused':
@@ -255,22 +251,17 @@ async function runPermitted(
   line: Line,
   started: Started,
   subject: Subject,
-  decision: Decision,
   recorded: Extract<Recorded, { kind: 'permitted' }>,
 ): Promise<Answer> {
   const { callId, span, asked } = started
   let intent = recorded.intent
   if (intent === null) {
-    const written = await recordIntent(line.parts, callId, {
-      guards: guardsOf(subject, decision),
-      consumes: null,
-      redecision: null,
-    }).catch((error: unknown) => {
+    intent = await recordIntent(line.parts, callId, guardsOf(subject, recorded.permit)).catch((error: unknown) => {
       // Else it would wait for its turn for ever, and equal calls with it. The recorder writes it once it can.
       void line.parts.recorder.cancelUnstarted(callId, 'the record was away when its turn came').catch(() => undefined)
       throw error
     })
-    if (written.result.kind !== 'recorded') {
+    if (intent === null) {
       await line.parts.recorder.cancelUnstarted(callId, 'agent or policies changed before its turn came')
       return {
         kind: 'ended',
@@ -280,13 +271,12 @@ async function runPermitted(
         message: 'agent or policies changed before its turn came',
       }
     }
-    intent = written.intent
   }
   const keep = subject.operation.mode === 'write' || asked.idempotencyKey !== undefined
   if (keep) awaitHandOver(line, callId)
   const { signal, delivery, onProgress, logs } = asked
   const told = { ...(onProgress ? { onProgress } : {}), ...(logs ? { logs } : {}) }
-  const run = { callId, subject, span, signal, delivery, keep, streamEnded: started.finish, ...told }
+  const run = { callId, subject, span, signal, delivery, keep, reserved: recorded.reserved, streamEnded: started.finish, ...told }
   return await execute(line.parts, run, intent, recorded.permit)
 }
 

@@ -1,18 +1,24 @@
 import { createHash } from 'node:crypto'
 import type { Call } from '../core/call.ts'
 import { after } from '../core/clock.ts'
-import type { MatchedHold } from '../core/decision.ts'
+import type { LookedUp, MatchedHold } from '../core/decision.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type ApprovalDefinition, combineApprovals, type Hold } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
 import { canonicalJson, type JsonObject } from '../core/json.ts'
-import type { Subject } from './decide.ts'
+import type { Subject } from './subject.ts'
 import type { Parts } from './stages.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
-/** Opens a hold: the AND of all matched approvals, bound by digest to exactly this call. */
-export function openHold(parts: Parts, callId: CallId, subject: Subject, matched: readonly MatchedHold[]): Hold {
+/** Opens a hold: the AND of all matched approvals, bound by digest to exactly this call and what was looked up for it. */
+export function openHold(
+  parts: Parts,
+  callId: CallId,
+  subject: Subject,
+  matched: readonly MatchedHold[],
+  lookups: readonly LookedUp[] = [],
+): Hold {
   const definitions = matched.map(({ approval }) => definitionOf(parts, approval))
   const { requires, onApproval, expiresMs } = combineApprovals(definitions)
   const approvalVersions = Object.fromEntries(definitions.map(({ name, version }) => [name, version]))
@@ -26,7 +32,7 @@ export function openHold(parts: Parts, callId: CallId, subject: Subject, matched
     requires,
     onApproval,
     approvalVersions,
-    digest: bindingDigest(parts.organisation, subject, matched, approvalVersions, nonce),
+    digest: bindingDigest(parts.organisation, subject, lookups, matched, approvalVersions, nonce),
     nonce,
     expiresAt: after(now, expiresMs),
     createdAt: now,
@@ -45,6 +51,7 @@ function definitionOf(parts: Parts, name: string): ApprovalDefinition {
 export function bindingDigest(
   organisation: string,
   { principal, operation, input }: Pick<Subject, 'principal' | 'operation' | 'input'>,
+  lookups: readonly LookedUp[],
   matched: readonly MatchedHold[],
   approvalVersions: Readonly<Record<string, string>>,
   nonce: string,
@@ -57,7 +64,7 @@ export function bindingDigest(
       operation: operation.id,
       version: operation.version,
       input,
-      lookups: [],
+      lookups: lookups.map(({ fact, digest }) => [fact, digest]).sort(),
       policies: matched.map(({ policyId, policyHash }) => [policyId, policyHash]).sort(),
       approvals: { ...approvalVersions },
       nonce,

@@ -159,6 +159,7 @@ describe('joining', () => {
       decider: {
         ...line.parts.decider,
         policySet: line.parts.decider.policySet,
+        needs: (operation) => line.parts.decider.needs(operation),
         decide: (question) => line.parts.decider.decide({ ...question, operation: { ...question.operation, version: 'other' } }),
       },
     })

@@ -1,13 +1,16 @@
 import type { Call, CallState, Outcome, StoredResult } from '../core/call.ts'
-import { after } from '../core/clock.ts'
-import { type Decision, unreachable } from '../core/decision.ts'
+import { after, instant } from '../core/clock.ts'
+import { type Decision, unreachable, type Verdict } from '../core/decision.ts'
 import { callRequest } from '../core/entry.ts'
+import { GatewayError } from '../core/errors.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId, IntentId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
-import type { Guards, NewCallResult, Release, ReleaseResult } from '../ports/recorder.ts'
+import type { Guards, NewCall, NewCallResult, Reservation } from '../ports/recorder.ts'
 import type { Span } from '../ports/telemetry.ts'
-import { type Permit, permitOf, type Subject } from './decide.ts'
+import { type Counted, decide, type Permit, permitOf } from './decide.ts'
+import type { Subject } from './subject.ts'
+import type { Gathered } from './facts.ts'
 import type { Run } from './run.ts'
 import { argumentsDigest, joinKeyOf, openHold } from './hold.ts'
 import type { Parts } from './stages.ts'
@@ -23,19 +26,43 @@ export interface Recording {
 
 /** What the record made of a fresh call. */
 export type Recorded =
-  | { kind: 'permitted'; permit: Permit; intent: IntentId | null }
+  | { kind: 'permitted'; permit: Permit; intent: IntentId | null; reserved: boolean }
   | { kind: 'held'; hold: Hold }
-  | { kind: 'denied' }
+  | { kind: 'denied'; verdict: Extract<Verdict, { effect: 'deny' }> }
   | Exclude<NewCallResult, { kind: 'recorded' }>
 
-/** Writes decision, and with it the hold or the intent, in one transaction. Throws UNAVAILABLE: then nothing may happen. */
-export async function recordDecision(parts: Parts, recording: Recording, decision: Decision): Promise<Recorded> {
+/**
+ * Decides and writes the decision, and with it the hold or the intent, in one transaction; where counters take part they are read and reserved in it too.
+ * Throws UNAVAILABLE: then nothing may happen.
+ */
+export async function recordDecision(parts: Parts, recording: Recording, gathered: Gathered, span: Span): Promise<Recorded> {
   const { callId, subject } = recording
-  const { verdict } = decision
-  const permit = permitOf(decision)
-  const hold = verdict.effect === 'hold' ? openHold(parts, callId, subject, verdict.holds) : undefined
-  const intent = permit && recording.intent === 'now' ? intentOf(callId) : undefined
-  const result = await parts.recorder.admit({
+  const { history } = gathered
+  const admission = (counted?: Counted): NewCall =>
+    newAdmission(parts, recording, decide(parts, subject, gathered, span, counted), history?.reserves ?? [])
+  if (!history) {
+    const unit = admission()
+    return recordedAs(parts, unit, await parts.recorder.admit(unit))
+  }
+  const done = await parts.recorder.decide({
+    callId,
+    agent: subject.principal.agent.name,
+    counters: history.counters,
+    reserves: history.reserves.map(({ key }) => key),
+    repeats: { idempotency: idempotencyOf(parts, recording), joinKey: subject.operation.mode === 'write' ? joinKeyOf(subject) : null },
+    decide: (answers, nowMs) => ({ kind: 'admit', unit: admission({ answers, now: instant(nowMs) }) }),
+  })
+  if (done.kind === 'repeated') return done.result
+  if (done.kind !== 'admitted') throw new GatewayError('INTERNAL', 'the record gave an answer of another kind', { cause: done.kind })
+  return recordedAs(parts, done.unit, done.result)
+}
+
+function newAdmission(parts: Parts, recording: Recording, decision: Decision, reserves: readonly Reservation[]): NewCall {
+  const { callId, subject } = recording
+  const { verdict, evidence } = decision
+  const hold = verdict.effect === 'hold' ? openHold(parts, callId, subject, verdict.holds, evidence.lookups) : undefined
+  const intent = verdict.effect === 'permit' && recording.intent === 'now' ? intentOf(callId) : undefined
+  return {
     call: newCall(parts, recording, decision, hold, stateOf(decision, intent)),
     request: callRequest(subject, recording.traceId),
     decision,
@@ -46,15 +73,22 @@ export async function recordDecision(parts: Parts, recording: Recording, decisio
     idempotency: idempotencyOf(parts, recording),
     joinKey: joins(subject, decision) ? joinKeyOf(subject) : null,
     openHoldsMax: parts.limits.openHolds,
-  })
+    ...(verdict.effect === 'permit' && reserves.length > 0 ? { reserves } : {}),
+  }
+}
+
+function recordedAs(parts: Parts, { decision, hold, intent, reserves }: NewCall, result: NewCallResult): Recorded {
   if (result.kind !== 'recorded') return result
   parts.onStage('recorded')
   if (hold) return { kind: 'held', hold }
-  return permit ? { kind: 'permitted', permit, intent: intent ?? null } : { kind: 'denied' }
+  const permit = permitOf(decision)
+  if (permit) return { kind: 'permitted', permit, intent: intent ?? null, reserved: reserves !== undefined }
+  if (decision.verdict.effect === 'deny') return { kind: 'denied', verdict: decision.verdict }
+  throw new GatewayError('INTERNAL', 'internal error')
 }
 
 /** One intent a call: its id is the call's own under another type, given out only here and used only after COMMIT. */
-const intentOf = (callId: CallId): IntentId => `intent_${callId.slice('call_'.length)}` as IntentId
+export const intentOf = (callId: CallId): IntentId => `intent_${callId.slice('call_'.length)}` as IntentId
 
 /** A write joins an equal one that is under way, and so does whatever is held. A read has no effect that a second one could double. */
 const joins = ({ operation }: Subject, { verdict }: Decision): boolean =>
@@ -132,16 +166,13 @@ function newCall(
   }
 }
 
-/** Writes the intent of a call that was decided before: an approved hold's, or a later root field's. */
-export async function recordIntent(
-  parts: Parts,
-  callId: CallId,
-  release: Omit<Release, 'callId' | 'intent'>,
-): Promise<{ result: ReleaseResult; intent: IntentId }> {
+/** Writes the intent of a permitted call whose turn behind other root fields has come. What it reserved was reserved when it was decided. */
+export async function recordIntent(parts: Parts, callId: CallId, guards: Guards): Promise<IntentId | null> {
   const intent = intentOf(callId)
-  const result = await parts.recorder.release({ callId, intent, ...release })
-  if (result.kind === 'recorded') parts.onStage('recorded')
-  return { result, intent }
+  const result = await parts.recorder.release({ callId, intent, guards, consumes: null, redecision: null })
+  if (result.kind !== 'recorded') return null
+  parts.onStage('recorded')
+  return intent
 }
 
 /**
@@ -165,7 +196,8 @@ export async function recordOutcome(
   span.end(outcome.error?.code)
   parts.telemetry.observe('upstream_seconds', outcome.upstreamMs / 1_000, { connector: operation.connector })
   parts.onStage('recording-outcome')
-  const finished = { callId: run.callId, intent, outcome, result, resultKept }
+  const reserved = run.reserved ? { reserved: true } : {}
+  const finished = { callId: run.callId, intent, outcome, result, resultKept, ...reserved }
   try {
     await parts.recorder.finish(finished)
   } catch (error) {

@@ -1,17 +1,21 @@
 import type { Call } from '../core/call.ts'
-import type { Decision } from '../core/decision.ts'
-import { callRequest } from '../core/entry.ts'
+import { instant } from '../core/clock.ts'
+import type { Decision, LookedUp } from '../core/decision.ts'
+import { callRequest, type Entry } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type Hold, ineligibility, satisfied } from '../core/hold.ts'
-import type { CallId, HoldId } from '../core/ids.ts'
+import type { CallId, HoldId, IntentId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer } from '../ports/calls.ts'
-import type { HoldChange, Release } from '../ports/recorder.ts'
-import { decide, permitOf, type Subject } from './decide.ts'
+import type { DecidedUnit, HoldChange, Release, ReleaseResult } from '../ports/recorder.ts'
+import type { Span } from '../ports/telemetry.ts'
+import { type Counted, decide, type Permit, permitOf } from './decide.ts'
+import type { Subject } from './subject.ts'
 import { execute } from './execute.ts'
+import { changedFacts, gather, type Gathered } from './facts.ts'
 import { bindingDigest, openHold } from './hold.ts'
-import { guardsOf, recordIntent } from './record.ts'
+import { guardsOf, intentOf } from './record.ts'
 import type { Parts } from './stages.ts'
 
 const STALE_TRIES_MAX = 3
@@ -41,31 +45,101 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<Answer | null | 'stale'> {
   const subject = subjectOf(parts, call, claimant)
-  if (typeof subject === 'string') return await end(parts, call, hold, { to: 'cancelled', callState: 'cancelled', why: subject })
+  if (typeof subject === 'string') {
+    await parts.recorder.changeHold(endOf(call, hold, { to: 'cancelled', callState: 'cancelled', why: subject }))
+    return null
+  }
   const span = parts.telemetry.startCall(
     { 'gatehouse.call': call.id, 'gatehouse.operation': call.operation, 'gatehouse.release': true },
     // The span of the request is long over; what follows the approval belongs to its trace.
     call.traceId === null ? undefined : `00-${call.traceId}-${parts.nonce().slice(0, 16)}-01`,
   )
   try {
-    const decision = decide(parts, subject, span)
-    const redecision = { request: callRequest(subject, span.traceId), decision }
-    if (decision.verdict.effect === 'deny') {
-      return await end(parts, call, hold, { to: 'denied', callState: 'denied', why: 'policy denies the call today', redecision })
-    }
-    const permit = permitOf(decision, hold.matched)
-    const changed = permit ? await whatChanged(parts, hold, call, subject) : 'other rules hold the call today'
-    if (!permit || changed) return await supersede(parts, call, hold, subject, decision, changed ?? 'the call changed')
-    const { result, intent } = await recordIntent(parts, call.id, {
+    const gathered = await gather(parts, subject, call.id, span)
+    const releasing = { call, hold, subject, gathered, span, ...(await termsOf(parts, call, hold, subject, gathered)) }
+    const released = await write(parts, releasing)
+    if (!released || released === 'stale') return released
+    parts.onStage('recorded')
+    const { intent, permit, reserved } = released
+    return await execute(parts, { callId: call.id, subject, span, signal, delivery: 'buffered', reserved, keep: true }, intent, permit)
+  } finally {
+    span.end()
+  }
+}
+
+/** An approved call on its way: all that deciding it again looks at. */
+interface Releasing extends Terms {
+  call: Call
+  hold: Hold
+  subject: Subject
+  gathered: Gathered
+  span: Span
+}
+
+/** What the approval is held against. */
+interface Terms {
+  /** Whether those who approved may still do so and are enough. */
+  approved: boolean
+  /** Which lookups answer otherwise than when the hold was opened, in words. */
+  changedFacts: string | null
+}
+
+interface Released {
+  intent: IntentId
+  permit: Permit
+  reserved: boolean
+}
+
+/** Decides again and writes what follows: the intent, or the end of the hold. Null where there is nothing to execute. */
+async function write(parts: Parts, releasing: Releasing): Promise<Released | null | 'stale'> {
+  const { call, subject, gathered } = releasing
+  const { history } = gathered
+  if (!history) {
+    const unit = unitOf(parts, releasing)
+    if (unit.kind === 'release') return released(releasing, unit.unit, await parts.recorder.release(unit.unit))
+    await parts.recorder.changeHold(unit.unit)
+    return null
+  }
+  const done = await parts.recorder.decide({
+    callId: call.id,
+    agent: subject.principal.agent.name,
+    counters: history.counters,
+    reserves: history.reserves.map(({ key }) => key),
+    repeats: null,
+    decide: (answers, nowMs) => unitOf(parts, releasing, { answers, now: instant(nowMs) }),
+  })
+  return done.kind === 'released' ? released(releasing, done.unit, done.result) : null
+}
+
+function released({ hold }: Releasing, { intent, redecision, reserves }: Release, result: ReleaseResult): Released | null | 'stale' {
+  if (result.kind === 'stale') return 'stale'
+  const permit = redecision ? permitOf(redecision.decision, hold.matched) : undefined
+  return result.kind === 'recorded' && permit ? { intent, permit, reserved: reserves !== undefined } : null
+}
+
+type ReleaseUnit = Extract<DecidedUnit, { kind: 'release' | 'changeHold' }>
+
+function unitOf(parts: Parts, releasing: Releasing, counted?: Counted): ReleaseUnit {
+  const { call, hold, subject, gathered, span } = releasing
+  const decision = decide(parts, subject, gathered, span, counted)
+  const redecision = { request: callRequest(subject, span.traceId), decision }
+  if (decision.verdict.effect === 'deny') {
+    const why = 'policy denies the call today'
+    return { kind: 'changeHold', unit: endOf(call, hold, { to: 'denied', callState: 'denied', why, redecision }) }
+  }
+  const changed = permitOf(decision, hold.matched) ? whatChanged(parts, releasing) : 'other rules hold the call today'
+  if (changed !== null) return { kind: 'changeHold', unit: superseding(parts, releasing, decision, changed) }
+  const reserves = gathered.history?.reserves ?? []
+  return {
+    kind: 'release',
+    unit: {
+      callId: call.id,
+      intent: intentOf(call.id),
       guards: guardsOf(subject, decision),
       consumes: { hold: hold.id, digest: hold.digest },
       redecision,
-    })
-    if (result.kind === 'stale') return 'stale'
-    if (result.kind === 'lost') return null
-    return await execute(parts, { callId: call.id, subject, span, signal, delivery: 'buffered', keep: true }, intent, permit)
-  } finally {
-    span.end()
+      ...(reserves.length > 0 ? { reserves } : {}),
+    },
   }
 }
 
@@ -86,41 +160,47 @@ function subjectOf(parts: Parts, call: Call, claimant: Principal | null): Subjec
   return { door: call.door, principal: { ...principal, agent }, operation, input: call.input, asserted }
 }
 
-/** Why the approval no longer covers this call, or undefined. Eligibility is judged again, with today's groups and owner. */
-async function whatChanged(parts: Parts, hold: Hold, call: Call, subject: Subject): Promise<string | undefined> {
-  const today = Object.fromEntries(Object.keys(hold.approvalVersions).map((name) => [name, parts.approvals.get(name)?.version ?? 'gone']))
-  if (bindingDigest(parts.organisation, subject, hold.matched, today, hold.nonce) !== hold.digest)
-    return 'the approval was given for other terms'
-  const { agent, actors } = subject.principal
-  const { owner } = agent
+/** Eligibility is judged again, with today's groups and owner; what was looked up is held against what the approvers saw. */
+async function termsOf(parts: Parts, call: Call, hold: Hold, { principal }: Subject, { lookups }: Gathered): Promise<Terms> {
+  const { agent, actors } = principal
   const votes = await parts.store.votes(hold.id)
   const voters = votes
     .filter((vote) => vote.verdict === 'approve')
     .flatMap((vote) => parts.registry.person(vote.voter) ?? [])
-    .filter((person) => ineligibility(hold, { ...call, owner, actors: [...call.actors, ...actors] }, person) === null)
-  return satisfied(hold.requires, voters) ? undefined : 'an approver is no longer eligible'
+    .filter((person) => ineligibility(hold, { ...call, owner: agent.owner, actors: [...call.actors, ...actors] }, person) === null)
+  const seen = lookups.length === 0 ? [] : lookupsSeen(await parts.store.entries(call.id))
+  return { approved: satisfied(hold.requires, voters), changedFacts: changedFacts(seen, lookups) }
 }
 
-async function supersede(parts: Parts, call: Call, hold: Hold, subject: Subject, decision: Decision, why: string): Promise<null> {
+/** Those of the decision that opened the hold: the last one before this release. */
+const lookupsSeen = (entries: readonly Entry[]): readonly LookedUp[] =>
+  entries.flatMap(({ body }) => (body.kind === 'decision' ? [body.decision.evidence.lookups ?? []] : [])).at(-1) ?? []
+
+/** Why the approval no longer covers this call, or null. */
+function whatChanged(parts: Parts, { hold, subject, gathered, approved, changedFacts }: Releasing): string | null {
+  if (changedFacts !== null) return changedFacts
+  const today = Object.fromEntries(Object.keys(hold.approvalVersions).map((name) => [name, parts.approvals.get(name)?.version ?? 'gone']))
+  if (bindingDigest(parts.organisation, subject, gathered.lookups, hold.matched, today, hold.nonce) !== hold.digest)
+    return 'the approval was given for other terms'
+  return approved ? null : 'an approver is no longer eligible'
+}
+
+function superseding(parts: Parts, { call, hold, subject }: Releasing, decision: Decision, why: string): HoldChange {
   const matched = decision.verdict.effect === 'hold' ? decision.verdict.holds : hold.matched
   const redecision = { request: callRequest(subject, call.traceId), decision }
-  let replacement: Hold
   try {
-    replacement = openHold(parts, call.id, subject, matched)
+    const replacement = openHold(parts, call.id, subject, matched, decision.evidence.lookups)
+    return endOf(call, hold, { to: 'superseded', callState: 'held', why, replacement, redecision })
   } catch (error) {
     // Nobody could be asked: a lost approval ends in a denial.
     if (!(error instanceof GatewayError) || error.code !== 'DENIED') throw error
-    return await end(parts, call, hold, { to: 'denied', callState: 'denied', why: error.message, redecision })
+    return endOf(call, hold, { to: 'denied', callState: 'denied', why: error.message, redecision })
   }
-  return await end(parts, call, hold, { to: 'superseded', callState: 'held', why, replacement, redecision })
 }
 
 type Ending = Pick<HoldChange, 'to' | 'callState'> & { why: string; replacement?: Hold; redecision?: Release['redecision'] }
 
-async function end(parts: Parts, call: Call, hold: Hold, ending: Ending): Promise<null> {
-  await parts.recorder.changeHold({ hold: hold.id, callId: call.id, by: 'gateway', ...ending })
-  return null
-}
+const endOf = (call: Call, hold: Hold, ending: Ending): HoldChange => ({ hold: hold.id, callId: call.id, by: 'gateway', ...ending })
 
 export interface Releaser {
   /** Releases an approved `execute` hold soon; its result waits in the record. */

@@ -13,12 +13,14 @@ import type { Registry } from '../ports/registry.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
 import type { TokenVerifier } from '../ports/token-verifier.ts'
 import type { Vault } from '../ports/vault.ts'
+import type { Slots } from './slots.ts'
 import type { Validators } from './validate.ts'
 
 /** Borders between stages, in the order of one call. Tests end the process at each of them. */
 export const STAGES = [
   'authenticated',
   'validated',
+  'gathered',
   'decided',
   'recorded',
   'leased',
@@ -63,6 +65,8 @@ export interface Parts {
   telemetry: Telemetry
   limits: Limits
   detectors: readonly Detector[]
+  /** Lookups under way, by agent. */
+  lookupSlots: Slots
   /** Names of counters are digests under this key: whoever reads the database learns no argument from them. */
   factKey: KeyObject
   /** How long labels stick, in milliseconds. */

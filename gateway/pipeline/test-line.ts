@@ -21,6 +21,7 @@ import { activateEmptySet } from '../storage/test-policy-sets.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
 import { createCalls } from './calls.ts'
 import { createReleaser, type Releaser } from './resume.ts'
+import { createSlots } from './slots.ts'
 import type { Limits, Parts } from './stages.ts'
 
 const DOCUMENT = {
@@ -140,8 +141,22 @@ export interface TestLine {
   close(): Promise<void>
 }
 
-/** What no test of the line changes. */
-const FIXED: Pick<Parts, 'detectors' | 'refreshPolicies'> = { detectors: [], refreshPolicies: () => Promise.resolve() }
+/** What is alike in every line: nobody signs in here, and no system asks for a credential. */
+const STANDING = {
+  newCallId: () => newCallId(Date.now(), randomBytes(16)),
+  newHoldId: () => newHoldId(Date.now(), randomBytes(16)),
+  nonce: () => randomBytes(16).toString('hex'),
+  verifier: { verify: () => Promise.reject(new GatewayError('UNAUTHENTICATED', 'no tokens here')) },
+  credentials: new Map(),
+  vault: {
+    set: () => Promise.resolve({ version: 1 }),
+    lease: () => Promise.reject(new GatewayError('UNAVAILABLE', 'none')),
+    list: () => Promise.resolve([]),
+  },
+  detectors: [],
+  refreshPolicies: () => Promise.resolve(),
+  onStage: () => undefined,
+} satisfies Partial<Parts>
 
 export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLine> {
   const reached: string[] = []
@@ -167,29 +182,19 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
   const recorder = createRecorder({ writer: storage.writer, clock, bus, log: telemetry.log })
   const parts: Parts = {
     ...compiled,
+    ...STANDING,
     organisation: configuration.organisation,
     clock,
-    newCallId: () => newCallId(Date.now(), randomBytes(16)),
-    newHoldId: () => newHoldId(Date.now(), randomBytes(16)),
-    nonce: () => randomBytes(16).toString('hex'),
-    verifier: { verify: () => Promise.reject(new GatewayError('UNAUTHENTICATED', 'no tokens here')) },
     registry,
-    credentials: new Map(),
     approvals: configuration.approvals,
     recorder,
     store: storage.calls,
-    vault: {
-      set: () => Promise.resolve({ version: 1 }),
-      lease: () => Promise.reject(new GatewayError('UNAVAILABLE', 'none')),
-      list: () => Promise.resolve([]),
-    },
     bus,
     telemetry,
     limits: { ...configuration.limits, ...limits },
-    ...FIXED,
+    lookupSlots: createSlots(LIMITS.lookupsConcurrentPerAgentMax),
     factKey: counterKey(randomBytes(32)),
     labelWindowMs: configuration.labelWindowMs,
-    onStage: () => undefined,
   }
   const calls = createCalls(parts)
   const releaser = createReleaser(parts, LIMITS.releasesAtOnceMax, LIMITS.pollMs)

@@ -3,14 +3,14 @@ export interface Span {
   /** W3C `traceparent` of this span, to send on. */
   readonly traceparent: string
   readonly traceId: string
-  child(name: 'decision' | 'upstream', attributes?: SpanAttributes): Span
+  child(name: 'decision' | 'lookup' | 'upstream', attributes?: SpanAttributes): Span
   set(attributes: SpanAttributes): void
   end(error?: string): void
 }
 
 export type SpanAttributes = Readonly<Record<string, string | number | boolean>>
 
-/** At most three spans a call: call, decision, upstream. */
+/** At most three spans a call (call, decision, upstream), and one for each lookup. */
 export interface Telemetry {
   startCall(attributes: SpanAttributes, traceparent: string | undefined): Span
   count(name: 'calls' | 'refused', labels: Readonly<Record<string, string>>): void

@@ -48,7 +48,7 @@ function exportable(attributes: SpanAttributes): SpanAttributes {
   return out
 }
 
-const KINDS = { call: SpanKind.SERVER, decision: SpanKind.INTERNAL, upstream: SpanKind.CLIENT } as const
+const KINDS = { call: SpanKind.SERVER, decision: SpanKind.INTERNAL, lookup: SpanKind.CLIENT, upstream: SpanKind.CLIENT } as const
 
 class ExportedSpan implements Span {
   readonly #tracer: Tracer
@@ -68,7 +68,7 @@ class ExportedSpan implements Span {
     return writeTraceparent(traceId, spanId, traceFlags)
   }
 
-  child(name: 'decision' | 'upstream', attributes: SpanAttributes = {}): Span {
+  child(name: 'decision' | 'lookup' | 'upstream', attributes: SpanAttributes = {}): Span {
     const options = { kind: KINDS[name], attributes: this.#span.isRecording() ? exportable(attributes) : {} }
     return new ExportedSpan(this.#tracer, this.#tracer.startSpan(name, options, trace.setSpan(ROOT_CONTEXT, this.#span)))
   }

@@ -1,0 +1,133 @@
+import type { Instant } from '../core/clock.ts'
+import type { Decision, LookedUp, Verdict } from '../core/decision.ts'
+import { type Facts, type FactNeeds, NO_FACTS } from '../core/facts.ts'
+import type { CallId } from '../core/ids.ts'
+import { canonicalJson, type JsonValue } from '../core/json.ts'
+import { LIMITS } from '../limits.ts'
+import type { CounterAnswer } from '../ports/recorder.ts'
+import type { Span } from '../ports/telemetry.ts'
+import { questionOf, type Subject } from './subject.ts'
+import { type History, historyOf } from './history.ts'
+import { lookUp } from './lookup.ts'
+import type { Parts } from './stages.ts'
+import { textsIn } from './texts.ts'
+
+/** What is known of a call before it is decided. Counters are read later, in the transaction that writes the decision. */
+export interface Gathered {
+  /** All but history. */
+  readonly facts: Facts
+  readonly lookups: readonly LookedUp[]
+  /** Null where no counter takes part. */
+  readonly history: History | null
+  /** Why facts that are needed are missing. */
+  readonly missing: readonly string[]
+  /** No permit could apply whatever the rest turned out to be, so that nobody asked. */
+  readonly hopeless: boolean
+}
+
+const NOTHING: Gathered = { facts: NO_FACTS, lookups: [], history: null, missing: [], hopeless: false }
+
+/**
+ * Gathers the facts that policy needs for this call, and plans what its intent adds to counters. Where nothing is needed nothing is done. Throws
+ * UNAVAILABLE where labels cannot be read: then nothing may happen.
+ */
+export async function gather(parts: Parts, subject: Subject, callId: CallId, span: Span): Promise<Gathered> {
+  const gathered = await factsFor(parts, subject, callId, span)
+  parts.onStage('gathered')
+  return gathered
+}
+
+async function factsFor(parts: Parts, subject: Subject, callId: CallId, span: Span): Promise<Gathered> {
+  const needs = parts.decider.needs(subject.operation.id)
+  const history = historyOf(parts, countedCall(subject), needs)
+  const found = needs.findings ? findingsIn(parts, subject) : undefined
+  const labels = needs.labels ? await labelsOf(parts, subject) : undefined
+  if (!history && !found && !labels && needs.lookups.length === 0) return NOTHING
+  const facts: Facts = { ...NO_FACTS, ...(labels ? { labels } : {}), ...(found?.findings ? { findings: found.findings } : {}) }
+  const missing = found?.why === undefined ? [] : [found.why]
+  if (needs.lookups.length === 0) return { ...NOTHING, facts, history, missing }
+  if (!parts.decider.couldAllow(questionOf(parts, subject, facts))) return { ...NOTHING, facts, missing, hopeless: true }
+  return { ...NOTHING, history, ...(await withLookups(parts, subject, needs, callId, span, { facts, missing })) }
+}
+
+async function withLookups(
+  parts: Parts,
+  subject: Subject,
+  { lookups }: FactNeeds,
+  callId: CallId,
+  span: Span,
+  { facts, missing }: Pick<Gathered, 'facts' | 'missing'>,
+): Promise<Pick<Gathered, 'facts' | 'missing' | 'lookups'>> {
+  const looked = await lookUp(parts, subject, lookups, callId, span)
+  const lookup = Object.fromEntries(looked.flatMap(({ fact, fields }) => (fields ? [[fact, fields]] : [])))
+  const failed = looked.flatMap(({ fact, error }) => (error === null ? [] : [`lookup \`${fact}\` failed: ${error}`]))
+  return { facts: { ...facts, lookup }, missing: [...missing, ...failed], lookups: looked }
+}
+
+/** A call as counters see it. */
+export const countedCall = ({ operation, input, principal: { agent, subject } }: Subject) => ({
+  operation,
+  input,
+  agent: agent.name,
+  owner: agent.owner,
+  subject: subject ?? null,
+})
+
+async function labelsOf(parts: Parts, { principal, asserted }: Subject): Promise<readonly string[]> {
+  const since = (parts.clock.now() - parts.labelWindowMs) as Instant
+  return (await parts.store.labels(principal.agent.name, principal.subject ?? null, asserted.run ?? null, since)).labels
+}
+
+function findingsIn({ detectors }: Parts, { input }: Subject): { findings?: readonly string[]; why?: string } {
+  const texts = textsIn(input, LIMITS.scannedCharsMax)
+  if (!texts) return { why: `the arguments have more than ${LIMITS.scannedCharsMax} characters and were not looked through` }
+  return { findings: [...new Set(detectors.flatMap((detector) => [...detector.scan(texts)]))].sort() }
+}
+
+/** Facts as policy gets them. */
+export interface Known {
+  readonly facts: Facts
+  readonly missing: readonly string[]
+}
+
+/** With what the counters answered, where they take part. */
+export function known({ facts, missing, history }: Gathered, answers: ReadonlyMap<string, CounterAnswer>): Known {
+  if (!history) return { facts, missing }
+  const counted = history.facts(answers)
+  return { facts: { ...facts, history: counted.history }, missing: [...missing, ...counted.missing] }
+}
+
+/**
+ * Policy's word with what the gathering has to add: why facts are missing, what was looked up, and the denial of what policy would let through but
+ * nobody could count. Never widens.
+ */
+export function completed(decision: Decision, { lookups, history, hopeless }: Gathered, missing: readonly string[]): Decision {
+  const verdict = verdictWith(decision.verdict, history?.uncounted ?? null, hopeless, missing)
+  if (verdict === decision.verdict && lookups.length === 0) return decision
+  return { verdict, evidence: { ...decision.evidence, ...(lookups.length === 0 ? {} : { lookups }) } }
+}
+
+function verdictWith(verdict: Verdict, uncounted: string | null, hopeless: boolean, missing: readonly string[]): Verdict {
+  if (verdict.effect !== 'deny') {
+    if (uncounted === null) return verdict
+    return { effect: 'deny', policies: [], reason: 'policy_error', advice: uncounted, errors: [uncounted] }
+  }
+  if (verdict.reason !== 'policy_error') return verdict
+  // What was not asked is missing because no permit could apply: that is the reason, not the gap.
+  if (hopeless) return { effect: 'deny', policies: [], reason: 'no_permit' }
+  return missing.length === 0 ? verdict : { ...verdict, errors: [...(verdict.errors ?? []), ...missing] }
+}
+
+/** Which lookups answer otherwise than before, and in which fields: names alone, as the values are for those who may see payloads. Null where none does. */
+export function changedFacts(before: readonly LookedUp[], now: readonly LookedUp[]): string | null {
+  const changed = now.flatMap(({ fact, digest, fields }) => {
+    const old = before.find((one) => one.fact === fact)
+    if (old?.digest === digest) return []
+    const names = [...new Set([...Object.keys(old?.fields ?? {}), ...Object.keys(fields ?? {})])].sort()
+    const differing = names.filter((name) => textOf(old?.fields?.[name]) !== textOf(fields?.[name]))
+    return [`lookup \`${fact}\` changed${differing.length === 0 ? '' : ` in \`${differing.join('`, `')}\``}`]
+  })
+  return changed.length === 0 ? null : `facts_changed: ${changed.join('; ')}`
+}
+
+const textOf = (value: JsonValue | undefined): string => (value === undefined ? '' : canonicalJson(value))
