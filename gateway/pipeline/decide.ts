@@ -21,7 +21,7 @@ export function decide(parts: Parts, subject: Subject, gathered: Gathered, span:
   const started = span.child('decision')
   const { facts, missing } = known(gathered, counted?.answers ?? new Map())
   const question = questionOf(parts, subject, facts, counted?.now)
-  const decision = completed(parts.decider.decide(question), gathered, missing)
+  const decision = completed(gathered.decider.decide(question), gathered, missing)
   started.set({ 'gatehouse.decision': decision.verdict.effect, 'gatehouse.policies': decision.verdict.policies.join(',').slice(0, 256) })
   started.end()
   parts.onStage('decided')

@@ -4,6 +4,7 @@ import { type Facts, type FactNeeds, NO_FACTS } from '../core/facts.ts'
 import type { CallId } from '../core/ids.ts'
 import { canonicalJson, type JsonValue } from '../core/json.ts'
 import { LIMITS } from '../limits.ts'
+import type { Decider } from '../ports/decider.ts'
 import type { CounterAnswer } from '../ports/recorder.ts'
 import type { Span } from '../ports/telemetry.ts'
 import { questionOf, type Subject } from './subject.ts'
@@ -14,6 +15,8 @@ import { textsIn } from './texts.ts'
 
 /** What is known of a call before it is decided. Counters are read later, in the transaction that writes the decision. */
 export interface Gathered {
+  /** The one that said what is needed: it decides as well, whichever policies come into force meanwhile. */
+  readonly decider: Decider
   /** All but history. */
   readonly facts: Facts
   readonly lookups: readonly LookedUp[]
@@ -25,7 +28,7 @@ export interface Gathered {
   readonly hopeless: boolean
 }
 
-const NOTHING: Gathered = { facts: NO_FACTS, lookups: [], history: null, missing: [], hopeless: false }
+const NOTHING: Omit<Gathered, 'decider'> = { facts: NO_FACTS, lookups: [], history: null, missing: [], hopeless: false }
 
 /**
  * Gathers the facts that policy needs for this call, and plans what its intent adds to counters. Where nothing is needed nothing is done. Throws
@@ -38,16 +41,17 @@ export async function gather(parts: Parts, subject: Subject, callId: CallId, spa
 }
 
 async function factsFor(parts: Parts, subject: Subject, callId: CallId, span: Span): Promise<Gathered> {
-  const needs = parts.decider.needs(subject.operation.id)
+  const { decider } = parts
+  const needs = decider.needs(subject.operation.id)
   const history = historyOf(parts, countedCall(subject), needs)
   const found = needs.findings ? findingsIn(parts, subject) : undefined
   const labels = needs.labels ? await labelsOf(parts, subject) : undefined
-  if (!history && !found && !labels && needs.lookups.length === 0) return NOTHING
+  if (!history && !found && !labels && needs.lookups.length === 0) return { ...NOTHING, decider }
   const facts: Facts = { ...NO_FACTS, ...(labels ? { labels } : {}), ...(found?.findings ? { findings: found.findings } : {}) }
   const missing = found?.why === undefined ? [] : [found.why]
-  if (needs.lookups.length === 0) return { ...NOTHING, facts, history, missing }
-  if (!parts.decider.couldAllow(questionOf(parts, subject, facts))) return { ...NOTHING, facts, missing, hopeless: true }
-  return { ...NOTHING, history, ...(await withLookups(parts, subject, needs, callId, span, { facts, missing })) }
+  if (needs.lookups.length === 0) return { ...NOTHING, decider, facts, history, missing }
+  if (!decider.couldAllow(questionOf(parts, subject, facts))) return { ...NOTHING, decider, facts, missing, hopeless: true }
+  return { ...NOTHING, decider, history, ...(await withLookups(parts, subject, needs, callId, span, { facts, missing })) }
 }
 
 async function withLookups(
