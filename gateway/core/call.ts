@@ -49,6 +49,8 @@ export interface StoredResult {
   body: string
   /** `utf8` or `base64` for bytes that are not text. */
   encoding: 'utf8' | 'base64'
+  /** What was masked before it was stored: pointers, `*` for items, empty for the whole body. Absent where nothing was. */
+  masked?: readonly string[]
 }
 
 export interface CallError {
@@ -100,6 +102,8 @@ export interface Outcome {
   resultDigest: string | null
   resultBytes: number
   upstreamMs: number
+  /** Data classes that the caller may not read, and where they were masked. Absent where the operation has none that are refused. */
+  masked?: { classes: readonly string[]; pointers: readonly string[] }
 }
 
 /** The state that an outcome puts its call into. */

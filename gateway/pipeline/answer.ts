@@ -2,17 +2,34 @@ import type { Call, CallError } from '../core/call.ts'
 import { unreachable } from '../core/decision.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
+import type { Principal } from '../core/principal.ts'
 import { passesThrough } from '../core/outcome.ts'
 import { LIMITS } from '../limits.ts'
-import type { Answer } from '../ports/calls.ts'
+import type { Answer, CallResult } from '../ports/calls.ts'
+import { classesFor } from './classes.ts'
 import { fromStored } from './filter.ts'
+import { isShown, resultOfShown, show } from './show.ts'
 import type { Parts } from './stages.ts'
 import { isFinal, type Waiter } from './wait.ts'
 
 const UNKNOWN = 'the gateway stopped before the outcome was known'
 
+/**
+ * The kept answer as this caller may read it by today's policies, WITHHELD where it cannot be told what of it that is, undefined where none is kept. It was
+ * kept as its first reader might have read it, so it can only become less.
+ */
+export function keptFor(parts: Parts, reader: Principal, { operation: id, result }: Call): CallResult | CallError | undefined {
+  if (!result) return undefined
+  const operation = parts.catalogue.operations.get(id)
+  if (!operation) return { code: 'WITHHELD', message: 'the operation is not configured any more, so nobody can tell what its answer holds' }
+  const shown = show(operation, classesFor(parts, reader, operation).refused, fromStored(result))
+  return isShown(shown) ? resultOfShown(shown) : shown
+}
+
+const isResult = (kept: CallResult | CallError | undefined): kept is CallResult => kept !== undefined && 'body' in kept
+
 /** Tells a call's answer from the record alone: the same words as when it was fresh. */
-export async function answerFrom(parts: Parts, call: Call, traceparent: string): Promise<Answer> {
+export async function answerFrom(parts: Parts, call: Call, reader: Principal, traceparent: string): Promise<Answer> {
   const { id: callId } = call
   switch (call.state) {
     case 'held':
@@ -21,9 +38,10 @@ export async function answerFrom(parts: Parts, call: Call, traceparent: string):
     case 'executing':
       return { kind: 'running', callId, traceparent }
     case 'completed':
-      return completed(call, traceparent)
+      return completed(call, keptFor(parts, reader, call), traceparent)
     case 'failed':
-    case 'in_doubt':
+    case 'in_doubt': {
+      const kept = keptFor(parts, reader, call)
       return {
         kind: 'failed',
         callId,
@@ -32,8 +50,9 @@ export async function answerFrom(parts: Parts, call: Call, traceparent: string):
         message: call.error?.message ?? (call.state === 'failed' ? 'a person found that the call had no effect' : UNKNOWN),
         inDoubt: call.state === 'in_doubt',
         ...(call.upstreamStatus === null ? {} : { upstreamStatus: call.upstreamStatus }),
-        ...(call.result && passesThrough(call.result.status) ? { result: fromStored(call.result) } : {}),
+        ...(isResult(kept) && passesThrough(kept.status) ? { result: kept } : {}),
       }
+    }
     case 'denied': {
       const advice = await adviceOf(parts, call)
       return { kind: 'denied', callId, traceparent, reason: call.denyReason ?? 'forbidden', ...(advice ? { advice } : {}) }
@@ -77,9 +96,13 @@ export async function refusalIn(parts: Parts, call: Call): Promise<CallError | u
 export const holdOf = async (parts: Parts, call: Call): Promise<Hold | undefined> =>
   call.holdId ? await parts.store.hold(call.holdId) : undefined
 
-function completed(call: Call, traceparent: string): Answer {
+function completed(call: Call, kept: CallResult | CallError | undefined, traceparent: string): Answer {
   const { id: callId, operation } = call
-  if (call.result) return { kind: 'result', callId, traceparent, operation, result: fromStored(call.result), replayed: true }
+  if (isResult(kept)) return { kind: 'result', callId, traceparent, operation, result: kept, replayed: true }
+  if (kept) {
+    const upstream = call.upstreamStatus === null ? {} : { upstreamStatus: call.upstreamStatus }
+    return { kind: 'failed', callId, traceparent, code: kept.code, message: kept.message, inDoubt: false, ...upstream }
+  }
   // Ended by a person who found out that it happened: there is no answer of the system to hand over.
   const message =
     call.upstreamStatus === null

@@ -3,9 +3,8 @@ import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Calls, CallStatus } from '../ports/calls.ts'
-import { holdOf, refusalIn } from './answer.ts'
+import { holdOf, keptFor, refusalIn } from './answer.ts'
 import { authenticate, recordRefusal } from './authenticate.ts'
-import { fromStored } from './filter.ts'
 import { admit, awaitHandOver, type Line, resultOf } from './handle.ts'
 import { createLimiter } from './limit.ts'
 import { createResolver } from './resolve.ts'
@@ -36,12 +35,14 @@ export function createCalls(parts: Parts): Calls & { waiters(): number; close():
       const call = await waiting(line, principal, signal, (until) => waiter.until(id, waitMs, until, isFinal))
       if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
       if (isFinal(call)) awaitHandOver(line, id)
-      return await statusOf(parts, call)
+      return await statusOf(parts, call, principal)
     },
     async answer(principal, id, waitMs, signal, onWaiting) {
       await own(parts, principal, id)
       const told = onWaiting ? { onWaiting } : {}
-      return await waiting(line, principal, signal, (until) => resultOf(line, id, null, { waitMs, signal: until, ...told }, traceparent()))
+      return await waiting(line, principal, signal, (until) =>
+        resultOf(line, id, principal, false, { waitMs, signal: until, ...told }, traceparent()),
+      )
     },
     async claim(principal, id, signal) {
       const call = await own(parts, principal, id)
@@ -50,7 +51,7 @@ export function createCalls(parts: Parts): Calls & { waiters(): number; close():
         throw new GatewayError('CALL_NOT_CLAIMABLE', `call \`${id}\` is ${call.state} and cannot be claimed`)
       awaitHandOver(line, id)
       const claimed = await release(parts, hold.id, principal, signal)
-      return claimed ?? (await resultOf(line, id, null, { waitMs: 0, signal }, traceparent()))
+      return claimed ?? (await resultOf(line, id, principal, false, { waitMs: 0, signal }, traceparent()))
     },
     cancel: (principal, id) => cancel(parts, principal, id),
     delivered: (id) => {
@@ -99,17 +100,18 @@ async function own(parts: Parts, principal: Principal, id: CallId): Promise<Call
   return call
 }
 
-async function statusOf(parts: Parts, call: Call): Promise<CallStatus> {
+async function statusOf(parts: Parts, call: Call, reader: Principal): Promise<CallStatus> {
   const hold = FINAL_STATES.has(call.state) ? undefined : await holdOf(parts, call)
-  const result = call.result ? fromStored(call.result).value : undefined
-  const error = call.error ?? (await refusalIn(parts, call))
+  const kept = keptFor(parts, reader, call)
+  const result = kept && 'body' in kept ? kept : undefined
+  const error = (kept && 'code' in kept ? kept : call.error) ?? (await refusalIn(parts, call))
   return {
     id: call.id,
     state: call.state,
     operation: call.operation,
     createdAt: call.createdAt,
     ...(hold ? { expiresAt: hold.expiresAt } : {}),
-    ...(result === undefined ? {} : { result }),
+    ...(result ? { result: result.value, ...(result.masked ? { masked: result.masked } : {}) } : {}),
     ...(error ? { error } : {}),
     ...(call.upstreamStatus === null ? {} : { upstream: { status: call.upstreamStatus } }),
   }

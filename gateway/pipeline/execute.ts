@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Outcome, StoredResult } from '../core/call.ts'
+import type { CallError, Outcome, StoredResult } from '../core/call.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { IntentId } from '../core/ids.ts'
@@ -11,11 +11,13 @@ import type { Span } from '../ports/telemetry.ts'
 import type { Lease } from '../ports/vault.ts'
 import { collect } from './collect.ts'
 import type { Permit } from './decide.ts'
-import { filterHeaders, maskBytes, toStored, jsonOf } from './filter.ts'
+import { classesFor } from './classes.ts'
+import { filterHeaders, maskBytes, type Shown, toStored } from './filter.ts'
 import { leaseFor } from './lease.ts'
 import { filterLogs } from './log-messages.ts'
 import { recordOutcome } from './record.ts'
 import type { Run } from './run.ts'
+import { isShown, resultOfShown, show } from './show.ts'
 import type { Parts } from './stages.ts'
 import { StreamedBody } from './streamed-body.ts'
 
@@ -77,7 +79,9 @@ async function send(parts: Parts, run: Run, lease: Lease | null, span: Span, sig
   const connector = parts.connectors.get(operation.connector)
   if (!connector) throw new UpstreamError('refused', 'the connector is not configured', false)
   const progress = run.onProgress ? { onProgress: run.onProgress } : {}
-  const logs = run.logs ? { logs: filterLogs(run.logs, lease?.needles ?? []) } : {}
+  // What a system says beside its answer has no declared form, so nothing in it could be masked.
+  const hears = run.logs && classesFor(parts, run.subject.principal, operation).refused.size === 0
+  const logs = run.logs && hears ? { logs: filterLogs(run.logs, lease?.needles ?? []) } : {}
   const context = { signal, traceparent: span.traceparent, idempotencyKey: run.callId, ...progress, ...logs }
   parts.onStage('sending')
   const once = () => connector.execute(operation, input, lease, context)
@@ -99,25 +103,29 @@ async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Excha
   const { answer, sentBefore, needles, startedMs, span } = exchange
   const judged = judgeStatus(run.subject.operation, answer.status, sentBefore)
   const headers = filterHeaders(answer.headers, needles)
-  if (judged.kind === 'completed' && run.delivery === 'stream' && !run.keep && !isShort(answer))
+  const { operation, principal } = run.subject
+  const { refused } = classesFor(parts, principal, operation)
+  if (judged.kind === 'completed' && run.delivery === 'stream' && !run.keep && refused.size === 0 && !isShort(answer))
     return stream(parts, run, intent, exchange, headers)
   const bytes = await collect(answer.body, LIMITS.filteredBodyBytesMax)
-  const upstreamMs = performance.now() - startedMs
-  if (!bytes) return await withheld(parts, run, intent, answer.status, judged, upstreamMs, span)
-  const filtered = maskBytes(bytes, needles)
+  const upstreamMs = Math.round(performance.now() - startedMs)
+  const shown = bytes
+    ? show(operation, refused, { status: answer.status, headers, bytes: maskBytes(bytes, needles), masked: [] })
+    : TOO_LARGE
   parts.onStage('filtered')
   const outcome: Outcome = {
     kind: judged.kind,
     upstreamStatus: answer.status,
-    error: judged.error,
-    resultDigest: createHash('sha256').update(filtered).digest('hex'),
-    resultBytes: filtered.length,
-    upstreamMs: Math.round(upstreamMs),
+    error: isShown(shown) ? judged.error : shown,
+    resultDigest: isShown(shown) ? createHash('sha256').update(shown.bytes).digest('hex') : null,
+    resultBytes: isShown(shown) ? shown.bytes.length : 0,
+    upstreamMs,
+    ...(refused.size === 0 ? {} : { masked: { classes: [...refused], pointers: isShown(shown) ? shown.masked : [] } }),
   }
-  const kept = keep(run, answer.status, headers, filtered)
+  const kept = keep(run, shown)
   if (!(await recordOutcome(parts, run, intent, outcome, kept.result, kept.how, span))) return unrecorded(run)
-  const value = run.delivery === 'stream' ? null : jsonOf(headers, filtered)
-  const result: CallResult = { status: answer.status, headers, body: { kind: 'bytes', bytes: filtered }, value }
+  if (!isShown(shown)) return failed(run, { kind: judged.kind, error: shown }, answer.status)
+  const result = resultOfShown(shown, run.delivery === 'buffered')
   return judged.kind === 'completed'
     ? answered(run, result)
     : failed(run, judged, answer.status, passesThrough(answer.status) ? result : undefined)
@@ -129,16 +137,16 @@ function isShort({ headers }: UpstreamAnswer): boolean {
   return announced !== undefined && Number(announced) <= LIMITS.unstreamedBodyBytesMax
 }
 
-function keep(
-  run: Run,
-  status: number,
-  headers: Record<string, string>,
-  bytes: Uint8Array,
-): { result: StoredResult | null; how: 'none' | 'kept' | 'too_large' } {
+const TOO_LARGE: CallError = Object.freeze({
+  code: 'WITHHELD',
+  message: `the answer is larger than ${LIMITS.filteredBodyBytesMax} bytes and is withheld`,
+})
+
+/** Kept is what the caller is shown, so a copy never holds more than its first reader might have read. */
+function keep(run: Run, shown: Shown | CallError): { result: StoredResult | null; how: 'none' | 'kept' | 'too_large' } {
+  if (!isShown(shown)) return { result: null, how: 'too_large' }
   if (!run.keep) return { result: null, how: 'none' }
-  return bytes.length > LIMITS.storedResultBytesMax
-    ? { result: null, how: 'too_large' }
-    : { result: toStored(status, headers, bytes), how: 'kept' }
+  return shown.bytes.length > LIMITS.storedResultBytesMax ? { result: null, how: 'too_large' } : { result: toStored(shown), how: 'kept' }
 }
 
 /** The outcome is durable before the reader sees the end of the body. */
@@ -197,27 +205,6 @@ async function broke(
     span,
     answer?.status,
   )
-}
-
-async function withheld(
-  parts: Parts,
-  run: Run,
-  intent: IntentId,
-  status: number,
-  judged: Judgement,
-  upstreamMs: number,
-  span: Span,
-): Promise<Answer> {
-  const message = `the answer is larger than ${LIMITS.filteredBodyBytesMax} bytes and is withheld`
-  const outcome = {
-    kind: judged.kind,
-    upstreamStatus: status,
-    error: { code: 'WITHHELD' as const, message },
-    resultDigest: null,
-    resultBytes: 0,
-  }
-  const recorded = await recordOutcome(parts, run, intent, { ...outcome, upstreamMs: Math.round(upstreamMs) }, null, 'too_large', span)
-  return recorded ? failed(run, { kind: judged.kind, error: { code: 'WITHHELD', message } }, status) : unrecorded(run)
 }
 
 async function ended(

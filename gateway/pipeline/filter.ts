@@ -2,7 +2,16 @@ import type { JsonValue } from '../core/json.ts'
 import { createRedactor } from '../core/redactor.ts'
 import type { StoredResult } from '../core/call.ts'
 import type { UpstreamAnswer } from '../ports/connector.ts'
-import type { CallResult } from '../ports/calls.ts'
+
+/** An answer as a caller may see it, or on its way to that. */
+export interface Shown {
+  status: number
+  /** Allow-listed, lower-case. */
+  headers: Readonly<Record<string, string>>
+  bytes: Uint8Array
+  /** Pointers of what is masked in it, sorted; empty text for the whole body. */
+  masked: readonly string[]
+}
 
 /**
  * Headers of an upstream answer that may reach an agent. Everything else stays here: cookies, redirects, challenges, server names, hop-by-hop headers
@@ -51,7 +60,16 @@ export function maskBytes(bytes: Uint8Array, needles: readonly Uint8Array[]): Ui
   return Buffer.concat([redactor.push(bytes), redactor.end()])
 }
 
-const isJson = (contentType: string | undefined): boolean => /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType ?? '')
+export const isJson = (contentType: string | undefined): boolean => /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType ?? '')
+
+/** A body as text; undefined where it is none. */
+export function strictText(bytes: Uint8Array): string | undefined {
+  try {
+    return strictDecoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
 
 /**
  * A body as the doors with typed answers hand it over: JSON where it says so and is, else its text, base64 where it is not text; null where empty.
@@ -59,12 +77,8 @@ const isJson = (contentType: string | undefined): boolean => /^application\/(?:[
  */
 export function jsonOf(headers: Readonly<Record<string, string>>, bytes: Uint8Array): JsonValue {
   if (bytes.length === 0) return null
-  let text: string
-  try {
-    text = strictDecoder.decode(bytes)
-  } catch {
-    return Buffer.from(bytes).toString('base64')
-  }
+  const text = strictText(bytes)
+  if (text === undefined) return Buffer.from(bytes).toString('base64')
   if (!isJson(headers['content-type'])) return text
   try {
     return /\d{16}|[eE]\+?\d{3}/.test(text) ? (JSON.parse(text, keepLongNumbers) as JsonValue) : (JSON.parse(text) as JsonValue)
@@ -78,15 +92,17 @@ function keepLongNumbers(_key: string, value: unknown, context?: { source?: stri
   return context?.source && (!Number.isFinite(value) || /^-?\d+$/.test(context.source)) ? context.source : value
 }
 
-export function toStored(status: number, headers: Readonly<Record<string, string>>, bytes: Uint8Array): StoredResult {
+/** A body that is kept. */
+export function toStored({ status, headers, bytes, masked }: Shown): StoredResult {
+  const more = masked.length > 0 ? { masked } : {}
   try {
-    return { status, headers, body: exactDecoder.decode(bytes), encoding: 'utf8' }
+    return { status, headers, body: exactDecoder.decode(bytes), encoding: 'utf8', ...more }
   } catch {
-    return { status, headers, body: Buffer.from(bytes).toString('base64'), encoding: 'base64' }
+    return { status, headers, body: Buffer.from(bytes).toString('base64'), encoding: 'base64', ...more }
   }
 }
 
-export function fromStored(stored: StoredResult): CallResult {
-  const bytes = Buffer.from(stored.body, stored.encoding)
-  return { status: stored.status, headers: stored.headers, body: { kind: 'bytes', bytes }, value: jsonOf(stored.headers, bytes) }
+/** A kept body as it was when it was kept. */
+export function fromStored({ status, headers, body, encoding, masked = [] }: StoredResult): Shown {
+  return { status, headers, bytes: Buffer.from(body, encoding), masked }
 }

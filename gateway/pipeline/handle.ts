@@ -211,11 +211,11 @@ async function run(line: Line, started: Started, { subject, recorded }: Decided)
     }
     case 'held':
       if (asked.waitMs <= 0) return { kind: 'held', callId, traceparent, expiresAt: recorded.hold.expiresAt }
-      return await resultOf(line, callId, subject.principal, asked, traceparent)
+      return await resultOf(line, callId, subject.principal, true, asked, traceparent)
     case 'permitted':
       return await runPermitted(line, started, subject, recorded)
     case 'joined':
-      return await resultOf(line, recorded.callId, subject.principal, asked, traceparent)
+      return await resultOf(line, recorded.callId, subject.principal, true, asked, traceparent)
     case 'key_reused':
       return await told(
         line,
@@ -280,11 +280,15 @@ async function runPermitted(
   return await execute(line.parts, run, intent, recorded.permit)
 }
 
-/** The answer of a call that is held, runs elsewhere or has ended. A call that waits for its agent is claimed by a `claimant`, who asked for it again. */
+/**
+ * The answer of a call that is held, runs elsewhere or has ended, as `reader` may read it today. One who asked for it again `claims` a call that waits for its
+ * agent.
+ */
 export async function resultOf(
   line: Line,
   id: CallId,
-  claimant: Principal | null,
+  reader: Principal,
+  claims: boolean,
   { waitMs, signal, onWaiting }: Pick<Asked, 'waitMs' | 'signal' | 'onWaiting'>,
   traceparent: string,
 ): Promise<Answer> {
@@ -293,12 +297,12 @@ export async function resultOf(
   const claimable = async (call: Call): Promise<boolean> => call.state === 'approved' && (await holdOf(parts, call))?.onApproval === 'claim'
   const call = await settle(waiter, id, waitMs, signal, claimable, onWaiting && (() => onWaiting(id)))
   if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
-  if (claimant && call.holdId && (await claimable(call))) {
-    const claimed = await release(parts, call.holdId, claimant, signal)
+  if (claims && call.holdId && (await claimable(call))) {
+    const claimed = await release(parts, call.holdId, reader, signal)
     if (claimed) return claimed
   }
   const latest = call.state === 'approved' ? ((await parts.store.call(id)) ?? call) : call
-  return await answerFrom(parts, latest, traceparent)
+  return await answerFrom(parts, latest, reader, traceparent)
 }
 
 async function told(

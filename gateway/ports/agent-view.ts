@@ -17,6 +17,8 @@ export interface CallView {
   createdAt: string
   expiresAt: string | null
   result: JsonValue
+  /** Places in `result` that are null because this agent may not read them: pointers, `*` for items, empty for the whole of it. */
+  masked: readonly string[]
   error: { code: string; message: string; advice: string | null } | null
   upstreamStatus: number | null
 }

@@ -43,6 +43,8 @@ export interface CallResult {
   body: { kind: 'bytes'; bytes: Uint8Array } | { kind: 'stream'; chunks: AsyncIterable<Uint8Array> }
   /** The body as JSON where it is JSON and buffered; a text body is a string; null where empty. */
   value: JsonValue
+  /** Places that the caller may not read and that are null: pointers, `*` for items, empty for the whole body. Absent where there are none. */
+  masked?: readonly string[]
 }
 
 /** What a door tells the agent: the rows of the table "Answers to an agent". */
@@ -96,6 +98,8 @@ export interface CallStatus {
   createdAt: Instant
   expiresAt?: Instant
   result?: JsonValue
+  /** As in `CallResult`. */
+  masked?: readonly string[]
   error?: CallError
   upstream?: { status: number }
 }

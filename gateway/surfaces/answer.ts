@@ -1,6 +1,7 @@
 import { unreachable } from '../core/decision.ts'
 import type { ErrorCode, Fault } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
 import type { Answer } from '../ports/calls.ts'
 
 /** Everything but a result, in the words that every door uses. */
@@ -34,6 +35,25 @@ export const tellsEnd = (answer: Answer): answer is Answer & { callId: CallId } 
   answer.kind === 'refused'
     ? answer.code === 'RESULT_NOT_KEPT' && answer.callId !== undefined
     : answer.kind !== 'held' && answer.kind !== 'running'
+
+/** What an answer masks: pointers, `*` for items, empty for the whole body. */
+export const maskedIn = (answer: Answer): readonly string[] =>
+  (answer.kind === 'result' || answer.kind === 'failed' ? answer.result?.masked : undefined) ?? []
+
+/**
+ * `Gatehouse-Masked`: the masked places as a list of RFC 6901 pointers, with `*` for items and for the whole body. What is no visible ASCII, commas and per
+ * cent signs are percent-encoded. Ends in `...` where they are longer than `LIMITS.maskedHeaderCharsMax`. Nothing where nothing is masked.
+ */
+export function maskedHeader(masked: readonly string[]): Record<string, string> {
+  if (masked.length === 0) return {}
+  let text = ''
+  for (const pointer of masked) {
+    const item = pointer === '' ? '*' : pointer.toWellFormed().replace(/[^!-~]|[,%]/gu, encodeURIComponent)
+    if (text.length + item.length > LIMITS.maskedHeaderCharsMax) return { 'gatehouse-masked': `${text}${text === '' ? '' : ', '}...` }
+    text += text === '' ? item : `, ${item}`
+  }
+  return { 'gatehouse-masked': text }
+}
 
 /** What an answer refuses, or null where it is a result. The one place where an answer gets its words. */
 export function refusalOf(answer: Answer, baseUrl = ''): Refusal | null {

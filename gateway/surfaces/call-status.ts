@@ -6,6 +6,7 @@ import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer, Calls, CallStatus } from '../ports/calls.ts'
 import type { Log } from '../ports/telemetry.ts'
+import { maskedHeader } from './answer.ts'
 import { bearerChallenge, publicError, sendProblem, toProblem } from './error-response.ts'
 import { writeAnswer } from './http-proxy.ts'
 import { leaving } from './request-context.ts'
@@ -67,7 +68,11 @@ async function serve(
   const status = await calls.status(principal, callId, waitMs(url.searchParams.get('wait')), signal)
   const pending = !FINAL_STATES.has(status.state)
   if (!pending) res.once('finish', () => calls.delivered(callId))
-  json(res, pending ? 202 : 200, statusBody(status), pending ? { ...extra, 'retry-after': '2' } : extra)
+  json(res, pending ? 202 : 200, statusBody(status), {
+    ...extra,
+    ...maskedHeader(status.masked ?? []),
+    ...(pending ? { 'retry-after': '2' } : {}),
+  })
 }
 
 function waitMs(raw: string | null): number {

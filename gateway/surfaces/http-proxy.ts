@@ -4,7 +4,7 @@ import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer, CallResult, Calls } from '../ports/calls.ts'
 import type { Log } from '../ports/telemetry.ts'
-import { refusalOf, tellsEnd } from './answer.ts'
+import { maskedHeader, refusalOf, tellsEnd } from './answer.ts'
 import { bearerChallenge, publicError, sendProblem, toProblem } from './error-response.ts'
 import { readBody } from './request-body.ts'
 import { leaving, requestContext } from './request-context.ts'
@@ -95,12 +95,12 @@ export async function writeAnswer(
 /** A body that breaks off ends the connection, so that it never looks whole; what became of the call is in its outcome. */
 async function writeResult(
   res: ServerResponse,
-  { status, headers, body }: CallResult,
+  { status, headers, body, masked = [] }: CallResult,
   callId: Answer['callId'],
   extra: Readonly<Record<string, string>>,
   log: Log,
 ): Promise<void> {
-  const head = { 'cache-control': 'no-store', ...headers, ...extra }
+  const head = { 'cache-control': 'no-store', ...headers, ...maskedHeader(masked), ...extra }
   if (body.kind === 'bytes') {
     const bare = status === 204 || status === 304 || res.req.method === 'HEAD'
     res.writeHead(status, { ...head, ...(bare ? {} : { 'content-length': String(body.bytes.length) }) })

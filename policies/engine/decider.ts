@@ -133,8 +133,9 @@ class CedarDecider implements Decider {
     return true
   }
 
-  readableClasses(): ReadonlySet<string> {
-    return new Set()
+  /** No policy can speak of classes so far, so none is refused. */
+  readableClasses(_principal: Principal, _person: Person | undefined, operation: OperationId): ReadonlySet<string> {
+    return new Set(Object.values(this.#operations.get(operation)?.dataClasses ?? {}).flat())
   }
 
   policies(): readonly PolicyText[] {

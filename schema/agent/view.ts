@@ -36,6 +36,10 @@ const CallType = new GraphQLObjectType<CallView, AgentContext>({
       description: 'The answer of the upstream system, once the call is completed.',
       resolve: ({ result }, _args, { budget }, info) => asJson(result, budget, info),
     },
+    masked: {
+      type: new GraphQLList(GraphQLString),
+      description: 'Places in `result` that are null because you may not read them: JSON pointers, `*` for every item.',
+    },
     error: {
       type: new GraphQLObjectType({ name: 'CallError', fields: { code: text, message: text, advice: text } }),
     },

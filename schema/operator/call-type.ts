@@ -93,6 +93,16 @@ export class OutcomeType {
   get resultBytes(): number {
     return this.#body.outcome.resultBytes
   }
+
+  @Field(() => [String], { description: 'Data classes of the operation that the caller may not read.' })
+  get maskedClasses(): readonly string[] {
+    return this.#body.outcome.masked?.classes ?? []
+  }
+
+  @Field(() => [String], { description: 'Where they were masked: JSON pointers, `*` for every item, empty for the whole answer.' })
+  get masked(): readonly string[] {
+    return this.#body.outcome.masked?.pointers ?? []
+  }
 }
 
 @ObjectType('CallResult', { description: 'The stored answer, after the filter.' })

@@ -107,7 +107,9 @@ async function answer(turn: Turn): Promise<void> {
 
 function callMap(run: DocumentRun): Record<string, unknown> | undefined {
   const ids = run.callIds()
-  return ids.size > 0 ? { gatehouse: { calls: Object.fromEntries(ids) } } : undefined
+  const masked = run.masked()
+  if (ids.size === 0) return undefined
+  return { gatehouse: { calls: Object.fromEntries(ids), ...(masked.size > 0 ? { masked: Object.fromEntries(masked) } : {}) } }
 }
 
 function chosenOperation(document: DocumentNode, { operationName, readOnly }: GraphqlRequest): OperationDefinitionNode {

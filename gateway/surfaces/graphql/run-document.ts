@@ -7,7 +7,7 @@ import type { Principal } from '../../core/principal.ts'
 import { LIMITS } from '../../limits.ts'
 import type { AgentContext, AnswerBudget, CallView } from '../../ports/agent-view.ts'
 import type { Admitted, Answer, Asked, Calls } from '../../ports/calls.ts'
-import { refusalOf, tellsEnd } from '../answer.ts'
+import { maskedIn, refusalOf, tellsEnd } from '../answer.ts'
 import type { GraphqlRequest } from './read-request.ts'
 import { refusedField } from './refused.ts'
 import type { RootCall } from './root-fields.ts'
@@ -83,6 +83,16 @@ export class DocumentRun {
     return ids
   }
 
+  /** Response keys to the places that are masked in their values, for fields that have some. */
+  masked(): Map<string, readonly string[]> {
+    const masked = new Map<string, readonly string[]>()
+    for (const { responseKey, answer } of this.planned.values()) {
+      const pointers = answer ? maskedIn(answer) : []
+      if (pointers.length > 0) masked.set(responseKey, pointers)
+    }
+    return masked
+  }
+
   traceparent(): string | undefined {
     for (const { answer } of this.planned.values()) if (answer) return answer.traceparent
     return undefined
@@ -131,7 +141,7 @@ export class DocumentRun {
         faults: [{ pointer: '/waitSeconds', message: `must be between 0 and ${LIMITS.statusWaitSecondsMax}` }],
       })
     const status = await this.calls.status(this.principal, parseCallId(rawId), waitSeconds * 1_000, this.signal)
-    const { id, state, operation, createdAt, expiresAt, result, error, upstream } = status
+    const { id, state, operation, createdAt, expiresAt, result, masked, error, upstream } = status
     if (state === 'completed' || state === 'failed') this.handedOver.add(id)
     return {
       id,
@@ -140,6 +150,7 @@ export class DocumentRun {
       createdAt: new Date(createdAt).toISOString(),
       expiresAt: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
       result: result ?? null,
+      masked: masked ?? [],
       error: error ? { code: error.code, message: error.message, advice: error.advice ?? null } : null,
       upstreamStatus: upstream?.status ?? null,
     }

@@ -7,7 +7,7 @@ import { isJsonObject } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Answer, CallResult } from '../../ports/calls.ts'
-import { refusalOf } from '../answer.ts'
+import { maskedIn, refusalOf } from '../answer.ts'
 import type { Refusal } from '../answer.ts'
 import { mcpContent } from './mcp-content.ts'
 import { fits, publishedOutput } from './output-schema.ts'
@@ -18,9 +18,16 @@ type Content = CallToolResult['content'][number]
  * An answer as a tool result. On success text and `structuredContent` each carry the whole answer, as some clients show only the one and some
  * only the other; what is no object is wrapped as `{"result": value}` there. Everything else is `isError: true` with whole sentences that say
  * whether something was executed, why, and what to do, and never has `structuredContent` (some clients would show only that).
- * A result that a client would refuse for the operation's published output schema becomes a sentence with the whole answer.
+ * A result that a client would refuse for the operation's published output schema becomes a sentence with the whole answer. What is masked in it stands in
+ * `_meta["gatehouse/masked"]`.
  */
 export function toolResult(answer: Answer, operation?: Operation): CallToolResult {
+  const masked = maskedIn(answer)
+  const result = resultOf(answer, operation)
+  return masked.length > 0 ? { ...result, _meta: { 'gatehouse/masked': masked } } : result
+}
+
+function resultOf(answer: Answer, operation: Operation | undefined): CallToolResult {
   if (answer.kind === 'result') return success(answer.result, operation)
   const content: Content[] = [text(sentence(answer))]
   if (answer.kind === 'failed' && answer.result) {
