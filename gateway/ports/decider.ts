@@ -69,7 +69,7 @@ export interface Explanation {
  * Never throws for a question: what cannot be computed is a deny with `policy_error`. Synchronous and bounded.
  */
 export interface Decider {
-  /** SHA-256 hex over the policies' texts, their ids and the schema. */
+  /** SHA-256 hex over the policies' texts, their ids, the schema and the declared facts. */
   readonly policySet: string
   /** Whether any policy in force reads labels: then answers are looked through for what brings them. */
   readonly readsLabels: boolean

@@ -2,21 +2,36 @@ import { isJsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { type Catalogue, namespaceOf, type Operation } from '../../gateway/core/operation.ts'
 import type { CedarSchema, CedarType } from './cedar.ts'
 import type { ReadTree } from './expression.ts'
-import { type Field, inputShape, type Shape } from './input-shape.ts'
+import { derivedField } from './derived.ts'
+import type { OperationFacts } from './facts-file.ts'
+import { historyField } from './history-fact.ts'
+import { type Field, inputShape, type RecordShape, type Shape } from './input-shape.ts'
+import { lookupField } from './lookup-fact.ts'
 
-type RecordShape = Extract<Shape, { kind: 'record' }>
+const TEXT: Shape = { kind: 'string' }
+const TEXTS: Field = { shape: { kind: 'set', element: TEXT }, required: true }
+const DECISION_RECORD: Shape = {
+  kind: 'record',
+  fields: new Map(['outcome', 'playbook', 'version'].map((name) => [name, { shape: TEXT, required: true }])),
+}
 
-/** Everything that the gateway itself says in `context`, beside the input. */
+/**
+ * Everything that `context` says of every call, beside the input and the declared facts: the door (`graphql`, `mcp`, `http`), the time in whole
+ * seconds, what the agent says of itself, the labels of what it has read, what was found in the arguments, and whom it acts for.
+ */
 const CONTEXT: ReadonlyMap<string, Field> = new Map<string, Field>([
-  ['door', { shape: { kind: 'string' }, required: true }],
+  ['decisionRecord', { shape: DECISION_RECORD, required: false }],
+  ['door', { shape: TEXT, required: true }],
+  ['findings', TEXTS],
+  ['labels', TEXTS],
   ['now', { shape: { kind: 'datetime' }, required: true }],
-  ['rationale', { shape: { kind: 'string' }, required: false }],
-  ['run', { shape: { kind: 'string' }, required: false }],
+  ['rationale', { shape: TEXT, required: false }],
+  ['run', { shape: TEXT, required: false }],
   ['subject', { shape: { kind: 'person' }, required: false }],
 ])
 
 /** What the agent says of itself: it may restrict, never widen. */
-export const ASSERTED: readonly string[] = ['rationale', 'run']
+export const ASSERTED: readonly string[] = ['rationale', 'run', 'decisionRecord']
 
 /** The attributes of `Gatehouse`'s entity types, by type. */
 const ATTRIBUTES: Readonly<Record<string, Readonly<Record<string, CedarType & { required?: boolean }>>>> = {
@@ -31,21 +46,32 @@ const ATTRIBUTES: Readonly<Record<string, Readonly<Record<string, CedarType & { 
   Connector: { kind: { type: 'String' }, region: { type: 'String' } },
 }
 
-export const contextShape = (operation: Operation): RecordShape => ({
-  kind: 'record',
-  fields: new Map<string, Field>([...CONTEXT, ['input', { shape: inputShape(operation.inputSchema), required: true }]]),
-})
+/** The whole `context` of an operation; `history`, `derived` and `lookup` only with the facts that exist for it. */
+export function contextShape(operation: Operation, facts: OperationFacts): RecordShape {
+  const fields = new Map<string, Field>([...CONTEXT, ['input', { shape: inputShape(operation.inputSchema), required: true }]])
+  const add = <T>(name: string, declared: ReadonlyMap<string, T>, field: (fact: T) => Field): void => {
+    const own = new Map([...declared].map(([fact, one]) => [fact, field(one)]))
+    if (own.size > 0) fields.set(name, { shape: { kind: 'record', fields: own }, required: true })
+  }
+  add('history', facts.history, ({ fact }) => historyField(fact))
+  add('derived', facts.derived, derivedField)
+  add('lookup', facts.lookup, lookupField)
+  return { kind: 'record', fields }
+}
 
 /** `shape` with only what `reads` looks at. */
-export function cutShape(shape: Shape, reads: ReadTree): Shape {
+export function cutRecord(shape: RecordShape, reads: ReadTree): RecordShape {
   if (reads.whole) return shape
-  if (shape.kind === 'record') {
-    const kept = [...shape.fields].flatMap(([name, field]): [string, Field][] => {
-      const child = reads.children.get(name)
-      return child ? [[name, { shape: cutShape(field.shape, child), required: field.required }]] : []
-    })
-    return { kind: 'record', fields: new Map(kept) }
-  }
+  const kept = [...shape.fields].flatMap(([name, field]): [string, Field][] => {
+    const child = reads.children.get(name)
+    return child ? [[name, { shape: cutShape(field.shape, child), required: field.required }]] : []
+  })
+  return { kind: 'record', fields: new Map(kept) }
+}
+
+function cutShape(shape: Shape, reads: ReadTree): Shape {
+  if (reads.whole) return shape
+  if (shape.kind === 'record') return cutRecord(shape, reads)
   if (shape.kind !== 'union') return shape
   return { kind: 'union', variants: new Map([...shape.variants].filter(([name]) => reads.children.has(name))) }
 }
@@ -56,8 +82,10 @@ export function cedarType(shape: Shape, relaxed = false): CedarType {
     case 'long':
       return { type: 'Long' }
     case 'decimal':
+    case 'amount':
+      return { type: 'Extension', name: 'decimal' }
     case 'datetime':
-      return { type: 'Extension', name: shape.kind }
+      return { type: 'Extension', name: 'datetime' }
     case 'bool':
       return { type: 'Boolean' }
     case 'person':

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { type Fault, GatewayError } from '../../gateway/core/errors.ts'
-import { canonicalJson, type JsonValue } from '../../gateway/core/json.ts'
+import { canonicalJson, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { namespaceOf, type Operation } from '../../gateway/core/operation.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import type { Cedar, CedarEngine, CedarSchema } from './cedar.ts'
 import { cedarSchema, contextShape, sortedOperations } from './cedar-schema.ts'
+import { type DeclaredFacts, loadFacts } from './facts-file.ts'
 import { type LoadedPolicy, loadPolicies } from './load-policies.ts'
 import { canApply, type Slice, sliceOperations } from './slice.ts'
 
@@ -16,19 +17,24 @@ export interface Compiled {
   readonly operations: readonly Operation[]
   readonly slices: readonly Slice[]
   readonly sliceOf: ReadonlyMap<string, Slice>
+  readonly facts: DeclaredFacts
 }
 
 /** The Cedar schema of every operation: what policies are validated against. */
-export const fullSchema = (operations: readonly Operation[]): CedarSchema => cedarSchema({ operations, context: contextShape })
+export const fullSchema = (operations: readonly Operation[], facts: DeclaredFacts): CedarSchema =>
+  cedarSchema({ operations, context: (operation) => contextShape(operation, facts.of(operation)) })
 
 /** Throws CONFIG_INVALID with every fault, each at `path:line:column`. */
 export function compilePolicies(source: PolicySource, engine: CedarEngine): Compiled {
   const operations = sortedOperations(source.catalogue)
   const faults: Fault[] = businessTypeFaults(operations)
   const { policies, faults: loadFaults } = loadPolicies(source, engine)
-  faults.push(...loadFaults)
-  const schema = fullSchema(operations)
-  if (!faults.some(({ pointer }) => pointer.startsWith('operations/'))) faults.push(...validateAll(policies, operations, schema, engine))
+  const { facts, faults: factFaults } = loadFacts(source.facts, source.catalogue)
+  faults.push(...loadFaults, ...factFaults)
+  const schema = fullSchema(operations, facts)
+  // A policy that reads a faulty fact would be called faulty itself.
+  if (factFaults.length === 0 && !faults.some(({ pointer }) => pointer.startsWith('operations/')))
+    faults.push(...validateAll(policies, operations, schema, engine))
   if (faults.length > 0) {
     const [{ pointer, message } = { pointer: '', message: '' }] = faults
     const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
@@ -37,10 +43,22 @@ export function compilePolicies(source: PolicySource, engine: CedarEngine): Comp
   const { slices, of } = sliceOperations(policies, operations)
   const texts = policies.map(({ id, connector, text }): JsonValue => [id, connector, text])
   const policySet = createHash('sha256')
-    .update(canonicalJson([texts, schema as unknown as JsonValue]))
+    .update(canonicalJson([texts, schema as unknown as JsonValue, factsJson(facts)]))
     .digest('hex')
-  return { policySet, policies, byId: new Map(policies.map((p) => [p.id, p])), operations, slices, sliceOf: of }
+  return { policySet, policies, byId: new Map(policies.map((p) => [p.id, p])), operations, slices, sliceOf: of, facts }
 }
+
+/** What is declared, as it goes into the policy set's digest: a window that changes is another policy. */
+function factsJson({ all: { history, derived, lookup } }: DeclaredFacts): JsonValue {
+  return {
+    history: byName(history, ({ fact: { of, ...rest } }) => ({ ...rest, of: Object.fromEntries(of) })),
+    derived: byName(derived, (fact) => fact),
+    lookup: byName(lookup, ({ fact }) => fact),
+  }
+}
+
+const byName = <T>(facts: ReadonlyMap<string, T>, plain: (fact: T) => object): JsonValue =>
+  Object.fromEntries([...facts].map(([name, fact]) => [name, plain(fact)])) as unknown as JsonObject
 
 const TAKEN = new Set(['Action', 'String', 'Long', 'Bool', 'Boolean', 'Set', 'Record', 'Entity', 'EntityOrCommon', 'Extension'])
 

@@ -12,8 +12,10 @@ import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { CedarEngine, type EngineFault, engineVersion } from './cedar.ts'
 import { type Compiled, compilePolicies } from './compile.ts'
 import { CannotEncode } from './encode.ts'
+import { readsOf } from './expression.ts'
 import { type LoadedPolicy, policyText } from './load-policies.ts'
 import { NearMisses } from './near-misses.ts'
+import { checkCounted, Needs } from './needs.ts'
 import { ask, Plan, type PlannedRequest, reaches, type Surroundings } from './plan.ts'
 import type { Slice } from './slice.ts'
 import { policyError, stricter, verdictOf } from './verdict.ts'
@@ -44,6 +46,8 @@ interface Route {
   slice: Slice
   main: Plan
   shadow: Plan | undefined
+  /** Whether the permits could allow, whatever history and lookups say; made when it is first asked for. */
+  possible?: { plan: Plan; policies: Record<string, JsonObject> }
 }
 
 /** The answer to a request, with the request as it was put. */
@@ -56,6 +60,7 @@ const allOf = (slice: Slice): string => `${slice.id}:all`
 const permitsOf = (slice: Slice): string => `${slice.id}:permits`
 const partsOf = (slice: Slice): string => `${slice.id}:parts`
 const shadowsOf = (slice: Slice): string => `${slice.id}:shadows`
+const possibleOf = (slice: Slice): string => `${slice.id}:possible`
 
 const texts = (policies: readonly LoadedPolicy[]): Record<string, string> => Object.fromEntries(policies.map(({ id, text }) => [id, text]))
 
@@ -69,6 +74,7 @@ class CedarDecider implements Decider {
   readonly #operations: PolicySource['catalogue']['operations']
   readonly #around: Surroundings
   readonly #visibility: Visibility
+  readonly #needs: Needs
   readonly #memo = new LRUCache<string, Remembered>({ max: LIMITS.decisionMemoEntriesMax, maxSize: LIMITS.decisionMemoCharsMax })
 
   constructor(source: PolicySource, engine: CedarEngine, compiled: Compiled) {
@@ -81,7 +87,9 @@ class CedarDecider implements Decider {
     this.#around = {
       connectors: new Map(source.catalogue.connectors.map((connector) => [connector.name, connector])),
       people: new Map(source.people.map((person) => [person.name, person])),
+      facts: compiled.facts,
     }
+    this.#needs = new Needs(compiled)
     this.#visibility = new Visibility(compiled, engine, this.#around)
     this.#warmUp()
   }
@@ -115,9 +123,11 @@ class CedarDecider implements Decider {
           .join(', ')}`,
       )
     try {
+      checkCounted(this.needs(question.operation.id).counted, question.operation.id, question.input)
       return this.#decided(route, question)
     } catch (error) {
-      return this.#unasked(question, error instanceof CannotEncode ? error.message : 'the policy engine broke down under this question')
+      if (error instanceof CannotEncode) return this.#unasked(question, error.message, error.advice)
+      return this.#unasked(question, 'the policy engine broke down under this question')
     }
   }
 
@@ -125,12 +135,27 @@ class CedarDecider implements Decider {
     return this.#visibility.visible(principal, person)
   }
 
-  needs(): FactNeeds {
-    return NO_NEEDS
+  needs(id: OperationId): FactNeeds {
+    const operation = this.#operations.get(id)
+    return operation ? this.#needs.of(operation) : NO_NEEDS
   }
 
-  couldAllow(): boolean {
-    return true
+  couldAllow(question: Question): boolean {
+    const route = this.#route(question.operation.id)
+    if (!route || reservedKeys(question.input).length > 0) return false
+    try {
+      const { plan, policies } = this.#possible(route)
+      const set = possibleOf(route.slice)
+      const request = plan.request(question)
+      const schema = plan.prepare(this.#engine)
+      this.#engine.ensurePolicySet(set, () => policies)
+      return request.principals.every((principal) => {
+        const { allow, refused } = ask(this.#engine, set, schema, request, principal)
+        return allow || refused
+      })
+    } catch {
+      return true
+    }
   }
 
   /** No policy can speak of classes so far, so none is refused. */
@@ -220,11 +245,11 @@ class CedarDecider implements Decider {
   }
 
   /** A denial without a question to the engine; nothing that could not be encoded stands in the evidence. */
-  #unasked({ operation, principal }: Question, error: string): Decision {
+  #unasked({ operation, principal }: Question, error: string, advice?: string): Decision {
     // Names of properties are the agent's: what has no canonical form could not be recorded.
     const notAsked = error.toWellFormed()
     const asked: JsonObject = { agent: principal.agent.name, operation: operation.id, notAsked }
-    return frozen({ verdict: policyError(notAsked), evidence: this.#evidence(asked, []) })
+    return frozen({ verdict: policyError(notAsked, advice?.toWellFormed()), evidence: this.#evidence(asked, []) })
   }
 
   #route(id: OperationId): Route | undefined {
@@ -239,12 +264,28 @@ class CedarDecider implements Decider {
     return route
   }
 
+  #possible(route: Route): { plan: Plan; policies: Record<string, JsonObject> } {
+    if (route.possible) return route.possible
+    const permits = route.slice.policies.filter(({ effect }) => effect === 'permit').map(withoutUngathered)
+    const policies = Object.fromEntries(permits.map(({ id, json }) => [id, json]))
+    route.possible = { plan: new Plan(route.main.operation, permits, 'possible', this.#around), policies }
+    return route.possible
+  }
+
   /** Preparses what a route's questions need, where that has not happened yet. Returns the name of their schema. */
   #prepare({ slice, main }: Route): string {
     this.#engine.ensurePolicySet(allOf(slice), () => texts(slice.policies))
     this.#engine.ensurePolicySet(permitsOf(slice), () => texts(slice.policies.filter(({ effect }) => effect === 'permit')))
     return main.prepare(this.#engine)
   }
+}
+
+/** A permit that looks at what is not gathered yet keeps its scope alone: it allows at least all that it allowed. */
+function withoutUngathered(permit: LoadedPolicy): LoadedPolicy {
+  const { whole, children } = permit.reads.context
+  if (!whole && !children.has('history') && !children.has('lookup')) return permit
+  const json = { ...permit.json, conditions: [] }
+  return { ...permit, json, reads: readsOf(json) }
 }
 
 /** Frozen through and through, since a decision is shared by all equal questions. */

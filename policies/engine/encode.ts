@@ -2,9 +2,17 @@ import { canonicalJson, isJsonObject, type JsonValue, pointerToken } from '../..
 import type { CedarValue } from './cedar.ts'
 import type { Shape, VariantName } from './input-shape.ts'
 
-/** A value that Cedar cannot hold, where a policy reads it. Becomes a deny. */
+/** A value that Cedar cannot hold, or a fact that nobody knows, where a policy reads it. Becomes a deny. */
 export class CannotEncode extends Error {
   override readonly name = 'CannotEncode'
+  /** For the agent, where its own arguments are the cause. */
+  readonly advice: string | undefined
+
+  /** `pointer` into the question: `/input/...` are the arguments. */
+  constructor(pointer: string, why: string) {
+    super(`\`${pointer}\` ${why}`)
+    this.advice = pointer.startsWith('/input/') ? `\`${pointer.slice('/input'.length)}\` ${why}` : undefined
+  }
 }
 
 /** The largest whole part of a Cedar decimal, rounded down to what a double tells apart. */
@@ -22,9 +30,11 @@ export function encode(shape: Shape, value: JsonValue, pointer = ''): CedarValue
     case 'bool':
       return typeof value === 'boolean' ? value : refuse(pointer, 'is not true or false')
     case 'long':
-      return Number.isSafeInteger(value) ? Number(value) + 0 : refuse(pointer, 'is not a whole number below 2^53')
+      return Number.isSafeInteger(value) ? Number(value) + 0 : refuse(pointer, 'is not a whole number below 2^53: give a smaller one')
     case 'decimal':
       return typeof value === 'number' ? decimal(value, pointer) : refuse(pointer, 'is not a number')
+    case 'amount':
+      return typeof value === 'string' && AMOUNT.test(value) ? value : refuse(pointer, 'is not an amount')
     case 'json':
       return jsonText(value, pointer)
     case 'person':
@@ -38,7 +48,9 @@ export function encode(shape: Shape, value: JsonValue, pointer = ''): CedarValue
   }
 }
 
-const SAMPLES = { long: 0, decimal: '0.0', string: '', json: '', bool: false, datetime: '1970-01-01T00:00:00Z' } as const
+const AMOUNT = /^-?\d{1,15}\.\d{1,4}$/
+
+const SAMPLES = { long: 0, decimal: '0.0', amount: '0.0', string: '', json: '', bool: false, datetime: '1970-01-01T00:00:00Z' } as const
 
 /** The smallest value of a shape, as the engine takes it. */
 export function sampleOf(shape: Shape): CedarValue {
@@ -76,9 +88,9 @@ function variantsFor(value: JsonValue): readonly VariantName[] {
 }
 
 function decimal(value: number, pointer: string): string {
-  if (Math.abs(value) > DECIMAL_ABS_MAX) refuse(pointer, 'is beyond what a decimal holds')
+  if (Math.abs(value) > DECIMAL_ABS_MAX) refuse(pointer, 'is beyond what policy can compare: give a smaller number')
   const text = String(value)
-  if (!/^-?\d+(\.\d{1,4})?$/.test(text)) refuse(pointer, 'has more than four decimal places')
+  if (!/^-?\d+(\.\d{1,4})?$/.test(text)) refuse(pointer, 'has more than four decimal places: give at most four')
   return text.includes('.') ? text : `${text}.0`
 }
 
@@ -92,9 +104,9 @@ function jsonText(value: JsonValue, pointer: string): string {
 
 /** Text as it is: what is not well-formed would reach policy as another text than the one that is sent on. */
 export function wellFormed(text: string, pointer: string): string {
-  return text.isWellFormed() ? text : refuse(pointer, 'is not well-formed text')
+  return text.isWellFormed() ? text : refuse(pointer, 'is not well-formed text: send whole characters')
 }
 
 function refuse(pointer: string, why: string): never {
-  throw new CannotEncode(`\`${pointer}\` ${why}`)
+  throw new CannotEncode(pointer, why)
 }

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 
-/** Which parts of a record a set of policies looks at. `whole` means everything below. */
+/** Which parts of a record a set of policies looks at: `whole` means everything below, nothing below that only its presence. */
 export interface ReadTree {
   whole: boolean
   readonly children: Map<string, ReadTree>
@@ -36,13 +36,14 @@ const newReads = (): Reads => ({
   rootless: false,
 })
 
-function addPath(tree: ReadTree, path: readonly string[]): void {
+/** `presence` asks only whether it is there: nothing below it is looked at. */
+function addPath(tree: ReadTree, path: readonly string[], presence: boolean): void {
   let at = tree
   for (const name of path) {
     if (at.whole) return
     at = childOf(at, name)
   }
-  at.whole = true
+  at.whole ||= !presence
 }
 
 /** Adds all that `from` reads to `into`. */
@@ -106,9 +107,9 @@ function chain(expr: JsonValue): Chain | undefined {
   return left && typeof attribute === 'string' ? { variable: left.variable, path: [...left.path, attribute] } : undefined
 }
 
-function addChain(reads: Reads, { variable, path }: Chain): void {
+function addChain(reads: Reads, { variable, path }: Chain, presence = false): void {
   if (variable === 'action') reads.action = true
-  if (variable === 'context') addPath(reads.context, path)
+  if (variable === 'context') addPath(reads.context, path, presence)
   // The subject is an entity, so below it stand entity attributes.
   if (variable !== 'context' || path[0] === 'subject') for (const name of path) reads.attributes.add(name)
 }
@@ -132,7 +133,7 @@ function visitAsked(reads: Reads, op: string, body: JsonValue): void {
   if (!start) reads.rootless = true
   const attribute = member(body, 'attr')
   const names = (Array.isArray(attribute) ? attribute : [attribute]).filter((name) => typeof name === 'string')
-  if (start && op === 'has') addChain(reads, { variable: start.variable, path: [...start.path, ...names] })
+  if (start && op === 'has') addChain(reads, { variable: start.variable, path: [...start.path, ...names] }, true)
   else visit(reads, left)
   for (const name of ['right', 'in']) if (isJsonObject(body) && body[name] !== undefined) visit(reads, body[name])
 }

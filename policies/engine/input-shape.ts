@@ -5,11 +5,15 @@ import { RESERVED_KEYS } from '../../gateway/core/reserved-keys.ts'
 /** How a value of an operation's input looks to policy (semantics, "Input encoding"). */
 export type Shape =
   | { kind: 'long' | 'decimal' | 'string' | 'bool' | 'datetime' | 'json' }
+  /** A decimal that comes as text: amounts that the gateway added up itself. */
+  | { kind: 'amount' }
   | { kind: 'person' }
   | { kind: 'record'; fields: ReadonlyMap<string, Field> }
   | { kind: 'set'; element: Shape }
   /** A property of several types: a record with the one attribute that came. */
   | { kind: 'union'; variants: ReadonlyMap<VariantName, Shape> }
+
+export type RecordShape = Extract<Shape, { kind: 'record' }>
 
 export interface Field {
   shape: Shape
@@ -21,11 +25,14 @@ export type VariantName = 'asString' | 'asLong' | 'asDecimal' | 'asBool' | 'asSe
 const JSON_TEXT: Shape = { kind: 'json' }
 
 /** The input's record: always its declared properties, so `context.input.x` is typed whatever the document says about further ones. */
-export function inputShape(schema: JsonObject): Extract<Shape, { kind: 'record' }> {
+export function inputShape(schema: JsonObject): RecordShape {
   const reader = new ShapeReader(schema)
   const { schema: root } = reader.flatten(schema, [])
   return { kind: 'record', fields: reader.fields(root, [], 0) }
 }
+
+/** Any value of a schema, such as an answer. */
+export const valueShape = (schema: JsonObject): Shape => new ShapeReader(schema).typed(schema, [], 0).shape ?? JSON_TEXT
 
 interface Typed {
   /** Absent where only null can come. */

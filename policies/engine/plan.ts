@@ -3,10 +3,12 @@ import { namespaceOf, type ConnectorInfo, type Operation } from '../../gateway/c
 import type { Agent, Person } from '../../gateway/core/principal.ts'
 import type { Question } from '../../gateway/ports/decider.ts'
 import type { Cedar, CedarEngine } from './cedar.ts'
-import { cedarSchema, contextShape, cutShape, resourceTypes } from './cedar-schema.ts'
+import { cedarSchema, contextShape, cutRecord, resourceTypes } from './cedar-schema.ts'
 import { encode, sampleOf, wellFormed } from './encode.ts'
 import { mergeReads, type ReadTree, type Reads } from './expression.ts'
-import type { Shape } from './input-shape.ts'
+import { factsContext } from './facts-context.ts'
+import type { DeclaredFacts, OperationFacts } from './facts-file.ts'
+import type { RecordShape } from './input-shape.ts'
 import type { LoadedPolicy } from './load-policies.ts'
 import type { Answer } from './verdict.ts'
 
@@ -26,6 +28,7 @@ export interface PlannedRequest {
 export interface Surroundings {
   connectors: ReadonlyMap<string, ConnectorInfo>
   people: ReadonlyMap<string, Person>
+  facts: DeclaredFacts
 }
 
 const agentUid = (id: string): EntityUid => ({ type: 'Gatehouse::Agent', id })
@@ -37,7 +40,8 @@ const personUid = (id: string): EntityUid => ({ type: 'Gatehouse::Person', id })
  */
 export class Plan {
   readonly operation: Operation
-  readonly #shape: Shape
+  readonly #shape: RecordShape
+  readonly #facts: OperationFacts
   readonly #reads: Reads
   readonly #named: ReadonlyMap<string, ReadonlySet<string>>
   readonly #schemaName: string
@@ -46,8 +50,9 @@ export class Plan {
   /** `label` tells plans of one operation apart. */
   constructor(operation: Operation, policies: readonly LoadedPolicy[], label: string, around: Surroundings) {
     this.operation = operation
+    this.#facts = around.facts.of(operation)
     this.#reads = mergeReads(policies.map((policy) => policy.reads))
-    this.#shape = cutShape(contextShape(operation), this.#reads.context)
+    this.#shape = cutRecord(contextShape(operation, this.#facts), this.#reads.context)
     this.#named = namedByType(this.#reads)
     this.#schemaName = `${label}:${operation.id}`
     this.#around = around
@@ -95,12 +100,15 @@ export class Plan {
     }
   }
 
-  #context({ input, now, door, rationale, run, principal: { subject } }: Question): JsonObject {
-    const all: JsonObject = { input, door }
+  #context(question: Question): JsonObject {
+    const { input, now, door, rationale, run, decisionRecord, principal } = question
+    const { subject } = principal
+    const all: JsonObject = { input, door, ...factsContext(this.#shape, this.#facts, question) }
     // Only where it is looked at, and in whole seconds: otherwise no two requests were ever equal.
     if (reaches(this.#reads.context, 'now')) all.now = new Date(now - (now % 1_000)).toISOString()
     if (rationale !== undefined) all.rationale = rationale
     if (run !== undefined) all.run = run
+    if (decisionRecord !== undefined) all.decisionRecord = decisionRecord
     if (subject !== undefined) all.subject = { __entity: personUid(subject) }
     return encode(this.#shape, all) as JsonObject
   }

@@ -140,7 +140,13 @@ function runTest(raw: JsonValue, compiled: Compiled, engine: CedarEngine, covera
   const { request, operation, reason } = test
   const slice = compiled.sliceOf.get(operation.id)
   const schema = `test:${operation.id}`
-  engine.ensureSchema(schema, () => cedarSchema({ operations: [operation], context: contextShape, relaxed: true }))
+  engine.ensureSchema(schema, () =>
+    cedarSchema({
+      operations: [operation],
+      context: () => contextShape(operation, compiled.facts.of(operation)),
+      relaxed: true,
+    }),
+  )
   const askSet = (which: string, policies: () => Record<string, string | JsonObject>): Answer => {
     const set = `${slice?.id}:${which}`
     engine.ensurePolicySet(set, policies)

@@ -6,6 +6,7 @@ import type { Decider, Question } from '../../gateway/ports/decider.ts'
 import { CedarEngine } from './cedar.ts'
 import { fullSchema } from './compile.ts'
 import { createDecider } from './decider.ts'
+import { NO_DECLARED_FACTS } from './facts-file.ts'
 import { acme, clerk, closeTicket, getInvoice, listInvoices, people, question, releasePayment, source } from './test-organisation.ts'
 
 interface Rule {
@@ -46,7 +47,7 @@ const CONDITIONS = [
 ]
 
 const validator = new CedarEngine()
-const schema = fullSchema([...acme.operations.values()])
+const schema = fullSchema([...acme.operations.values()], NO_DECLARED_FACTS)
 const known = new Map<string, boolean>()
 
 /** Rules that can never match are refused at start, so they say nothing about decisions. */
@@ -255,9 +256,11 @@ function askPlainly(engine: CedarEngine, some: readonly Rule[], q: Question, pri
         input: { ...rest, ...Object.fromEntries(decimals), ...asRefund } as never,
         now: new Date(q.now).toISOString(),
         door: q.door,
+        labels: [],
+        findings: [],
         ...subjectEntity,
       },
-      schema: fullSchema([...acme.operations.values()]),
+      schema: fullSchema([...acme.operations.values()], NO_DECLARED_FACTS),
       validateRequest: true,
       policies: { staticPolicies: Object.fromEntries(some.map((one) => [one.id, asText(one)])) },
       entities: [

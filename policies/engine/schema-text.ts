@@ -1,12 +1,17 @@
 import { GatewayError } from '../../gateway/core/errors.ts'
-import type { Catalogue } from '../../gateway/core/operation.ts'
+import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { CedarEngine } from './cedar.ts'
 import { sortedOperations } from './cedar-schema.ts'
 import { fullSchema } from './compile.ts'
+import { loadFacts } from './facts-file.ts'
 
-/** The Cedar schema of all operations in Cedar's own syntax (`.cedarschema`), for editors and for `cedar validate`. Throws INTERNAL. */
-export function cedarSchemaText(catalogue: Catalogue): string {
-  const answer = new CedarEngine().with((api) => api.schemaToText(fullSchema(sortedOperations(catalogue))))
+/**
+ * The Cedar schema of all operations, with the declared facts, in Cedar's own syntax (`.cedarschema`), for editors and for `cedar validate`. A faulty
+ * fact is left out. Throws INTERNAL.
+ */
+export function cedarSchemaText({ catalogue, facts }: Pick<PolicySource, 'catalogue' | 'facts'>): string {
+  const schema = fullSchema(sortedOperations(catalogue), loadFacts(facts, catalogue).facts)
+  const answer = new CedarEngine().with((api) => api.schemaToText(schema))
   if (answer.type === 'success') return answer.text
   throw new GatewayError('INTERNAL', 'the schema has no text form', { cause: answer.errors })
 }

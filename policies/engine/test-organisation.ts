@@ -36,7 +36,7 @@ export const operation = (id: string, over: Partial<Operation> = {}): Operation 
   }
 }
 
-const object = (properties: JsonObject, required: string[] = []): JsonObject => ({ type: 'object', properties, required })
+export const object = (properties: JsonObject, required: string[] = []): JsonObject => ({ type: 'object', properties, required })
 
 export const releasePayment = operation('erp.releasePayment', {
   inputSchema: object(
@@ -63,6 +63,26 @@ export const closeTicket = operation('crm.closeTicket', {
   inputSchema: object({ id: { type: 'string' }, refund: { type: ['string', 'integer', 'null'] } }, ['id']),
 })
 
+export const changeVendorBank = operation('erp.changeVendorBank', {
+  inputSchema: object({ vendorId: { type: 'string' }, iban: { type: 'string' } }, ['vendorId', 'iban']),
+})
+export const getVendor = operation('erp.getVendor', {
+  mode: 'read',
+  reversibility: 'read-only',
+  inputSchema: object({ id: { type: 'string' } }, ['id']),
+  outputSchema: object({
+    iban: { type: 'string' },
+    createdBy: { type: 'string' },
+    rating: { type: 'number' },
+    bank: object({ bic: { type: 'string' } }),
+  }),
+})
+const addresses: JsonObject = { type: 'array', items: { type: 'string' } }
+export const sendMail = operation('mail.send', {
+  reversibility: 'externally-reversible',
+  inputSchema: object({ to: addresses, cc: addresses, body: { type: 'string' } }, ['to']),
+})
+
 export const catalogueOf = (...operations: Operation[]): Catalogue => ({
   version: 'v1',
   connectors: [...new Set(operations.map((o) => o.connector))].map((name) => ({
@@ -75,6 +95,9 @@ export const catalogueOf = (...operations: Operation[]): Catalogue => ({
 })
 
 export const acme = catalogueOf(releasePayment, getInvoice, listInvoices, closeTicket)
+
+/** Of an organisation with facts. */
+export const trading = catalogueOf(releasePayment, changeVendorBank, getVendor, getInvoice, closeTicket, sendMail)
 
 export const people: Person[] = [
   { name: 'maria', groups: ['finance-managers'], roles: [], region: 'eu' },
@@ -95,11 +118,12 @@ export const clerk: Agent = {
 }
 
 /** Policies by connector; `org` is the organisation's own file. */
-export const source = (texts: Readonly<Record<string, string>>, catalogue: Catalogue = acme): PolicySource => ({
+export const source = (texts: Readonly<Record<string, string>>, catalogue: Catalogue = acme, facts?: string): PolicySource => ({
   files: Object.entries(texts).map(([name, text]) => ({ path: `policies/${name}.cedar`, connector: name === 'org' ? null : name, text })),
   catalogue,
   approvals: new Set(['finance', 'cfo']),
   people,
+  ...(facts !== undefined && { facts: { path: 'policies/facts.yaml', text: facts } }),
 })
 
 type Ask = Partial<Omit<Question, 'principal'>> & { agent?: Agent; subject?: string }

@@ -63,4 +63,6 @@ function graver(a: DenyVerdict, b: DenyVerdict, policies: readonly string[]): De
 }
 
 /** A denial for what could not be asked at all. */
-export const policyError = (...errors: string[]): DenyVerdict => ({ effect: 'deny', policies: [], reason: 'policy_error', errors })
+export function policyError(error: string, advice?: string): DenyVerdict {
+  return { effect: 'deny', policies: [], reason: 'policy_error', ...(advice !== undefined && { advice }), errors: [error] }
+}
