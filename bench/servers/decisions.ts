@@ -47,8 +47,8 @@ let raw: ((questions: readonly Question[]) => DecisionTimes) | undefined
 /** Cedar alone: one question to the slice's preparsed set under its preparsed schema. */
 function rawTimes(): (questions: readonly Question[]) => DecisionTimes {
   const engine = new CedarEngine()
-  const { sliceOf } = compilePolicies(source, engine)
-  const around = { connectors: new Map(source.catalogue.connectors.map((c) => [c.name, c])), people: new Map() }
+  const { sliceOf, facts } = compilePolicies(source, engine)
+  const around = { connectors: new Map(source.catalogue.connectors.map((c) => [c.name, c])), people: new Map(), facts }
   const plans = new Map<string, { plan: Plan; set: string; schema: string }>()
   const planOf = ({ operation }: Question) => {
     const known = plans.get(operation.id)
