@@ -22,6 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'all'>> = {
   'gateway/storage': INNER,
   'gateway/bus': INNER,
   'gateway/telemetry': INNER,
+  'gateway/detectors': INNER,
   'gateway/surfaces': INNER,
   'gateway/config': INNER,
   connectors: INNER,

@@ -125,7 +125,7 @@ export const LIMITS = Object.freeze({
   lookupAnswerBytesMax: 1_048_576,
   lookupsConcurrentPerAgentMax: 8,
   factKeysPerCallMax: 1_000,
-  scannedCharsMax: 1_048_576,
+  scannedCharsMax: 262_144,
   credentialFreshMsMax: 1_000,
   credentialsMax: 10_000,
   operationsMax: 100_000,

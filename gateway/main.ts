@@ -16,6 +16,7 @@ import { newCallId, newHoldId } from './core/ids.ts'
 import { counterKey } from './credentials/counter-key.ts'
 import { openVaultKey } from './credentials/key-file.ts'
 import { createVault } from './credentials/vault.ts'
+import { createDetectors } from './detectors/detectors.ts'
 import { createDialer } from './egress/dialer.ts'
 import { boundHeapGrowth } from './heap.ts'
 import { BuiltInIssuer } from './identity/built-in-issuer.ts'
@@ -337,7 +338,7 @@ function partsOf(
     bus,
     telemetry,
     limits: configuration.limits,
-    detectors: [],
+    detectors: createDetectors(),
     lookupSlots: createSlots(LIMITS.lookupsConcurrentPerAgentMax),
     factKey,
     labelWindowMs: configuration.labelWindowMs,

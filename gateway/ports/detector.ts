@@ -4,7 +4,7 @@ export type Finding = (typeof FINDINGS)[number]
 
 /**
  * Looks for something in text. Deterministic, pure, synchronous and linear in the text's length; a finding is a fact for policy, never a refusal of its
- * own. Callers hand over whole string values (keys of objects too), at most `LIMITS.scannedCharsMax` characters in all.
+ * own. Callers hand over whole string values (keys of objects too); more than `LIMITS.scannedCharsMax` characters in all have every finding.
  */
 export interface Detector {
   readonly name: string
