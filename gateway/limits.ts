@@ -24,6 +24,7 @@ export const LIMITS = Object.freeze({
   secretChecksConcurrentMax: 8,
   rationaleCharsMax: 2_000,
   runCharsMax: 128,
+  decisionRecordCharsMax: 255,
   idempotencyKeyCharsMax: 255,
   idempotencyKeyLifeMs: 24 * 3_600_000,
   upstreamTimeoutMsDefault: 30_000,

@@ -160,7 +160,7 @@ describe('what an agent says in headers is read alike at every door', () => {
   })
 
   test.each(names)('%s: bytes that are no text', async (name) => {
-    for (const header of ['gatehouse-rationale', 'gatehouse-run', 'idempotency-key']) {
+    for (const header of ['gatehouse-rationale', 'gatehouse-run', 'gatehouse-decision-record', 'idempotency-key']) {
       const reply = await post(name, 'no text', { [header]: 'a\xffb' })
       expect([header, reply.text.includes('BAD_INPUT')]).toEqual([header, true])
     }

@@ -54,7 +54,9 @@ export async function trail(deps: OperatorDeps, by: Operator, id: CallId, payloa
 function withoutPayload(body: EntryBody): EntryBody {
   if (body.kind !== 'decision' && body.kind !== 'explained') return body
   const { request, decision } = body
-  return { ...body, request: { ...request, input: {} }, decision: { ...decision, evidence: { ...decision.evidence, request: {} } } }
+  const { evidence } = decision
+  const lookups = evidence.lookups ? { lookups: evidence.lookups.map((lookup) => ({ ...lookup, fields: null })) } : {}
+  return { ...body, request: { ...request, input: {} }, decision: { ...decision, evidence: { ...evidence, request: {}, ...lookups } } }
 }
 
 /** The newest executed call equal to this one. Whoever may see a held call may know that it was made before. */

@@ -84,6 +84,7 @@ function ask(keys: Keys, call: CountedCall, fact: HistoryFact): Asking {
 function questionFor(keys: Keys, call: CountedCall, fact: HistoryFact): { question: CounterQuestion; present: bigint } {
   const { name, kind, windowMs } = fact
   const counted = fact.of.get(call.operation.id)
+  if (kind === 'unseen' && !counted) throw new NotCountable('the operation is not among those whose values are remembered')
   const found = keys.of(fact, sameOf(fact, call), kind === 'unseen' ? (counted?.values ?? []) : undefined)
   if (found === null) throw new NotCountable('the call is made for nobody')
   const present = !fact.inclusive || !counted ? 0n : kind === 'sum' ? amountOf(counted, call.input) : 1n

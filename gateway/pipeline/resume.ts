@@ -1,7 +1,7 @@
-import type { Call } from '../core/call.ts'
+import type { Asserted, Call } from '../core/call.ts'
 import { instant } from '../core/clock.ts'
-import type { Decision, LookedUp } from '../core/decision.ts'
-import { callRequest, type Entry } from '../core/entry.ts'
+import type { Decision } from '../core/decision.ts'
+import { callRequest, type Entry, type EntryBody } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type Hold, ineligibility, satisfied } from '../core/hold.ts'
 import type { CallId, HoldId, IntentId } from '../core/ids.ts'
@@ -44,7 +44,8 @@ async function attempt(
   claimant: Principal | null,
   signal: AbortSignal,
 ): Promise<Answer | null | 'stale'> {
-  const subject = subjectOf(parts, call, claimant)
+  const last = lastDecision(await parts.store.entries(call.id))
+  const subject = subjectOf(parts, call, last?.request.asserted ?? {}, claimant)
   if (typeof subject === 'string') {
     await parts.recorder.changeHold(endOf(call, hold, { to: 'cancelled', callState: 'cancelled', why: subject }))
     return null
@@ -56,7 +57,9 @@ async function attempt(
   )
   try {
     const gathered = await gather(parts, subject, call.id, span)
-    const releasing = { call, hold, subject, gathered, span, ...(await termsOf(parts, call, hold, subject, gathered)) }
+    const changed = changedFacts(last?.decision.evidence.lookups ?? [], gathered.lookups)
+    const approved = await stillApproved(parts, call, hold, subject)
+    const releasing = { call, hold, subject, gathered, span, approved, changedFacts: changed }
     const released = await write(parts, releasing)
     if (!released || released === 'stale') return released
     parts.onStage('recorded')
@@ -68,16 +71,12 @@ async function attempt(
 }
 
 /** An approved call on its way: all that deciding it again looks at. */
-interface Releasing extends Terms {
+interface Releasing {
   call: Call
   hold: Hold
   subject: Subject
   gathered: Gathered
   span: Span
-}
-
-/** What the approval is held against. */
-interface Terms {
   /** Whether those who approved may still do so and are enough. */
   approved: boolean
   /** Which lookups answer otherwise than when the hold was opened, in words. */
@@ -144,7 +143,7 @@ function unitOf(parts: Parts, releasing: Releasing, counted?: Counted): ReleaseU
 }
 
 /** The call's principal and operation as they are today, or why it can no longer go on. */
-function subjectOf(parts: Parts, call: Call, claimant: Principal | null): Subject | string {
+function subjectOf(parts: Parts, call: Call, asserted: Asserted, claimant: Principal | null): Subject | string {
   const agent = parts.registry.agent(call.agent)
   if (agent?.status !== 'active') return 'the agent is no longer active'
   const operation = parts.catalogue.operations.get(call.operation)
@@ -156,25 +155,22 @@ function subjectOf(parts: Parts, call: Call, claimant: Principal | null): Subjec
     issuer: call.issuer,
     tokenExpiresAtMs: parts.clock.now(),
   }
-  const asserted = { ...(call.rationale === null ? {} : { rationale: call.rationale }), ...(call.run === null ? {} : { run: call.run }) }
   return { door: call.door, principal: { ...principal, agent }, operation, input: call.input, asserted }
 }
 
-/** Eligibility is judged again, with today's groups and owner; what was looked up is held against what the approvers saw. */
-async function termsOf(parts: Parts, call: Call, hold: Hold, { principal }: Subject, { lookups }: Gathered): Promise<Terms> {
-  const { agent, actors } = principal
+/** The decision that opened the hold: the last one before this release. */
+const lastDecision = (entries: readonly Entry[]): Extract<EntryBody, { kind: 'decision' }> | undefined =>
+  entries.flatMap(({ body }) => (body.kind === 'decision' ? [body] : [])).at(-1)
+
+/** Eligibility is judged again, with today's groups and owner. */
+async function stillApproved(parts: Parts, call: Call, hold: Hold, { principal: { agent, actors } }: Subject): Promise<boolean> {
   const votes = await parts.store.votes(hold.id)
   const voters = votes
     .filter((vote) => vote.verdict === 'approve')
     .flatMap((vote) => parts.registry.person(vote.voter) ?? [])
     .filter((person) => ineligibility(hold, { ...call, owner: agent.owner, actors: [...call.actors, ...actors] }, person) === null)
-  const seen = lookups.length === 0 ? [] : lookupsSeen(await parts.store.entries(call.id))
-  return { approved: satisfied(hold.requires, voters), changedFacts: changedFacts(seen, lookups) }
+  return satisfied(hold.requires, voters)
 }
-
-/** Those of the decision that opened the hold: the last one before this release. */
-const lookupsSeen = (entries: readonly Entry[]): readonly LookedUp[] =>
-  entries.flatMap(({ body }) => (body.kind === 'decision' ? [body.decision.evidence.lookups ?? []] : [])).at(-1) ?? []
 
 /** Why the approval no longer covers this call, or null. */
 function whatChanged(parts: Parts, { hold, subject, gathered, approved, changedFacts }: Releasing): string | null {

@@ -27,6 +27,29 @@ describe('what an agent says', () => {
     })
   })
 
+  test('what its playbook decided', () => {
+    const decisionRecord = { playbook: 'zahlung', version: '3', outcome: 'prüfen' }
+    expect(read({ 'gatehouse-decision-record': utf8(JSON.stringify(decisionRecord)) }).asserted).toEqual({ decisionRecord })
+  })
+
+  const long = 'x'.repeat(LIMITS.decisionRecordCharsMax + 1)
+  test.each([
+    '',
+    'null',
+    '[]',
+    'x',
+    '\xff',
+    '{"playbook":"p","version":"1"}',
+    '{"playbook":"p","version":1,"outcome":"o"}',
+    '{"playbook":"p","version":"","outcome":"o"}',
+    `{"playbook":"p","version":"1","outcome":"${long}"}`,
+    '{"playbook":"p","version":"1","outcome":"o","more":"x"}',
+    '{"playbook":"p","version":"1","outcome":"o","outcome":"o"}',
+    '{"__proto__":"p","version":"1","outcome":"o"}',
+  ])('no decision record: %s', (text) => {
+    expect(() => read({ 'gatehouse-decision-record': text })).toThrow(expect.objectContaining({ code: 'BAD_INPUT' }))
+  })
+
   test.each(['gatehouse-rationale', 'gatehouse-run', 'idempotency-key'])('bytes that are no UTF-8 in %s', (name) => {
     expect(() => read({ [name]: '\xff\xfe' })).toThrow(expect.objectContaining({ code: 'BAD_INPUT' }))
   })

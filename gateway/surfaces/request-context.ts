@@ -1,7 +1,9 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Asserted } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../limits.ts'
+import { DECISION_RECORD_FORM, decisionRecordHeader, decisionRecordOf } from './decision-record.ts'
+import { headerText, singleHeader } from './header-text.ts'
 
 /** What every HTTP request to an agent's door may say beside its body. */
 export interface RequestContext {
@@ -12,33 +14,25 @@ export interface RequestContext {
   waitMs: number
 }
 
-const single = (headers: IncomingHttpHeaders, name: string): string | undefined => {
-  const value = headers[name]
-  return Array.isArray(value) ? value.join(', ') : value
-}
-
-/** What an agent says in a header: values travel as Latin-1 bytes, and text beyond ASCII in them is UTF-8. Throws BAD_INPUT where it is not. */
-export function headerText(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const raw = single(headers, name)
-  if (raw === undefined || /^[\x20-\x7e]*$/.test(raw)) return raw
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(raw, 'latin1'))
-  } catch {
-    throw new GatewayError('BAD_INPUT', `the header \`${name}\` is not UTF-8`)
-  }
-}
-
 /** Reads the gateway's own request headers. Throws BAD_INPUT. */
 export function requestContext({ headers }: IncomingMessage): RequestContext {
   const rationale = headerText(headers, 'gatehouse-rationale')
   const run = headerText(headers, 'gatehouse-run')
   const idempotencyKey = headerText(headers, 'idempotency-key')
-  const traceparent = single(headers, 'traceparent')
+  const claimed = decisionRecordHeader(headers)
+  const decisionRecord = claimed === undefined ? undefined : decisionRecordOf(claimed)
+  if (claimed !== undefined && !decisionRecord)
+    throw new GatewayError('BAD_INPUT', `the header \`gatehouse-decision-record\` must be ${DECISION_RECORD_FORM}`)
+  const traceparent = singleHeader(headers, 'traceparent')
   return {
-    asserted: { ...(rationale === undefined ? {} : { rationale }), ...(run === undefined ? {} : { run }) },
+    asserted: {
+      ...(rationale === undefined ? {} : { rationale }),
+      ...(run === undefined ? {} : { run }),
+      ...(decisionRecord === undefined ? {} : { decisionRecord }),
+    },
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(traceparent === undefined ? {} : { traceparent }),
-    waitMs: preferredWaitMs(single(headers, 'prefer')),
+    waitMs: preferredWaitMs(singleHeader(headers, 'prefer')),
   }
 }
 

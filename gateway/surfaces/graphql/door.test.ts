@@ -262,6 +262,7 @@ describe('what the agent says of its request', () => {
     const headers = {
       'gatehouse-rationale': 'month end',
       'gatehouse-run': 'run-1',
+      'gatehouse-decision-record': '{"playbook":"pay","version":"3","outcome":"release"}',
       'idempotency-key': 'k1',
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
       prefer: 'respond-async, wait=99',
@@ -269,7 +270,7 @@ describe('what the agent says of its request', () => {
     await ask('{ x: erp_getVendor(id: "1") { id } }', { headers })
     expect(calls.asked[0]).toMatchObject({
       door: 'graphql',
-      asserted: { rationale: 'month end', run: 'run-1' },
+      asserted: { rationale: 'month end', run: 'run-1', decisionRecord: { playbook: 'pay', version: '3', outcome: 'release' } },
       idempotencyKey: 'k1',
       responseKey: 'x',
       traceparent: headers.traceparent,
@@ -281,18 +282,27 @@ describe('what the agent says of its request', () => {
   test('extensions win over headers; other forms are refused', async () => {
     const { ask, calls } = await start()
     const query = '{ erp_getVendor(id: "1") { id } }'
+    const decisionRecord = { playbook: 'pay', version: '3', outcome: 'release' }
     await ask(query, {
-      headers: { 'gatehouse-rationale': 'header' },
-      extensions: { gatehouse: { rationale: 'body', run: 'r', idempotencyKey: 'k' } },
+      headers: { 'gatehouse-rationale': 'header', 'gatehouse-decision-record': 'rubbish' },
+      extensions: { gatehouse: { rationale: 'body', run: 'r', idempotencyKey: 'k', decisionRecord } },
     })
-    expect(calls.asked[0]).toMatchObject({ asserted: { rationale: 'body', run: 'r' }, idempotencyKey: 'k', waitMs: 0 })
-    for (const gatehouse of [{ rationale: 1 }, { rationale: 'x'.repeat(2_001) }, { idempotencyKey: '' }, { rationle: 'x' }, 'x', []])
+    expect(calls.asked[0]).toMatchObject({ asserted: { rationale: 'body', run: 'r', decisionRecord }, idempotencyKey: 'k', waitMs: 0 })
+    for (const gatehouse of [
+      { decisionRecord: { ...decisionRecord, version: 3 } },
+      { rationale: 1 },
+      { rationale: 'x'.repeat(2_001) },
+      { idempotencyKey: '' },
+      { rationle: 'x' },
+      'x',
+      [],
+    ])
       expect(await ask(query, { extensions: { gatehouse } })).toMatchObject({
         status: 400,
         body: { errors: [{ extensions: { code: 'BAD_INPUT' } }] },
       })
     expect(calls.asked).toHaveLength(1)
-    expect(calls.refusals).toHaveLength(6)
+    expect(calls.refusals).toHaveLength(7)
   })
 })
 

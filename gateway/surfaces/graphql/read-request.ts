@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http'
-import type { Asserted } from '../../core/call.ts'
+import type { Asserted, DecisionRecord } from '../../core/call.ts'
 import type { JsonObject, JsonValue } from '../../core/json.ts'
 import { isJsonObject } from '../../core/json.ts'
 import { decodeUtf8, parseJson } from '../../core/json-text.ts'
 import { LIMITS } from '../../limits.ts'
+import { DECISION_RECORD_FORM, decisionRecordHeader, decisionRecordOf } from '../decision-record.ts'
+import { headerText } from '../header-text.ts'
 import { readBody } from '../request-body.ts'
-import { headerText, preferredWaitMs } from '../request-context.ts'
+import { preferredWaitMs } from '../request-context.ts'
 import { refuseRequest } from './refused.ts'
 
 /** A GraphQL-over-HTTP request, strictly read. */
@@ -105,7 +107,7 @@ function claims(
   if (!isJsonObject(given))
     throw refuseRequest('BAD_INPUT', '`extensions.gatehouse` must be an object', [pointTo('/extensions/gatehouse', 'must be an object')])
   for (const key of Object.keys(given))
-    if (!Object.hasOwn(CLAIMS, key))
+    if (key !== 'decisionRecord' && !Object.hasOwn(CLAIMS, key))
       throw refuseRequest('BAD_INPUT', 'unknown key in `extensions.gatehouse`', [
         pointTo(`/extensions/gatehouse/${key.slice(0, 64)}`, 'is not known'),
       ])
@@ -113,8 +115,13 @@ function claims(
   const run = claim(req, given, 'run')
   const idempotencyKey = claim(req, given, 'idempotencyKey')
   const traceparent = claim(req, given, 'traceparent')
+  const decisionRecord = claimedRecord(req, given)
   return {
-    asserted: { ...(rationale !== undefined && { rationale }), ...(run !== undefined && { run }) },
+    asserted: {
+      ...(rationale !== undefined && { rationale }),
+      ...(run !== undefined && { run }),
+      ...(decisionRecord && { decisionRecord }),
+    },
     ...(idempotencyKey !== undefined && { idempotencyKey }),
     ...(traceparent !== undefined && { traceparent }),
     waitMs: preferredWaitMs(req.headers.prefer?.toString()),
@@ -131,4 +138,16 @@ function claim(req: IncomingMessage, given: JsonObject, key: keyof typeof CLAIMS
   if (typeof value !== 'string' || value === '' || value.length > charsMax)
     throw refuseRequest('BAD_INPUT', `${place} must be a text of 1 to ${charsMax} characters`, faults)
   return value
+}
+
+function claimedRecord(req: IncomingMessage, given: JsonObject): DecisionRecord | undefined {
+  const said = given.decisionRecord
+  const value = said ?? decisionRecordHeader(req.headers)
+  if (value === undefined) return undefined
+  const record = decisionRecordOf(value)
+  if (record) return record
+  if (said === undefined) throw refuseRequest('BAD_INPUT', `the header \`gatehouse-decision-record\` must be ${DECISION_RECORD_FORM}`)
+  throw refuseRequest('BAD_INPUT', `\`extensions.gatehouse.decisionRecord\` must be ${DECISION_RECORD_FORM}`, [
+    pointTo('/extensions/gatehouse/decisionRecord', `must be ${DECISION_RECORD_FORM}`),
+  ])
 }

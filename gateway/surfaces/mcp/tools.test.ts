@@ -156,8 +156,16 @@ describe('a permitted call', () => {
 
   test('what the agent asserts comes from _meta, else from headers', async () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`
-    const meta = { 'gatehouse/rationale': 'why', 'gatehouse/run': 'r1', 'gatehouse/idempotencyKey': 'k1', traceparent }
+    const decisionRecord = { playbook: 'pay', version: '3', outcome: 'release' }
+    const meta = {
+      'gatehouse/rationale': 'why',
+      'gatehouse/run': 'r1',
+      'gatehouse/idempotencyKey': 'k1',
+      'gatehouse/decisionRecord': decisionRecord,
+      traceparent,
+    }
     const headers = {
+      'gatehouse-decision-record': JSON.stringify({ ...decisionRecord, outcome: 'h' }),
       'gatehouse-rationale': 'h',
       'gatehouse-run': 'h',
       'idempotency-key': 'h',
@@ -167,8 +175,12 @@ describe('a permitted call', () => {
     await call(at, 'erp_text', {}, { headers })
     await call(at, 'erp_text', {}, { headers: { traceparent: 'garbage' } })
     expect(at.calls.asked.map(({ asserted, idempotencyKey, traceparent: t }) => ({ asserted, idempotencyKey, t }))).toEqual([
-      { asserted: { rationale: 'why', run: 'r1' }, idempotencyKey: 'k1', t: traceparent },
-      { asserted: { rationale: 'h', run: 'h' }, idempotencyKey: 'h', t: headers.traceparent },
+      { asserted: { rationale: 'why', run: 'r1', decisionRecord }, idempotencyKey: 'k1', t: traceparent },
+      {
+        asserted: { rationale: 'h', run: 'h', decisionRecord: { ...decisionRecord, outcome: 'h' } },
+        idempotencyKey: 'h',
+        t: headers.traceparent,
+      },
       { asserted: {}, idempotencyKey: undefined, t: undefined },
     ])
     expect(at.calls.asked[0]).toMatchObject({ door: 'mcp', delivery: 'buffered', waitMs: 60 })
@@ -233,6 +245,8 @@ describe('a call that did not succeed is an error result with whole sentences, a
     [{ 'gatehouse/rationale': 7 }, '/_meta/gatehouse~1rationale'],
     [{ 'gatehouse/run': 'x'.repeat(LIMITS.runCharsMax + 1) }, '/_meta/gatehouse~1run'],
     [{ 'gatehouse/idempotencyKey': '' }, '/_meta/gatehouse~1idempotencyKey'],
+    [{ 'gatehouse/decisionRecord': '{}' }, '/_meta/gatehouse~1decisionRecord'],
+    [{ 'gatehouse/decisionRecord': { playbook: 'p', version: '1' } }, '/_meta/gatehouse~1decisionRecord'],
   ])('assertions that are none: %o', async (meta, pointer) => {
     expect(words(await call(at, 'erp_text', {}, { meta }))).toContain(`- ${pointer}: `)
     expect(at.calls.asked).toHaveLength(0)
