@@ -5,9 +5,12 @@ import { namespaceOf, type Operation } from '../../gateway/core/operation.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import type { Cedar, CedarEngine, CedarSchema } from './cedar.ts'
 import { cedarSchema, contextShape, sortedOperations } from './cedar-schema.ts'
+import { conditionsOf, headOf, parseCondition } from './conditions.ts'
+import { chainsIn } from './expression.ts'
 import { type DeclaredFacts, loadFacts } from './facts-file.ts'
 import { type LoadedPolicy, loadPolicies } from './load-policies.ts'
-import { canApply, type Slice, sliceOperations } from './slice.ts'
+import { actionOf, canApply, type Slice, sliceOperations } from './slice.ts'
+import { absentAttribute, validationMessage } from './validation-message.ts'
 
 /** A policy set that holds: parsed, linted, validated against the operations, and cut into slices. */
 export interface Compiled {
@@ -88,11 +91,13 @@ const pick = (schema: CedarSchema, names: readonly string[]): CedarSchema =>
 function validate(policies: readonly LoadedPolicy[], operations: readonly Operation[], schema: CedarSchema, engine: CedarEngine): Fault[] {
   const texts = Object.fromEntries(policies.map((policy) => [policy.id, policy.text]))
   const answer = engine.with((api) => api.validate({ schema, policies: { staticPolicies: texts } }))
-  if (answer.type === 'failure') return answer.errors.map((error) => ({ pointer: 'policies', message: sentence(error) }))
+  if (answer.type === 'failure') return answer.errors.map((error) => ({ pointer: 'policies', message: validationMessage(error, schema) }))
   const byId = new Map(policies.map((policy) => [policy.id, policy]))
   const place = ({ policyId, error }: Cedar.ValidationError): Fault => {
-    const pointer = byId.get(policyId)?.place(error.sourceLocations?.[0]?.start ?? 0) ?? 'policies'
-    return { pointer, message: `policy \`${policyId}\`: ${sentence(error)}` }
+    const policy = byId.get(policyId)
+    if (policy && error.message.includes('policy is impossible')) return impossible(policy, operations, schema, engine)
+    const pointer = policy?.place(error.sourceLocations?.[0]?.start ?? 0) ?? 'policies'
+    return { pointer, message: `policy \`${policyId}\`: ${validationMessage(error, schema)}` }
   }
   const wrong = new Set(answer.validationErrors.map(({ policyId }) => policyId))
   const idle = answer.validationWarnings.filter(({ policyId, error }) => {
@@ -112,17 +117,33 @@ function isFault(warning: string, policy: LoadedPolicy, operations: readonly Ope
   return warning.includes('policy is impossible') && operations.some((operation) => canApply(policy, operation))
 }
 
-const REMEDIES: readonly [RegExp, string][] = [
-  [/unable to find an applicable action/, 'name an operation of this connector, and a resource that it has'],
-  [/policy is impossible/, 'no call can ever match it, correct the condition or remove the policy'],
-  [/BIDI|mixed scripts|confusable/, 'write it in one script, without invisible characters'],
-  [/types .* are not compatible|unexpected type/, 'compare values of one type; a `number` is a decimal: `decimal("1000.0")`'],
-]
-
-function sentence({ message, help }: Cedar.DetailedError): string {
-  const cause = message.replace(/^for policy `[^`]*`, /, '')
-  const remedy = help ?? REMEDIES.find(([pattern]) => pattern.test(message))?.[1]
-  return remedy ? `${cause}: ${remedy}` : cause
+/**
+ * Which part of a policy makes it false for every request: validated with its scope alone, then with one condition at a time. The whole, where only
+ * some together do.
+ */
+function impossible(policy: LoadedPolicy, operations: readonly Operation[], schema: CedarSchema, engine: CedarEngine): Fault {
+  const head = headOf(policy.text)
+  const isImpossible = (condition: string): boolean => {
+    const answer = engine.with((api) => api.validate({ schema, policies: { staticPolicies: { p: `${head} ${condition};` } } }))
+    return answer.type === 'success' && answer.validationWarnings.some(({ error }) => error.message.includes('policy is impossible'))
+  }
+  const at = (offset: number, message: string): Fault => {
+    const pointer = policy.place(Buffer.byteLength(policy.text.slice(0, offset)))
+    return { pointer, message: `policy \`${policy.id}\`: policy is impossible: ${message}` }
+  }
+  if (isImpossible('')) {
+    const memberships = 'agents are in roles, people in groups, and a resource is of the connector or one of its business objects'
+    return at(0, `no call has this principal, action and resource together: ${memberships}`)
+  }
+  const part = conditionsOf(policy.text).find(({ kind, text }) => isImpossible(`${kind} { ${text} }`))
+  if (!part) return at(0, 'no call can ever match all its conditions together, correct them or remove the policy')
+  const never = part.kind === 'when' ? 'is never true' : 'is always true'
+  const actions = operations.filter((operation) => canApply(policy, operation)).map(actionOf)
+  const { json } = parseCondition(part, engine)
+  const absent = chainsIn(json).flatMap(({ variable, path }) =>
+    variable === 'context' ? (absentAttribute(path, actions, schema) ?? []) : [],
+  )
+  return at(part.offset, `\`${part.text}\` ${never}: ${absent[0] ?? 'correct it or remove the policy'}`)
 }
 
 /** One fault a place and cause: the validator repeats itself for every kind of principal and every operation. */
@@ -130,7 +151,7 @@ function distinct(faults: readonly Fault[]): Fault[] {
   const first = new Map<string, { fault: Fault; operations: Set<string> }>()
   for (const fault of faults) {
     const [operation = ''] = ACTION.exec(fault.message) ?? []
-    const key = `${fault.pointer} ${fault.message.replace(ACTION, '').split(': did you mean')[0]}`
+    const key = `${fault.pointer} ${fault.message.replace(ACTION, '').split(/: (?:did you mean|there is)/)[0]}`
     const known = first.get(key) ?? { fault, operations: new Set() }
     known.operations.add(operation)
     first.set(key, known)

@@ -1,3 +1,5 @@
+import type { JsonObject } from '../../gateway/core/json.ts'
+import type { CedarEngine } from './cedar.ts'
 import { CLOSES, OPENS, tokens } from './policy-text.ts'
 
 /** One condition of a policy that must hold (`when`) or must not (`unless`) for the policy to apply. */
@@ -5,10 +7,13 @@ export interface Condition {
   kind: 'when' | 'unless'
   /** Cedar text on one line, without comments. */
   text: string
+  /** Where it starts in the policy's text, in UTF-16 units. */
+  offset: number
 }
 
 interface Token {
   text: string
+  offset: number
   /** Nesting of brackets around it; a bracket stands outside itself. */
   depth: number
 }
@@ -23,23 +28,34 @@ export function conditionsOf(policy: string): readonly Condition[] {
     if (depth !== 0 || (text !== 'when' && text !== 'unless')) return []
     const from = all.findIndex((token, index) => index > at && token.text === '{') + 1
     const to = all.findIndex((token, index) => index >= from && token.depth === 0)
-    return split(all.slice(from, to), text === 'when' ? '&&' : '||').map((part) => ({
-      kind: text,
-      text: part
-        .map((t) => t.text)
-        .join('')
-        .trim(),
-    }))
+    return split(all.slice(from, to), text === 'when' ? '&&' : '||').map((part) => {
+      const inner = unwrapped(part)
+      return { kind: text, text: inner.map((t) => t.text).join(''), offset: inner[0]?.offset ?? 0 }
+    })
   })
+}
+
+/** A condition as a permit of its own, as text and in Cedar's JSON policy format. */
+export function parseCondition({ kind, text }: Condition, engine: CedarEngine): { policy: string; json: JsonObject } {
+  const policy = `permit(principal, action, resource) ${kind} { ${text} };`
+  const parsed = engine.with((api) => api.policyToJson(policy))
+  if (parsed.type === 'failure') throw new Error(parsed.errors.map(({ message }) => message).join('; '))
+  return { policy, json: parsed.json as unknown as JsonObject }
+}
+
+/** A policy's text up to its first condition, or its end. */
+export function headOf(policy: string): string {
+  const first = nested(policy).find(({ text, depth }) => depth === 0 && (text === 'when' || text === 'unless' || text === ';'))
+  return policy.slice(0, first?.offset).trimEnd()
 }
 
 /** All tokens, white space and comments as one blank. */
 function nested(policy: string): Token[] {
   let depth = 0
-  return [...tokens(policy)].map(({ text, blank }) => {
-    if (blank) return { text: ' ', depth }
+  return [...tokens(policy)].map(({ text, offset, blank }) => {
+    if (blank) return { text: ' ', offset, depth }
     if (CLOSES.has(text)) depth -= 1
-    const token = { text, depth }
+    const token = { text, offset, depth }
     if (OPENS.has(text)) depth += 1
     return token
   })

@@ -12,6 +12,8 @@ export interface LintInput {
   reads: Reads
   /** Null for `org.cedar`. */
   connector: string | null
+  /** All configured ones. */
+  connectors: readonly string[]
   approvals: ReadonlySet<string>
 }
 
@@ -77,13 +79,15 @@ function conditions({ effect, reads }: LintInput): string[] {
 }
 
 /** Actions of another connector in `<connector>.cedar`. */
-function territory({ connector, reads }: LintInput): string[] {
+function territory({ connector, connectors, reads }: LintInput): string[] {
   if (connector === null) return []
   const own = namespaceOf(connector)
   return reads.entities
-    .filter(({ type }) => type.endsWith('::Action') && type !== `${own}::Action` && type !== 'Gatehouse::Action')
-    .map(
-      ({ type, id }) =>
-        `\`${type}::"${id}"\` is another connector's action in \`${connector}.cedar\`: move the policy to its file or to \`org.cedar\``,
-    )
+    .filter(({ type }) => /^\w+::Action$/.test(type) && type !== `${own}::Action` && type !== 'Gatehouse::Action')
+    .map(({ type, id }) => {
+      const action = `\`${type}::${JSON.stringify(id)}\``
+      if (connectors.some((name) => `${namespaceOf(name)}::Action` === type))
+        return `${action} is another connector's action in \`${connector}.cedar\`: move the policy to its file or to \`org.cedar\``
+      return `there is no connector of the action ${action}: did you mean \`${own}::Action::${JSON.stringify(id)}\`?`
+    })
 }

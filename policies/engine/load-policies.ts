@@ -118,8 +118,25 @@ function parseFault(file: PolicyFile, statement: Statement, error: Cedar.Detaile
   const [where] = error.sourceLocations ?? []
   const offset = statement.offset + (where ? charOffset(statement.text, where.start) : 0)
   const message = error.message.replace('failed to parse policy from string: ', '')
-  const remedy = [where?.label, error.help].filter((text) => typeof text === 'string')
+  const [, word = ''] = /^unexpected token `(.+)`$/s.exec(message) ?? []
+  const meant = WORDS[word]
+  if (meant) return { pointer: placeOf(file.path, file.text, offset), message: `${message}: ${meant}` }
+  // A list of all that could follow helps nobody.
+  const expected = where?.label?.startsWith('expected') && where.label.split(',').length > EXPECTED_MAX ? undefined : where?.label
+  const remedy = [expected, error.help].filter((text) => typeof text === 'string')
   return { pointer: placeOf(file.path, file.text, offset), message: [message, ...remedy].join(': ') }
+}
+
+const EXPECTED_MAX = 4
+
+/** What people write who know other languages. */
+const WORDS: Readonly<Record<string, string>> = {
+  and: 'write `&&`',
+  or: 'write `||`',
+  not: 'write `!`',
+  '&': 'write `&&`',
+  '|': 'write `||`',
+  '@': 'end the policy before it with `;`',
 }
 
 function lint(
@@ -140,7 +157,14 @@ function lint(
       ],
     }
   const reads = readsOf(json)
-  const messages = lintPolicy({ effect, annotations, reads, connector: file.connector, approvals: source.approvals })
+  const messages = lintPolicy({
+    effect,
+    annotations,
+    reads,
+    connector: file.connector,
+    connectors: source.catalogue.connectors.map(({ name }) => name),
+    approvals: source.approvals,
+  })
   const id = annotations.id
   if (messages.length > 0 || id === undefined) return { messages }
   return {

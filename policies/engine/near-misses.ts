@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/cor
 import { LIMITS } from '../../gateway/limits.ts'
 import type { FailedPart, NearMiss } from '../../gateway/ports/decider.ts'
 import type { CedarEngine } from './cedar.ts'
-import { conditionsOf } from './conditions.ts'
+import { conditionsOf, parseCondition } from './conditions.ts'
 import { chainsIn, type Chain } from './expression.ts'
 import { type LoadedPolicy, policyText } from './load-policies.ts'
 import { ask, type EntityUid, type PlannedRequest } from './plan.ts'
@@ -68,12 +68,11 @@ export class NearMisses {
       const policy = { ...ANYTHING, [what]: scope }
       return [{ permit, sentence: `the ${what} is not ${scopeText(scope)}`, policy, looks: [{ variable: what, path: [] }] }]
     })
-    const conditions = conditionsOf(permit.text).map(({ kind, text }): Part => {
-      const policy = `permit(principal, action, resource) ${kind} { ${text} };`
-      const parsed = this.#engine.with((api) => api.policyToJson(policy))
-      const looks = parsed.type === 'success' ? chainsIn(parsed.json as unknown as JsonObject) : []
+    const conditions = conditionsOf(permit.text).map((condition): Part => {
+      const { policy, json } = parseCondition(condition, this.#engine)
+      const { kind, text } = condition
       const sentence = kind === 'when' ? `\`${text}\` is not true` : `\`${text}\` is true, which the permit excludes`
-      return { permit, sentence, policy, looks }
+      return { permit, sentence, policy, looks: chainsIn(json) }
     })
     return [...scopes, ...conditions]
   }

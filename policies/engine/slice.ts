@@ -21,6 +21,9 @@ function uid(value: JsonValue | undefined): string {
   return `${text(name.type)}::${JSON.stringify(text(name.id))}`
 }
 
+/** An operation's Cedar action, as policies name it. */
+export const actionOf = (operation: Operation): string => `${namespaceOf(operation.connector)}::Action::${JSON.stringify(operation.name)}`
+
 /** Whether a policy's scope can match the operation: what can be told from action and resource alone. Never false for one that does match. */
 export function canApply(policy: LoadedPolicy, operation: Operation): boolean {
   if (policy.connector !== null && policy.connector !== operation.connector) return false
@@ -29,7 +32,7 @@ export function canApply(policy: LoadedPolicy, operation: Operation): boolean {
 
 function actionMatches(scope: JsonValue | undefined, operation: Operation): boolean {
   if (!isJsonObject(scope) || scope.op === 'All') return true
-  const own = `${namespaceOf(operation.connector)}::Action::${JSON.stringify(operation.name)}`
+  const own = actionOf(operation)
   if (scope.op === '==') return uid(scope.entity) === own
   const names = Array.isArray(scope.entities) ? scope.entities.map(uid) : [uid(scope.entity)]
   const reached = [own, ...groupsOf(operation).map((group) => `Gatehouse::Action::${JSON.stringify(group)}`)]
