@@ -146,10 +146,14 @@ function impossible(policy: LoadedPolicy, operations: readonly Operation[], sche
   return at(part.offset, `\`${part.text}\` ${never}: ${absent[0] ?? 'correct it or remove the policy'}`)
 }
 
+/** By place, as the validator has no order of its own. */
+const inOrder = (a: Fault, b: Fault): number =>
+  a.pointer.localeCompare(b.pointer, 'en', { numeric: true }) || (a.message < b.message ? -1 : 1)
+
 /** One fault a place and cause: the validator repeats itself for every kind of principal and every operation. */
 function distinct(faults: readonly Fault[]): Fault[] {
   const first = new Map<string, { fault: Fault; operations: Set<string> }>()
-  for (const fault of faults) {
+  for (const fault of faults.toSorted(inOrder)) {
     const [operation = ''] = ACTION.exec(fault.message) ?? []
     const key = `${fault.pointer} ${fault.message.replace(ACTION, '').split(/: (?:did you mean|there is)/)[0]}`
     const known = first.get(key) ?? { fault, operations: new Set() }

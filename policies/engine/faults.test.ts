@@ -239,7 +239,7 @@ describe('a fault says what to write instead', () => {
   test('of an attribute that many operations lack, once', () => {
     const text = '@id("a") forbid(principal, action, resource) when { context.input.amount.lessThan(decimal("1.0")) };'
     expect(faults({ org: text })).toEqual([
-      'policies/org.cedar:1:53 policy `a`: there is no attribute `input.amount` in the context of Erp::Action::"getInvoice": there is `id` (and 2 more operations)',
+      'policies/org.cedar:1:53 policy `a`: there is no attribute `input.amount` in the context of Crm::Action::"closeTicket": there is `id`, `refund` (and 2 more operations)',
     ])
   })
 })
