@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { type KeyObject, randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { AgentTypes } from '../schema/agent/types.ts'
@@ -34,6 +34,8 @@ import type { Parts, Stage } from './pipeline/stages.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Decider } from './ports/decider.ts'
 import type { PolicySetTexts } from './ports/policy-sets.ts'
+import { countedSeries } from './pipeline/counted-series.ts'
+import type { CountedSeries } from './ports/recorder.ts'
 import type { PolicySource } from './ports/policy-source.ts'
 import type { Vault } from './ports/vault.ts'
 import { LivePolicies } from './publication/live-policies.ts'
@@ -149,8 +151,10 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   compiled = compileOrganisation(configuration, dialer)
   const { connectors } = compiled
   closers.add(() => Promise.all([...connectors.values()].map((connector) => connector.close())))
-  const record = await openRecord(await opening, configuration, compiled.policySource, telemetry, bus, closers)
+  const storage = await opening
   const key = await openVaultKey(options.dataDir)
+  const factKey = counterKey(key.key)
+  const record = await openRecord(storage, configuration, compiled.policySource, factKey, telemetry, bus, closers)
   const vault = createVault({
     store: record.storage.credentials,
     organisation: configuration.organisation,
@@ -164,16 +168,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   const localUrl = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
   const baseUrl = configuration.publicUrl ?? localUrl
   const identity = await openIdentity(options, configuration, development, dialer, baseUrl, record, telemetry, closers)
-  const parts = partsOf(
-    options,
-    configuration,
-    compiled,
-    record,
-    identity.verifier,
-    { vault, factKey: counterKey(key.key) },
-    bus,
-    telemetry,
-  )
+  const parts = partsOf(options, configuration, compiled, record, identity.verifier, { vault, factKey }, bus, telemetry)
   const local = new LocalOperator()
   server.serve(
     openDoors({
@@ -213,6 +208,7 @@ async function openRecord(
   storage: Awaited<ReturnType<typeof openDatabaseEarly>>,
   configuration: Configuration,
   policySource: PolicySource,
+  factKey: KeyObject,
   telemetry: RunningTelemetry,
   bus: Bus,
   closers: Closers,
@@ -221,7 +217,7 @@ async function openRecord(
   const recorder = createRecorder({ writer: storage.writer, clock: systemClock, bus, log })
   closers.add(() => recorder.close())
   const registry = await storage.registry(configuration.agents, configuration.people)
-  const policies = await openPolicies(storage, configuration, policySource, telemetry, bus, closers)
+  const policies = await openPolicies(storage, configuration, policySource, factKey, telemetry, bus, closers)
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
   storage.startMaintenance()
@@ -232,17 +228,19 @@ async function openRecord(
 /** What is in force, and the following of what comes after it. */
 async function openPolicies(
   { policySets }: Storage,
-  { policyChanges }: Configuration,
+  { policyChanges, organisation }: Configuration,
   source: PolicySource,
+  factKey: KeyObject,
   { log }: RunningTelemetry,
   bus: Bus,
   closers: Closers,
 ): Promise<LivePolicies> {
   const onFault = (cause: unknown): void => log.error({ cause }, 'the policy engine broke down and was replaced')
   const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source, texts), { onFault })
-  const prepare = (): Promise<void> => Promise.resolve()
+  const seriesOf = (decider: Decider): readonly CountedSeries[] =>
+    countedSeries({ organisation, factKey }, decider, source.catalogue.operations)
   const files = textsOf(source)
-  const opened = await openingSet({ sets: policySets, changes: policyChanges, files, compile: decider, prepare, log })
+  const opened = await openingSet({ sets: policySets, changes: policyChanges, files, compile: decider, seriesOf, log })
   // Texts that come to a running gateway are tried in the workshop first: what breaks an engine down never meets the one that decides.
   const workshop = createWorkshop()
   closers.add(() => workshop.close())

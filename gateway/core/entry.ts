@@ -2,6 +2,7 @@ import type { Asserted, Door, Outcome } from './call.ts'
 import type { Instant } from './clock.ts'
 import type { Decision } from './decision.ts'
 import type { ErrorCode, Fault } from './errors.ts'
+import type { Reservation } from './facts.ts'
 import type { CallId, HoldId, IntentId, OperationId, ProposalId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Operation } from './operation.ts'
@@ -54,8 +55,10 @@ export function callRequest(
 
 /** The body of an entry, by kind. Everything an auditor needs, nothing secret. */
 export type EntryBody =
-  | { kind: 'decision'; request: CallRequest; decision: Decision; release: HoldId | null }
-  | { kind: 'intent'; intent: IntentId; agentEpoch: number; policySet: string; consumes: HoldId | null }
+  /** `reserves`: what a permitted call that waits for its turn added to counters. */
+  | { kind: 'decision'; request: CallRequest; decision: Decision; release: HoldId | null; reserves?: readonly Reservation[] }
+  /** `reserves`: what the call added to counters with it. */
+  | { kind: 'intent'; intent: IntentId; agentEpoch: number; policySet: string; consumes: HoldId | null; reserves?: readonly Reservation[] }
   | { kind: 'outcome'; intent: IntentId; outcome: Outcome }
   /** Labels that the call's result brought to agent and subject. */
   | { kind: 'labelled'; agent: string; subject: string | null; run: string | null; labels: readonly string[] }

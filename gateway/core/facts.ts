@@ -29,6 +29,14 @@ export interface HistoryFact {
   readonly same: readonly string[]
 }
 
+/** A value that the intent of a call adds to a counter. Given back where the call fails or never runs; kept where it is in doubt. */
+export interface Reservation {
+  /** HMAC-SHA256 hex under the installation's key over series, dimension and what is the same (for `unseen`: and the value). */
+  key: string
+  /** Decimal text, not negative, at most four places; null where only the call counts. */
+  amount: string | null
+}
+
 /** A business object's present state, by one declared read operation of the same connector. */
 export interface LookupFact {
   readonly name: string

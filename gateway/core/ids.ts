@@ -11,6 +11,8 @@ export type HoldId = Brand<string, 'HoldId'>
 export type IntentId = Brand<string, 'IntentId'>
 /** `prop_` and 26 digits, as a call id. */
 export type ProposalId = Brand<string, 'ProposalId'>
+/** `run_` and 26 digits, as a call id. */
+export type RunId = Brand<string, 'RunId'>
 /** `connector.operation`. */
 export type OperationId = Brand<string, 'OperationId'>
 
@@ -31,6 +33,7 @@ function suffix(nowMs: number, random: Uint8Array): string {
 export const newCallId = (nowMs: number, random: Uint8Array): CallId => `call_${suffix(nowMs, random)}` as CallId
 export const newHoldId = (nowMs: number, random: Uint8Array): HoldId => `hold_${suffix(nowMs, random)}` as HoldId
 export const newProposalId = (nowMs: number, random: Uint8Array): ProposalId => `prop_${suffix(nowMs, random)}` as ProposalId
+export const newRunId = (nowMs: number, random: Uint8Array): RunId => `run_${suffix(nowMs, random)}` as RunId
 export const operationId = (connector: string, name: string): OperationId => `${connector}.${name}` as OperationId
 
 /** Parses a call id that came from outside. Throws ID_MALFORMED. */

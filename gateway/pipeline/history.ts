@@ -4,14 +4,19 @@ import type { Counted, Dimension, FactNeeds, HistoryFact } from '../core/facts.t
 import { canonicalJson, type JsonObject, type JsonValue } from '../core/json.ts'
 import { pointerTokens, valuesAt } from '../core/pointers.ts'
 import { LIMITS } from '../limits.ts'
-import type { CounterAnswer, CounterQuestion, Reservation } from '../ports/recorder.ts'
+import type { CounterAnswer, CounterQuestion, Reservation, StreakCounter } from '../ports/recorder.ts'
 import type { Subject } from './subject.ts'
 import type { Parts } from './stages.ts'
 
 /** Who counts together, and under which key. */
-type Counting = Pick<Parts, 'organisation' | 'factKey'>
+export type Counting = Pick<Parts, 'organisation' | 'factKey'>
 /** What of a call counters look at: the same for a fresh call and for one in the record. */
-export type CountedCall = Pick<Subject, 'operation' | 'input'> & { agent: string; owner: string; subject: string | null }
+export type CountedCall = Pick<Subject, 'input'> & {
+  operation: Pick<Subject['operation'], 'id'>
+  agent: string
+  owner: string
+  subject: string | null
+}
 
 /** What one call asks of the counters and adds to them. */
 export interface History {
@@ -50,11 +55,18 @@ export function historyOf(counting: Counting, call: CountedCall, needs: FactNeed
 }
 
 /** Counters of clean approvals that a call's approval or refusal changes. */
-export function streakKeys(counting: Counting, call: CountedCall, { counted }: Pick<FactNeeds, 'counted'>): readonly string[] {
+export function streakKeys(counting: Counting, call: CountedCall, { counted }: Pick<FactNeeds, 'counted'>): readonly StreakCounter[] {
   const keys = new Keys(counting, call)
-  const of = counted.filter(({ kind }) => kind === 'streak')
-  return [...new Set(of.flatMap((fact) => attempt(() => keys.of(fact, sameOf(fact, call))).value ?? []))].sort()
+  const found = new Map<string, StreakCounter>()
+  for (const fact of counted.filter(({ kind }) => kind === 'streak')) {
+    for (const key of attempt(() => keys.of(fact, sameOf(fact, call))).value ?? []) found.set(key, { series: fact.series, key })
+  }
+  return [...found.values()]
 }
+
+/** What a call of the past would have reserved for one fact; empty where it could not be counted. */
+export const reservationsOf = (counting: Counting, call: CountedCall, fact: HistoryFact): readonly Reservation[] =>
+  reserve(new Keys(counting, call), call, [fact]).reserves
 
 type Told = { value?: JsonValue; why?: string }
 interface Asking {
@@ -88,7 +100,7 @@ function questionFor(keys: Keys, call: CountedCall, fact: HistoryFact): { questi
   const found = keys.of(fact, sameOf(fact, call), kind === 'unseen' ? (counted?.values ?? []) : undefined)
   if (found === null) throw new NotCountable('the call is made for nobody')
   const present = !fact.inclusive || !counted ? 0n : kind === 'sum' ? amountOf(counted, call.input) : 1n
-  return { question: { fact: name, kind, keys: found, windowMs }, present }
+  return { question: { fact: name, kind, series: fact.series, keys: found, windowMs }, present }
 }
 
 function factValue({ kind }: HistoryFact, value: string | number | null, present: bigint): Told {

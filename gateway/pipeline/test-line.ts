@@ -21,6 +21,7 @@ import { activateEmptySet } from '../storage/test-policy-sets.ts'
 import { createTelemetry } from '../telemetry/telemetry.ts'
 import { createCalls } from './calls.ts'
 import { createReleaser, type Releaser } from './resume.ts'
+import { countedSeries } from './counted-series.ts'
 import { createSlots } from './slots.ts'
 import type { Limits, Parts } from './stages.ts'
 
@@ -178,7 +179,10 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
   const bus = createInProcessBus()
   const storage = await openStorage({ ...database.options, dataDir: database.options.dataDir ?? '', clock, bus, log: telemetry.log })
   const registry = await storage.registry(configuration.agents, configuration.people)
-  await activateEmptySet(storage.policySets, compiled.decider.policySet)
+  const factKey = counterKey(randomBytes(32))
+  const counting = { organisation: configuration.organisation, factKey }
+  const series = countedSeries(counting, compiled.decider, compiled.catalogue.operations)
+  await activateEmptySet(storage.policySets, compiled.decider.policySet, series)
   const recorder = createRecorder({ writer: storage.writer, clock, bus, log: telemetry.log })
   const parts: Parts = {
     ...compiled,
@@ -193,7 +197,7 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
     telemetry,
     limits: { ...configuration.limits, ...limits },
     lookupSlots: createSlots(LIMITS.lookupsConcurrentPerAgentMax),
-    factKey: counterKey(randomBytes(32)),
+    factKey,
     labelWindowMs: configuration.labelWindowMs,
   }
   const calls = createCalls(parts)

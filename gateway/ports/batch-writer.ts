@@ -9,6 +9,7 @@ import type {
   NewCallResult,
   Release,
   ReleaseResult,
+  RunStart,
   Sticking,
 } from './recorder.ts'
 
@@ -19,12 +20,13 @@ export type Unit =
   | { kind: 'decide'; unit: Deciding }
   | { kind: 'finish'; unit: Finished }
   | { kind: 'stick'; unit: Sticking }
+  | { kind: 'startRun'; unit: RunStart }
   | { kind: 'changeHold'; unit: HoldChange }
   | { kind: 'cancelUnstarted'; callId: CallId; why: string }
   | { kind: 'resolve'; callId: CallId; by: string; effect: 'HAPPENED' | 'DID_NOT_HAPPEN'; evidence: string }
   | { kind: 'note'; callId: CallId | null; body: EntryBody }
 
-/** `admitted` answers admit, `released` release, `written` finish and note, `applied` the compare-and-sets. */
+/** `admitted` answers admit, `released` release, `written` finish, stick, startRun and note, `applied` the compare-and-sets. */
 export type UnitResult =
   | { kind: 'admitted'; result: NewCallResult }
   | { kind: 'released'; result: ReleaseResult }

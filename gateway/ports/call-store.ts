@@ -3,15 +3,7 @@ import type { Instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
-
-/** A run that somebody other than the agent started: its labels begin with none. */
-export interface MintedRun {
-  id: string
-  agent: string
-  subject: string | null
-  startedBy: string
-  at: Instant
-}
+import type { CounterAnswer, CounterQuestion } from './recorder.ts'
 
 export interface CallFilter {
   agent?: string
@@ -63,6 +55,8 @@ export interface CallStore {
    * foreign run is no run.
    */
   labels(agent: string, subject: string | null, run: string | null, since: Instant): Promise<{ labels: readonly string[]; minted: boolean }>
+  /** Counters as they stand, for explanations: nothing is locked, so a decision never rests on it. By the fact's name. */
+  counters(questions: readonly CounterQuestion[], now: Instant): Promise<ReadonlyMap<string, CounterAnswer>>
   /** Approved `execute` holds not yet consumed, oldest first, bounded: what a restart has to go on with. */
   releasable(first: number): Promise<readonly Hold[]>
 }

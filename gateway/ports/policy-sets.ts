@@ -1,6 +1,7 @@
 import type { Instant } from '../core/clock.ts'
 import type { ProposalId } from '../core/ids.ts'
 import type { PolicyText } from './decider.ts'
+import type { CountedSeries } from './recorder.ts'
 import type { FactsFile, PolicyFile } from './policy-source.ts'
 
 /** The texts of a policy set: all that a decider is compiled from but operations, approvals and people. */
@@ -48,6 +49,8 @@ export interface PolicyActivation {
 export type NewActivation = Omit<PolicyActivation, 'seq' | 'at'> & {
   /** Null leaves what stands. */
   filesDigest: string | null
+  /** All that the set counts: a history fact of another series has no value from here on. */
+  series: readonly CountedSeries[]
 }
 
 /** `stale`: another set than `base` is active. `decided`: the proposal is no longer open. Nothing was written then. */
@@ -103,7 +106,8 @@ export interface PolicySets {
   /**
    * Makes a kept set the one that intents must have been decided on, at every replica, from the moment of COMMIT. `base` must be active still, but for
    * `files` and `connectors`, which come over whatever is. A proposal that it names must be open and becomes `active`; its proposer is kept as the
-   * publisher of every policy that `base` does not have with the same text.
+   * publisher of every policy that `base` does not have with the same text. What the set's series would have counted in the past is filled in before, so
+   * that they answer at once: that may take long (see `Storage.prepareCounters`, which may be run before).
    */
   activate(activation: NewActivation): Promise<ActivationResult>
   /** Notes that the files are as they are, where they changed nothing. */

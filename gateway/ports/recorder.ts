@@ -2,9 +2,9 @@ import type { Call, CallState, Outcome, StoredResult } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
 import type { EntryBody } from '../core/entry.ts'
-import type { HistoryKind } from '../core/facts.ts'
+import type { HistoryKind, Reservation } from '../core/facts.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
-import type { CallId, HoldId, IntentId } from '../core/ids.ts'
+import type { CallId, HoldId, IntentId, OperationId, RunId } from '../core/ids.ts'
 
 /** What must still hold at commit for an intent to be written. */
 export interface Guards {
@@ -13,20 +13,30 @@ export interface Guards {
   policySet: string
 }
 
-/** A value that the intent of a call adds to a counter. Given back where the call fails or never runs; kept where it is in doubt. */
-export interface Reservation {
-  /** HMAC-SHA256 hex under the installation's key over series, dimension and what is the same (for `unseen`: and the value). */
-  key: string
-  /** Decimal text, not negative, at most four places; null where only the call counts. */
-  amount: string | null
+export type { Reservation }
+
+/** The counters of one history fact's series, as a policy set that counts it needs them. */
+export interface CountedSeries {
+  series: string
+  kind: HistoryKind
+  /** The longest window that any fact asks the series for. */
+  windowMs: number
+  /** The operations that it counts. */
+  operations: readonly OperationId[]
+  /** What a call of the past would have reserved in the series' counters, each key once; empty where that cannot be told. Pure and synchronous. */
+  eventsOf(call: CountedCall): readonly Reservation[]
 }
+
+export type CountedCall = Pick<Call, 'agent' | 'owner' | 'subject' | 'operation' | 'operationVersion' | 'input'>
 
 /** One history fact to read. The keys of `unseen` are one for each distinct value, all others have one. */
 export interface CounterQuestion {
   fact: string
   kind: HistoryKind
+  /** The fact's series: it answers only from where its counters are complete. */
+  series: string
   keys: readonly string[]
-  /** Counted are calls at or after the transaction's time less this. */
+  /** Counted are calls at or after the transaction's time less this, to the millisecond; calls of a replica whose clock is ahead count as well. */
   windowMs: number
 }
 
@@ -118,6 +128,12 @@ export interface Finished {
   reserved?: boolean
 }
 
+/** A counter of clean approvals, and its fact's series. */
+export interface StreakCounter {
+  series: string
+  key: string
+}
+
 /** A call that ends without an intent, or a hold that changes, in one transaction with its entries. */
 export interface HoldChange {
   hold: HoldId
@@ -136,8 +152,8 @@ export interface HoldChange {
   replacement?: Hold
   /** A vote that leaves the hold open: only `vote` and its entry are written. */
   voteOnly?: boolean
-  /** Counters of clean approvals: one more for an approval without edits, none from here on after a refusal or an edit. */
-  streaks?: { keys: readonly string[]; to: 'one_more' | 'none' }
+  /** Counters of clean approvals: one more for an approval without edits, none from here on after a refusal or an edit. Each counter once. */
+  streaks?: { counters: readonly StreakCounter[]; to: 'one_more' | 'none' }
 }
 
 /** What an agent carries from a result that is about to be handed to it. */
@@ -145,9 +161,17 @@ export interface Sticking {
   callId: CallId
   agent: string
   subject: string | null
-  /** A run that somebody else minted for this agent and subject; null otherwise. */
+  /** The run that the call names. Labels stick to it as well where somebody else minted it for exactly this agent and subject; else it is no run. */
   run: string | null
   labels: readonly string[]
+}
+
+/** A run that somebody other than the agent starts: its labels begin with none. */
+export interface RunStart {
+  run: RunId
+  agent: string
+  subject: string | null
+  by: string
 }
 
 /**
@@ -160,8 +184,14 @@ export interface Recorder {
   /** Decides inside the transaction that writes. */
   decide(unit: Deciding): Promise<DecidingResult>
   finish(unit: Finished): Promise<void>
-  /** Labels stick to agent and subject, and to the minted run where the call names one, before a result is handed over. Durable when it resolves. */
+  /**
+   * Labels stick to agent and subject, and to the minted run where the call names one, before a result is handed over. Durable when it resolves. A label
+   * stays `LIMITS.labelRefreshMs` longer than its window, and while it is younger than that nothing is written again: a read of something that the agent
+   * carries already costs nothing and leaves no entry. Callers need no cache of their own.
+   */
   stick(unit: Sticking): Promise<void>
+  /** Mints a run for one agent and subject. Durable when it resolves. */
+  startRun(unit: RunStart): Promise<void>
   /** False where the compare-and-set lost. */
   changeHold(unit: HoldChange): Promise<boolean>
   /** Ends `approved` calls that got no intent (their turn never came). */

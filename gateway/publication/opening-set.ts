@@ -1,6 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { ActivePolicySet, PolicySets, PolicySetTexts } from '../ports/policy-sets.ts'
+import type { CountedSeries } from '../ports/recorder.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { GATEWAY, keepSet, textsDigest } from './texts.ts'
 
@@ -14,8 +15,8 @@ export interface Opening {
   files: PolicySetTexts
   /** Throws CONFIG_INVALID. */
   compile(texts: PolicySetTexts): Decider
-  /** Runs before a set becomes active: completes counters that it is the first to read. */
-  prepare(decider: Decider): Promise<void>
+  /** What the set counts. */
+  seriesOf(decider: Decider): readonly CountedSeries[]
   log: Log
 }
 
@@ -61,16 +62,16 @@ function compileStored({ compile }: Opening, stored: PolicySetTexts & { hash: st
 }
 
 async function activate(
-  { sets, prepare }: Opening,
+  { sets, seriesOf }: Opening,
   decider: Decider,
   texts: PolicySetTexts,
   { active, source, digest }: { active: ActivePolicySet; source: 'files' | 'connectors'; digest: string | null },
 ): Promise<void> {
   await keepSet(sets, decider, texts)
-  await prepare(decider)
   const { policySet } = decider
+  const series = seriesOf(decider)
   const base = active.policySet
   const nobody = { reviewer: null, why: null, proposal: null }
-  const done = await sets.activate({ policySet, base, source, rollBack: false, by: GATEWAY, ...nobody, filesDigest: digest })
+  const done = await sets.activate({ policySet, base, source, rollBack: false, by: GATEWAY, ...nobody, filesDigest: digest, series })
   if (done.kind === 'same' && digest !== null && digest !== active.filesDigest) await sets.tookFiles(digest)
 }

@@ -50,7 +50,7 @@ export async function openReplica({ database, files, changes = 'files', catalogu
   const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source({}, catalogue), texts))
   const sets = storage.policySets
   try {
-    const opened = await openingSet({ sets, changes, files, compile: decider, prepare: async () => {}, log })
+    const opened = await openingSet({ sets, changes, files, compile: decider, seriesOf: () => [], log })
     const compile = async (texts: PolicySetTexts): Promise<Decider> => {
       compiled.push(texts)
       return decider(texts)
@@ -71,6 +71,7 @@ export async function openReplica({ database, files, changes = 'files', catalogu
           why: null,
           proposal: null,
           filesDigest: null,
+          series: [],
         }
         await sets.activate({ ...whole, source: 'files' })
         return made

@@ -1,5 +1,6 @@
 import type { CallId, IntentId } from '../core/ids.ts'
 import type { Unit, UnitResult } from '../ports/batch-writer.ts'
+import type { DecidingResult, Reservation } from '../ports/recorder.ts'
 
 /** The call whose state a written unit changed, for those who wait for it. New calls have nobody waiting. */
 export function settledCall(unit: Unit, result: UnitResult): CallId | undefined {
@@ -7,6 +8,8 @@ export function settledCall(unit: Unit, result: UnitResult): CallId | undefined 
     case 'finish':
     case 'release':
       return unit.unit.callId
+    case 'decide':
+      return result.kind === 'decided' ? settledByDecision(result.result) : undefined
     case 'changeHold':
       return result.kind === 'applied' && result.applied ? unit.unit.callId : undefined
     case 'cancelUnstarted':
@@ -17,7 +20,12 @@ export function settledCall(unit: Unit, result: UnitResult): CallId | undefined 
   }
 }
 
-const notSent = (callId: CallId, intent: IntentId): Unit => ({
+function settledByDecision(result: DecidingResult): CallId | undefined {
+  if (result.kind === 'released') return result.unit.callId
+  return result.kind === 'applied' && result.applied ? result.unit.callId : undefined
+}
+
+const notSent = (callId: CallId, intent: IntentId, reserves: readonly Reservation[] = []): Unit => ({
   kind: 'finish',
   unit: {
     callId,
@@ -32,6 +40,7 @@ const notSent = (callId: CallId, intent: IntentId): Unit => ({
     },
     result: null,
     resultKept: 'none',
+    reserved: reserves.length > 0,
   },
 })
 
@@ -40,11 +49,19 @@ const notSent = (callId: CallId, intent: IntentId): Unit => ({
  * call that waits for its turn is cancelled. Everything else may stand as it is (a hold waits for people, a denial is a denial).
  */
 export function compensation(unit: Unit, result: UnitResult): Unit | undefined {
+  if (result.kind === 'decided') return ofDecided(result.result)
   if (unit.kind === 'release' && result.kind === 'released' && result.result.kind === 'recorded') {
-    return notSent(unit.unit.callId, unit.unit.intent)
+    return notSent(unit.unit.callId, unit.unit.intent, unit.unit.reserves)
   }
   if (unit.kind !== 'admit' || result.kind !== 'admitted' || result.result.kind !== 'recorded') return undefined
-  const { call, intent } = unit.unit
-  if (intent) return notSent(call.id, intent)
+  const { call, intent, reserves } = unit.unit
+  if (intent) return notSent(call.id, intent, reserves)
   return call.state === 'approved' ? { kind: 'cancelUnstarted', callId: call.id, why: 'the record answered too late' } : undefined
+}
+
+function ofDecided(decided: DecidingResult): Unit | undefined {
+  if (decided.kind === 'admitted') return compensation({ kind: 'admit', unit: decided.unit }, { kind: 'admitted', result: decided.result })
+  if (decided.kind === 'released')
+    return compensation({ kind: 'release', unit: decided.unit }, { kind: 'released', result: decided.result })
+  return undefined
 }

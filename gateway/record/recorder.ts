@@ -6,6 +6,7 @@ import type { BatchWriter, Unit, UnitResult } from '../ports/batch-writer.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Recorder } from '../ports/recorder.ts'
 import type { Log } from '../ports/telemetry.ts'
+import { CarriedLabels } from './carried-labels.ts'
 import { compensation, settledCall } from './compensation.ts'
 
 export interface RecorderOptions {
@@ -52,6 +53,7 @@ const DOWN = 'the record cannot be written now: try again later'
  */
 export function createRecorder(options: RecorderOptions): RunningRecorder {
   const queue = new UnitQueue(options)
+  const carried = new CarriedLabels()
   return {
     depth: () => queue.depth(),
     close: () => queue.close(),
@@ -69,7 +71,13 @@ export function createRecorder(options: RecorderOptions): RunningRecorder {
       return done.kind === 'decided' ? done.result : unexpected(done)
     },
     async stick(unit) {
+      const beganMs = options.clock.now()
+      if (carried.has(unit, beganMs)) return
       await queue.put({ kind: 'stick', unit })
+      carried.add(unit, beganMs)
+    },
+    async startRun(unit) {
+      await queue.put({ kind: 'startRun', unit })
     },
     async finish(unit) {
       await queue.put({ kind: 'finish', unit })

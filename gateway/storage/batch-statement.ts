@@ -11,8 +11,14 @@ import { scopeText } from './idempotency-keys.ts'
 /** The units that one statement writes: calls without a hold, outcomes, notes. Everything that happens at every call is here. */
 export type HotUnit = Extract<Unit, { kind: 'admit' | 'finish' | 'note' }>
 
-export const isHot = (unit: Unit): unit is HotUnit =>
-  unit.kind === 'finish' || unit.kind === 'note' || (unit.kind === 'admit' && unit.unit.hold === undefined)
+/** Whether an outcome gives back what its call reserved: nothing happened. */
+export const freesReservations = ({ reserved, outcome }: Finished): boolean => reserved === true && stateAfter(outcome.kind) === 'failed'
+
+export function isHot(unit: Unit): unit is HotUnit {
+  if (unit.kind === 'finish') return !freesReservations(unit.unit)
+  if (unit.kind === 'admit') return unit.unit.hold === undefined && (unit.unit.reserves ?? []).length === 0
+  return unit.kind === 'note'
+}
 
 /** What became of an admit that did not win. `retry`: only row by row can tell (an expired key is in the way). */
 export interface Loser {

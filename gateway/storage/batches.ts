@@ -4,9 +4,11 @@ import type { NewCallResult } from '../ports/recorder.ts'
 import { type HotUnit, isHot, type Loser } from './batch-statement.ts'
 import { isOutage, isOverload, isUniqueViolation, unavailable } from './outage.ts'
 import type { PendingEntry } from './entries.ts'
-import { applyUnit, lockGuards } from './units.ts'
+import { dropEmptyCounters } from './counters.ts'
+import { stickAll } from './labels.ts'
+import { applyUnit, lockRound } from './units.ts'
 import { entriesOf } from './unit-entries.ts'
-import type { Transactions } from './transaction-scope.ts'
+import type { Transactions, TransactionScope } from './transaction-scope.ts'
 
 interface Indexed<U extends Unit = Unit> {
   index: number
@@ -112,17 +114,27 @@ function resultOf({ verdict, other }: Loser): NewCallResult {
   return { kind: verdict, callId: other }
 }
 
+/** Units in one transaction, under locks that are all taken before the first is written. A decision that throws fails alone. */
+async function applyAll(scope: TransactionScope, units: readonly Unit[]): Promise<readonly UnitResult[]> {
+  const locked = await lockRound(scope.tx, units)
+  const answers: UnitResult[] = []
+  for (const unit of units) answers.push(unit.kind === 'stick' ? { kind: 'written' } : await applyUnit(scope, locked, unit))
+  await stickAll(
+    scope,
+    units.flatMap((unit) => (unit.kind === 'stick' ? unit.unit : [])),
+  )
+  await dropEmptyCounters(scope.tx, locked.hollow)
+  return answers
+}
+
 async function slowRound(writer: Transactions, units: readonly Indexed[], results: UnitResult[], again = true): Promise<void> {
   try {
-    const done = await writer.transact(async (scope) => {
-      const guards = await lockGuards(
-        scope.tx,
+    const done = await writer.transact((scope) =>
+      applyAll(
+        scope,
         units.map(({ unit }) => unit),
-      )
-      const answers: UnitResult[] = []
-      for (const { unit } of units) answers.push(await applyUnit(scope, guards, unit))
-      return answers
-    })
+      ),
+    )
     for (const [position, { index }] of units.entries()) results[index] = done[position] ?? failed(unavailable(undefined))
   } catch (error) {
     if (isOutage(error) || isOverload(error)) {

@@ -1,8 +1,10 @@
 import { LIMITS } from '../limits.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import { callById, callsPage, lastEqualCall } from './calls.ts'
+import { readCounters } from './counters.ts'
 import { entriesAfter, entriesOfCall } from './entries.ts'
 import { expiredHolds, holdById, holdsPage, releasableHolds, votesOf } from './holds.ts'
+import { labelsOf } from './labels.ts'
 import { reading } from './outage.ts'
 import type { Db } from './tables.ts'
 
@@ -19,7 +21,8 @@ export function callStoreOn(db: Db): CallStore {
     votes: (id) => reading(() => votesOf(db, id)),
     entries: (callId) => reading(() => entriesOfCall(db, callId, LIMITS.pageRowsMax)),
     entriesAfter: (position, first) => reading(() => entriesAfter(db, position, bounded(first))),
-    labels: () => Promise.reject(new Error('labels are not kept yet')),
+    labels: (agent, subject, run, since) => reading(() => labelsOf(db, agent, subject, run, since)),
+    counters: (questions, now) => reading(() => readCounters(db, questions, now)),
     expiredHolds: (now, first) => reading(() => expiredHolds(db, now, bounded(first))),
     releasable: (first) => reading(() => releasableHolds(db, bounded(first))),
   }

@@ -85,7 +85,8 @@ function filtered(query: CallQuery, filter: CallFilter): CallQuery {
   return q
 }
 
-const earliestId = (ms: number): CallId => newCallId(Math.max(0, Math.trunc(ms)), new Uint8Array(16))
+/** No call of that time or later has a smaller id. */
+export const earliestId = (ms: number): CallId => newCallId(Math.max(0, Math.trunc(ms)), new Uint8Array(16))
 
 /** Calls in one state: each way walks an index in the order of ids, which several states at once would not. */
 function inState(query: CallQuery, state: CallState): CallQuery {

@@ -20,10 +20,11 @@ export const pendingEntry = (callId: string | null, body: EntryBody): PendingEnt
 /** Equal questions share one decision, which is most of its entry and never changes: its text is made once. */
 const decisionTexts = new WeakMap<Decision, string>()
 
-function textOfDecision({ kind, request, decision, release }: Extract<EntryBody, { kind: 'decision' }>): string {
+function textOfDecision({ kind, request, decision, release, reserves }: Extract<EntryBody, { kind: 'decision' }>): string {
   const text = decisionTexts.get(decision) ?? JSON.stringify(decision)
   if (Object.isFrozen(decision)) decisionTexts.set(decision, text)
-  return `{"kind":"${kind}","request":${JSON.stringify(request)},"decision":${text},"release":${JSON.stringify(release)}}`
+  const rest = reserves ? `,"reserves":${JSON.stringify(reserves)}` : ''
+  return `{"kind":"${kind}","request":${JSON.stringify(request)},"decision":${text},"release":${JSON.stringify(release)}${rest}}`
 }
 
 /** Appends entries of one process, dense from `seq`, in one statement. */

@@ -4,6 +4,7 @@ import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Log } from '../ports/telemetry.ts'
+import { dropEmptyCounters, giveBack, keysOfCalls, lockCounters } from './counters.ts'
 import type { Database } from './database.ts'
 import { deleteExpiredKeys } from './idempotency-keys.ts'
 import { endOtherProcesses } from './processes.ts'
@@ -40,27 +41,41 @@ async function doubtLapsed(tx: Tx, append: Append, atMs: number, first: number):
   return ids as CallId[]
 }
 
-/** Permitted calls whose turn never came, of processes that are gone: at most `first`. */
+/** Permitted calls whose turn never came, of processes that are gone: at most `first`. What they reserved is given back. */
 async function cancelLapsed(tx: Tx, append: Append, atMs: number, first: number): Promise<CallId[]> {
+  const found = await tx
+    .selectFrom('call as c')
+    .innerJoin('process as p', 'p.id', 'c.process')
+    .select('c.id')
+    .where('c.rare_state', '=', 'approved')
+    .where('c.hold_id', 'is', null)
+    .where('p.lapsed_at_ms', 'is not', null)
+    .orderBy('c.id')
+    .limit(first)
+    .execute()
+  if (found.length === 0) return []
+  const ids = found.map(({ id }) => id)
+  // Counters before calls, as everywhere.
+  await lockCounters(tx, await keysOfCalls(tx, ids))
   const rows = await tx
     .updateTable('call')
     .set({ state: 'cancelled', updated_at_ms: atMs })
     .where('id', 'in', (eb) =>
       eb
-        .selectFrom('call as c')
-        .innerJoin('process as p', 'p.id', 'c.process')
-        .select('c.id')
-        .where('c.rare_state', '=', 'approved')
-        .where('c.hold_id', 'is', null)
-        .where('p.lapsed_at_ms', 'is not', null)
-        .orderBy('c.id')
-        .limit(first)
-        .forUpdate('c'),
+        .selectFrom('call')
+        .select('id')
+        .where('id', 'in', ids)
+        .where('state', '=', 'approved')
+        .where('hold_id', 'is', null)
+        .orderBy('id')
+        .forUpdate(),
     )
     .returning('id')
     .execute()
-  for (const { id } of rows) append(id, { kind: 'cancelled', by: GATEWAY, why: 'its process ended before its turn came' })
-  return rows.map(({ id }) => id as CallId)
+  const ended = rows.map(({ id }) => id as CallId)
+  await dropEmptyCounters(tx, await giveBack(tx, ended))
+  for (const id of ended) append(id, { kind: 'cancelled', by: GATEWAY, why: 'its process ended before its turn came' })
+  return ended
 }
 
 export interface MaintenanceOptions {

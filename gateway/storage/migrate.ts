@@ -2,11 +2,12 @@ import type { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import * as record from './migrations/0001-record.ts'
 import * as registry from './migrations/0002-registry.ts'
+import * as facts from './migrations/0003-facts.ts'
 import * as policySets from './migrations/0004-policy-sets.ts'
 import type { Tables } from './tables.ts'
 
 /** In order, append-only: a migration that was released is never edited. */
-const MIGRATIONS = { '0001-record': record, '0002-registry': registry, '0004-policy-sets': policySets }
+const MIGRATIONS = { '0001-record': record, '0002-registry': registry, '0003-facts': facts, '0004-policy-sets': policySets }
 
 /**
  * Brings the schema up to date, each step once, whoever else starts at the same time: under an advisory lock on PostgreSQL; on PGlite the

@@ -5,10 +5,12 @@ import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { CredentialStore } from '../ports/credential-store.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
+import type { CountedSeries } from '../ports/recorder.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { callStoreOn } from './call-store.ts'
 import { credentialStoreOn } from './credentials.ts'
+import { prepareCounters } from './counter-series.ts'
 import { type Database, type DatabaseKind, openDatabase } from './database.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { policySetsOn } from './policy-sets.ts'
@@ -34,6 +36,8 @@ export interface Storage {
   readonly policySets: PolicySets
   /** Registers configuration's agents and loads all. Closed with the storage. */
   registry(seeds: readonly AgentSeed[], people: readonly Person[]): Promise<RunningRegistry>
+  /** Fills in the past of series that a policy set is about to count. May take long, runs beside live calls, and may be run again. */
+  prepareCounters(series: readonly CountedSeries[]): Promise<void>
   /** True where the database answers. */
   ready(): Promise<boolean>
   /** Ends what lapsed processes left behind; run once at the start, before calls are taken, and by maintenance from then on. */
@@ -63,12 +67,13 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     writer,
     calls: callStoreOn(database.db),
     credentials: credentialStoreOn(database.db, writer),
-    policySets: policySetsOn(database.db, writer),
+    policySets: policySetsOn(database.db, writer, clock),
     async registry(seeds, people) {
       const registry = await createRegistry({ db: database.db, writer, bus, seeds, people, ...logged })
       registries.push(registry)
       return registry
     },
+    prepareCounters: (series) => prepareCounters(database.db, clock, series),
     ready: () =>
       database.pool.query('select 1').then(
         () => true,

@@ -24,7 +24,18 @@ async function keep(sets: PolicySets, policies: Readonly<Record<string, string>>
 }
 
 const byFiles = (policySet: string, filesDigest: string | null = null): NewActivation => ({
-  ...{ policySet, base: null, source: 'files', rollBack: false, by: 'gatehouse', reviewer: null, why: null, proposal: null, filesDigest },
+  ...{
+    policySet,
+    base: null,
+    source: 'files',
+    rollBack: false,
+    by: 'gatehouse',
+    reviewer: null,
+    why: null,
+    proposal: null,
+    filesDigest,
+    series: [],
+  },
 })
 
 /** Policy sets, proposals, activations and publishers. */

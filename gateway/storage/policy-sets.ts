@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Selectable } from 'kysely'
-import { instant } from '../core/clock.ts'
+import { type Clock, instant } from '../core/clock.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { ProposalId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
@@ -14,6 +14,7 @@ import type {
   PolicySets,
   StoredPolicySet,
 } from '../ports/policy-sets.ts'
+import { goLive, prepareCounters } from './counter-series.ts'
 import { reading, unavailable } from './outage.ts'
 import type { Db, PolicyActivationTable, PolicyProposalTable, PolicySetTable, Tx } from './tables.ts'
 import type { TransactionScope } from './transaction-scope.ts'
@@ -52,7 +53,7 @@ const proposalFromRow = (row: Selectable<PolicyProposalTable>): PolicyProposal =
 })
 
 /** Policy sets by the contract of `PolicySets`; the last few are remembered, since they never change. */
-export function policySetsOn(db: Db, writer: Writer): PolicySets {
+export function policySetsOn(db: Db, writer: Writer, clock: Clock): PolicySets {
   const remembered = new LRUCache<string, StoredPolicySet>({ max: LIMITS.policySetsRememberedMax })
   const set = async (hash: string): Promise<StoredPolicySet | undefined> => {
     const known = remembered.get(hash)
@@ -108,7 +109,10 @@ export function policySetsOn(db: Db, writer: Writer): PolicySets {
         return (await query.execute()).map(proposalFromRow)
       }),
     reject: (id, by, comment) => writing(async (scope) => (await decide(scope, id, { state: 'rejected', by, comment })) !== undefined),
-    activate: (activation) => writing((scope) => activate(scope, activation)),
+    activate: async (activation) => {
+      await reading(() => prepareCounters(db, clock, activation.series))
+      return await writing((scope) => activate(scope, activation))
+    },
     tookFiles: (filesDigest) =>
       writing(async ({ tx }) => {
         await tx.updateTable('gateway_state').set({ files_digest: filesDigest }).execute()
@@ -164,17 +168,21 @@ async function decide({ tx, append, atMs }: TransactionScope, id: ProposalId, re
 
 async function activate(scope: TransactionScope, activation: NewActivation): Promise<ActivationResult> {
   const { tx, atMs } = scope
-  const { policySet, base, source, proposal, reviewer, why, filesDigest } = activation
+  const { policySet, base, source, proposal, reviewer, why, filesDigest, series } = activation
   // This lock waits for intents under way; whatever commits after it is compared with the new set.
   const state = await tx.selectFrom('gateway_state').select('policy_set').forUpdate().executeTakeFirstOrThrow()
   const bound = source === 'review' || source === 'emergency'
   if (bound && state.policy_set !== base) return { kind: 'stale', active: state.policy_set }
-  if (state.policy_set === policySet) return { kind: 'same' }
+  if (state.policy_set === policySet) {
+    await goLive(tx, series, atMs)
+    return { kind: 'same' }
+  }
   if (proposal !== null) {
     const decided = await decide(scope, proposal, { state: 'active', by: reviewer ?? '', comment: why })
     if (!decided) return { kind: 'decided' }
     if (!activation.rollBack) await insertPublishers(tx, decided)
   }
+  await goLive(tx, series, atMs)
   await tx
     .updateTable('gateway_state')
     .set({ policy_set: policySet, ...(filesDigest === null ? {} : { files_digest: filesDigest }) })

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { admissionConformance } from './admission.conformance.ts'
+import { counterConformance } from './counter.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
 import { readConformance } from './read.conformance.ts'
@@ -33,6 +34,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
     store = await openTestStore(database)
   }
   admissionConformance(at)
+  counterConformance(at)
   holdConformance(at)
   readConformance(at)
   registryConformance(at, reopen)

@@ -1,4 +1,4 @@
-import type { ColumnType, GeneratedAlways, Kysely, Transaction } from 'kysely'
+import type { ColumnType, Generated, GeneratedAlways, Kysely, Transaction } from 'kysely'
 import type { CallError, CallState, Door, StoredResult } from '../core/call.ts'
 import type { DenyReason } from '../core/decision.ts'
 import type { EntryBody } from '../core/entry.ts'
@@ -180,6 +180,59 @@ export interface PolicyPublisherTable {
   person: string
 }
 
+/** What is locked for a key, and its streak. */
+export interface CounterTable {
+  id: Generated<number>
+  key: string
+  streak: Generated<number>
+  streak_series: string | null
+}
+
+/** What one call counts for under one key. */
+export interface CounterEventTable {
+  counter: number
+  call_id: string
+  at_ms: number
+  /** Decimal text. */
+  amount: string | null
+  /** Taken from the record later, when the call had not ended well yet: looked at again once it ended. */
+  filled_in: Generated<boolean>
+}
+
+/** Events of a minute, an hour or a day together. One without events does not exist. */
+export interface CounterBucketTable {
+  counter: number
+  width_ms: number
+  start_ms: number
+  calls: number
+  total: string
+}
+
+export interface CounterSeriesTable {
+  series: string
+  from_ms: number
+  /** Null while every intent reserves in the series. */
+  until_ms: number | null
+}
+
+export interface LabelTable {
+  agent: string
+  /** The subject's JSON text: one to one, `null` for none. */
+  subject: string
+  /** A minted run, or empty for agent and subject whatever run is named. */
+  run: string
+  label: string
+  last_at_ms: number
+}
+
+export interface MintedRunTable {
+  id: string
+  agent: string
+  subject: string
+  started_by: string
+  started_ms: number
+}
+
 export interface Tables {
   entry: EntryTable
   call: CallTable
@@ -196,6 +249,12 @@ export interface Tables {
   policy_proposal: PolicyProposalTable
   policy_activation: PolicyActivationTable
   policy_publisher: PolicyPublisherTable
+  counter: CounterTable
+  counter_event: CounterEventTable
+  counter_bucket: CounterBucketTable
+  counter_series: CounterSeriesTable
+  label: LabelTable
+  minted_run: MintedRunTable
 }
 
 export type Db = Kysely<Tables>

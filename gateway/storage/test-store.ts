@@ -34,9 +34,19 @@ export async function closeTestStore({ recorder, storage }: TestStore): Promise<
   await storage.close()
 }
 
-/** Removes calls, holds and keys; entries, agents and processes stay, as they only grow. */
+/** Removes calls, holds, keys, counters and labels; entries, agents and processes stay, as they only grow. */
 export async function emptyCalls({ storage }: TestStore): Promise<void> {
-  for (const table of ['vote', 'hold', 'idempotency_key', 'execution', 'call'] as const)
+  for (const table of [
+    'vote',
+    'hold',
+    'idempotency_key',
+    'execution',
+    'counter_event',
+    'counter_bucket',
+    'counter',
+    'label',
+    'call',
+  ] as const)
     await storage.database.db.deleteFrom(table).execute()
 }
 

@@ -1,27 +1,42 @@
 import { unreachable } from '../core/decision.ts'
 import type { EntryBody } from '../core/entry.ts'
-import type { HoldChange, NewCall, Release } from '../ports/recorder.ts'
+import type { HoldChange, NewCall, Release, Reservation } from '../ports/recorder.ts'
 import { type PendingEntry, pendingEntry } from './entries.ts'
 import type { Unit } from '../ports/batch-writer.ts'
 
 /** Name under which the gateway itself changes a hold. */
 export const GATEWAY = 'gatehouse'
 
-function admitBodies({ request, decision, hold, intent, guards }: NewCall): EntryBody[] {
-  const bodies: EntryBody[] = [{ kind: 'decision', request, decision, release: null }]
+/** Whether a call that begins like this goes on without anybody's word: it counts from here on. */
+export const counts = ({ state }: NewCall['call']): boolean => state === 'executing' || state === 'approved'
+
+const reserving = (reserves: readonly Reservation[] | undefined): { reserves?: readonly Reservation[] } =>
+  reserves === undefined || reserves.length === 0 ? {} : { reserves }
+
+function admitBodies({ call, request, decision, hold, intent, guards, reserves }: NewCall): EntryBody[] {
+  const waits = counts(call) && !intent
+  const bodies: EntryBody[] = [{ kind: 'decision', request, decision, release: null, ...(waits ? reserving(reserves) : {}) }]
   if (hold) bodies.push({ kind: 'hold.opened', hold })
   if (intent) {
     const policySet = guards?.policySet ?? decision.evidence.policySet
-    bodies.push({ kind: 'intent', intent, agentEpoch: guards?.agentEpoch ?? request.agentEpoch, policySet, consumes: null })
+    bodies.push({
+      kind: 'intent',
+      intent,
+      agentEpoch: guards?.agentEpoch ?? request.agentEpoch,
+      policySet,
+      consumes: null,
+      ...reserving(reserves),
+    })
   }
   return bodies
 }
 
-function releaseBodies({ intent, guards, consumes, redecision }: Release): EntryBody[] {
+function releaseBodies({ intent, guards, consumes, redecision, reserves }: Release): EntryBody[] {
   const bodies: EntryBody[] = []
   if (redecision) bodies.push({ kind: 'decision', ...redecision, release: consumes?.hold ?? null })
   if (consumes) bodies.push({ kind: 'hold.changed', hold: consumes.hold, from: 'approved', to: 'consumed', by: GATEWAY })
-  bodies.push({ kind: 'intent', intent, agentEpoch: guards.agentEpoch, policySet: guards.policySet, consumes: consumes?.hold ?? null })
+  const { agentEpoch, policySet } = guards
+  bodies.push({ kind: 'intent', intent, agentEpoch, policySet, consumes: consumes?.hold ?? null, ...reserving(reserves) })
   return bodies
 }
 
@@ -40,28 +55,15 @@ export function holdChangeBodies(change: HoldChange, from: Extract<EntryBody, { 
   return bodies
 }
 
-/** The call that an entry of a unit belongs to. */
-export function callOf(unit: Unit): string | null {
-  switch (unit.kind) {
-    case 'admit':
-      return unit.unit.call.id
-    case 'release':
-    case 'finish':
-    case 'changeHold':
-    case 'decide':
-    case 'stick':
-      return unit.unit.callId
-    case 'cancelUnstarted':
-    case 'resolve':
-    case 'note':
-      return unit.callId
-    default:
-      return unreachable(unit)
-  }
+/** Units whose entries are known before they are written. */
+export type Foretold = Exclude<Unit, { kind: 'changeHold' | 'decide' | 'stick' | 'startRun' }>
+
+function callOf(unit: Foretold): string | null {
+  return unit.kind === 'admit' ? unit.unit.call.id : unit.kind === 'release' || unit.kind === 'finish' ? unit.unit.callId : unit.callId
 }
 
-/** The entries that a unit writes when it wins, but for `changeHold`, whose entries depend on the row. */
-export function entriesOf(unit: Exclude<Unit, { kind: 'changeHold' | 'decide' }>): PendingEntry[] {
+/** The entries that a unit writes when it wins, but for those whose entries depend on what they find. */
+export function entriesOf(unit: Foretold): PendingEntry[] {
   const callId = callOf(unit)
   const of = (bodies: readonly EntryBody[]): PendingEntry[] => bodies.map((body) => pendingEntry(callId, body))
   switch (unit.kind) {
@@ -75,10 +77,6 @@ export function entriesOf(unit: Exclude<Unit, { kind: 'changeHold' | 'decide' }>
       return of([{ kind: 'cancelled', by: GATEWAY, why: unit.why }])
     case 'resolve':
       return of([{ kind: 'resolved', by: unit.by, effect: unit.effect, evidence: unit.evidence }])
-    case 'stick': {
-      const { agent, subject, run, labels } = unit.unit
-      return of([{ kind: 'labelled', agent, subject, run, labels }])
-    }
     case 'note':
       return of([unit.body])
     default:

@@ -3,13 +3,28 @@ import type { CallState } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type HoldState, statesBefore } from '../core/hold.ts'
 import type { Unit, UnitResult } from '../ports/batch-writer.ts'
-import type { Finished, Guards, HoldChange, NewCall, NewCallResult, Release, ReleaseResult } from '../ports/recorder.ts'
+import type {
+  DecidedUnit,
+  Deciding,
+  DecidingResult,
+  Finished,
+  Guards,
+  HoldChange,
+  NewCall,
+  NewCallResult,
+  Release,
+  ReleaseResult,
+  Reservation,
+} from '../ports/recorder.ts'
 import { stateAfter } from '../core/call.ts'
+import { freesReservations } from './batch-statement.ts'
 import { insertCall, lockCall, openEqualCall, updateCall } from './calls.ts'
+import { addEvents, giveBack, keysOfCalls, lockCounters, readCounters, setStreaks } from './counters.ts'
 import { countOpenHolds, insertHold, insertVote, lockHold, setHoldState } from './holds.ts'
 import { insertKey, lookUpKey } from './idempotency-keys.ts'
+import { startRun } from './labels.ts'
 import type { Tx } from './tables.ts'
-import { callOf, entriesOf, holdChangeBodies } from './unit-entries.ts'
+import { counts, entriesOf, type Foretold, holdChangeBodies } from './unit-entries.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 
 /** What intents are compared with, locked until COMMIT. */
@@ -18,15 +33,59 @@ export interface LockedGuards {
   policySet: string | null
 }
 
+/** What a round of units holds until COMMIT. */
+export interface Locked extends LockedGuards {
+  keys: ReadonlySet<string>
+  /** Counters that may have nothing in them when the round ends. */
+  hollow: Set<number>
+}
+
+/** Locks what the units need before any call or hold: agents, policy set, counters. */
+export async function lockRound(tx: Tx, units: readonly Unit[]): Promise<Locked> {
+  const guards = await lockGuards(tx, units)
+  const keys = new Set([...units.flatMap(keysOf), ...(await keysOfCalls(tx, units.flatMap(givesBack)))])
+  return { ...guards, keys, hollow: new Set(await lockCounters(tx, keys)) }
+}
+
+/** Counters that a unit names. */
+function keysOf(unit: Unit): readonly string[] {
+  switch (unit.kind) {
+    case 'decide':
+      return [...unit.unit.counters.flatMap(({ keys }) => keys), ...unit.unit.reserves]
+    case 'admit':
+    case 'release':
+      return (unit.unit.reserves ?? []).map(({ key }) => key)
+    case 'changeHold':
+      return (unit.unit.streaks?.counters ?? []).map(({ key }) => key)
+    default:
+      return []
+  }
+}
+
+/** Calls that may take back what they are counted for. */
+function givesBack(unit: Unit): readonly string[] {
+  switch (unit.kind) {
+    case 'finish':
+      return freesReservations(unit.unit) ? [unit.unit.callId] : []
+    case 'cancelUnstarted':
+      return [unit.callId]
+    case 'resolve':
+      return unit.effect === 'DID_NOT_HAPPEN' ? [unit.callId] : []
+    default:
+      return []
+  }
+}
+
 /**
  * Locks the agents that the units name, in the order of their names so that two replicas never wait for each other in a circle, and the policy
  * set. Agents are locked exclusively: it is this lock that keeps the count of open holds.
  */
-export async function lockGuards(tx: Tx, units: readonly Unit[]): Promise<LockedGuards> {
+async function lockGuards(tx: Tx, units: readonly Unit[]): Promise<LockedGuards> {
   const names = new Set<string>()
   for (const unit of units) {
     if (unit.kind === 'admit') names.add(unit.unit.call.agent)
     else if (unit.kind === 'release') names.add(unit.unit.guards.agent)
+    else if (unit.kind === 'decide') names.add(unit.unit.agent)
   }
   if (names.size === 0) return { agents: new Map(), policySet: null }
   const rows = await tx
@@ -47,28 +106,55 @@ function staleness(locked: LockedGuards, guards: Guards | undefined): { kind: 's
   return locked.policySet === guards.policySet ? undefined : { kind: 'stale', what: 'policies' }
 }
 
-function appendAll(scope: TransactionScope, unit: Exclude<Unit, { kind: 'changeHold' | 'decide' }>): void {
+function appendAll(scope: TransactionScope, unit: Foretold): void {
   for (const entry of entriesOf(unit)) scope.entries.push(entry)
 }
 
-async function admit(scope: TransactionScope, locked: LockedGuards, unit: NewCall): Promise<NewCallResult> {
+/** The call that a new one repeats. */
+async function repeated(
+  { tx, atMs }: TransactionScope,
+  { idempotency, joinKey }: Pick<NewCall, 'idempotency' | 'joinKey'>,
+): Promise<Extract<NewCallResult, { kind: 'joined' | 'key_reused' }> | undefined> {
+  const known = idempotency ? await lookUpKey(tx, idempotency, atMs) : undefined
+  if (known) return known
+  const equal = joinKey === null ? undefined : await openEqualCall(tx, joinKey)
+  return equal && { kind: 'joined', callId: equal }
+}
+
+/** Counts a call. The keys are among the locked ones, each once: anything else would be lost, or counted under no lock. */
+async function reserve(
+  { tx, atMs }: TransactionScope,
+  locked: Locked,
+  callId: string,
+  reserves: readonly Reservation[] = [],
+): Promise<void> {
+  const keys = new Set(reserves.map(({ key }) => key))
+  if (keys.size < reserves.length || ![...keys].every((key) => locked.keys.has(key))) {
+    throw new GatewayError('INTERNAL', `call \`${callId}\`: it reserves twice under one key, or under one that was not announced`)
+  }
+  await addEvents(
+    tx,
+    reserves.map((reservation) => ({ ...reservation, callId, atMs })),
+  )
+}
+
+async function admit(scope: TransactionScope, locked: Locked, unit: NewCall): Promise<NewCallResult> {
   const { tx, atMs } = scope
   const { call, hold, idempotency, joinKey } = unit
   const stale = staleness(locked, unit.guards)
   if (stale) return stale
-  const known = idempotency ? await lookUpKey(tx, idempotency, atMs) : undefined
-  if (known) return known
-  const equal = joinKey !== null && call.state !== 'denied' ? await openEqualCall(tx, joinKey) : undefined
-  if (equal) return { kind: 'joined', callId: equal }
+  const repeats = await repeated(scope, { idempotency, joinKey: call.state === 'denied' ? null : joinKey })
+  if (repeats) return repeats
   if (hold && (await countOpenHolds(tx, call.agent)) >= unit.openHoldsMax) return { kind: 'too_many_holds' }
   await insertCall(tx, unit, scope.process, atMs)
   if (hold) await insertHold(tx, hold, call.agent)
   if (idempotency && call.state !== 'denied') await insertKey(tx, call.id, idempotency)
+  if (counts(call)) await reserve(scope, locked, call.id, unit.reserves)
   appendAll(scope, { kind: 'admit', unit })
   return { kind: 'recorded' }
 }
 
-async function release(scope: TransactionScope, locked: LockedGuards, unit: Release): Promise<ReleaseResult> {
+async function release(scope: TransactionScope, locked: Locked, unit: Release): Promise<ReleaseResult> {
   const { tx, atMs } = scope
   const { callId, consumes, redecision, intent } = unit
   const stale = staleness(locked, unit.guards)
@@ -83,17 +169,18 @@ async function release(scope: TransactionScope, locked: LockedGuards, unit: Rele
   const policies = redecision ? { policies: redecision.decision.verdict.policies } : {}
   await updateCall(tx, callId, atMs, { state: 'executing', intent, ...policies })
   await tx.insertInto('execution').values({ call_id: callId, process: scope.process }).execute()
+  await reserve(scope, locked, callId, unit.reserves)
   appendAll(scope, { kind: 'release', unit })
   return { kind: 'recorded' }
 }
 
-/** An outcome, for the case that its statement met another of the same call: as `batch-statement.ts` does it. */
-async function finish(scope: TransactionScope, unit: Finished): Promise<void> {
+/** An outcome that gives back what was reserved, or whose statement met another of the same call: else as `batch-statement.ts` does it. */
+async function finish(scope: TransactionScope, locked: Locked, unit: Finished): Promise<void> {
   const { tx, atMs } = scope
   const { callId, intent, outcome, result, resultKept } = unit
   const kept = resultKept === 'kept' && result !== null
   await tx.deleteFrom('execution').where('call_id', '=', callId).execute()
-  await tx
+  const { numUpdatedRows } = await tx
     .updateTable('call')
     .set({
       state: stateAfter(outcome.kind),
@@ -107,8 +194,13 @@ async function finish(scope: TransactionScope, unit: Finished): Promise<void> {
     .where('id', '=', callId)
     .where('intent', '=', intent)
     .where('state', 'in', ['executing', 'in_doubt'])
-    .execute()
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows > 0n && freesReservations(unit)) await takeBack(scope, locked, callId)
   appendAll(scope, { kind: 'finish', unit })
+}
+
+async function takeBack({ tx }: TransactionScope, { hollow }: Locked, callId: string): Promise<void> {
+  for (const id of await giveBack(tx, [callId])) hollow.add(id)
 }
 
 /** The call's state that goes with its hold's: what a rebuild from entries relies on. */
@@ -123,9 +215,19 @@ const CALL_STATE: Readonly<Record<HoldState, CallState>> = {
   superseded: 'held',
 }
 
-async function changeHold(scope: TransactionScope, change: HoldChange): Promise<boolean> {
+async function count(
+  { tx }: TransactionScope,
+  { keys, hollow }: Locked,
+  { counters, to }: NonNullable<HoldChange['streaks']>,
+): Promise<void> {
+  if (counters.some(({ key }) => !keys.has(key)))
+    throw new GatewayError('INTERNAL', 'a streak is counted under a key that was not announced')
+  for (const id of await setStreaks(tx, counters, to)) hollow.add(id)
+}
+
+async function changeHold(scope: TransactionScope, locked: Locked, change: HoldChange): Promise<boolean> {
   const { tx, atMs } = scope
-  const { hold, callId, to, voteOnly, vote, digest, redecision, replacement } = change
+  const { hold, callId, to, voteOnly, vote, digest, redecision, replacement, streaks } = change
   if (!voteOnly && (CALL_STATE[to] !== change.callState || to === 'consumed' || (to === 'superseded') !== (replacement !== undefined))) {
     throw new GatewayError('INTERNAL', `hold \`${hold}\`: no such change of a hold and its call`)
   }
@@ -139,6 +241,7 @@ async function changeHold(scope: TransactionScope, change: HoldChange): Promise<
   for (const body of holdChangeBodies(change, row.state)) scope.append(callId, body)
   if (voteOnly) return true
   await setHoldState(tx, hold, to, atMs)
+  if (streaks) await count(scope, locked, streaks)
   if (replacement) await insertHold(tx, replacement, row.agent)
   const verdict = redecision?.decision.verdict
   await updateCall(tx, callId, atMs, {
@@ -150,43 +253,87 @@ async function changeHold(scope: TransactionScope, change: HoldChange): Promise<
   return true
 }
 
-async function cancelUnstarted(scope: TransactionScope, unit: Extract<Unit, { kind: 'cancelUnstarted' }>): Promise<boolean> {
+async function cancelUnstarted(
+  scope: TransactionScope,
+  locked: Locked,
+  unit: Extract<Unit, { kind: 'cancelUnstarted' }>,
+): Promise<boolean> {
   const call = await lockCall(scope.tx, unit.callId)
   if (call?.state !== 'approved' || call.hold_id !== null) return false
   await updateCall(scope.tx, unit.callId, scope.atMs, { state: 'cancelled' })
+  await takeBack(scope, locked, unit.callId)
   appendAll(scope, unit)
   return true
 }
 
-async function resolve(scope: TransactionScope, unit: Extract<Unit, { kind: 'resolve' }>): Promise<boolean> {
+async function resolve(scope: TransactionScope, locked: Locked, unit: Extract<Unit, { kind: 'resolve' }>): Promise<boolean> {
   const call = await lockCall(scope.tx, unit.callId)
   if (call?.state !== 'in_doubt') return false
   await updateCall(scope.tx, unit.callId, scope.atMs, { state: unit.effect === 'HAPPENED' ? 'completed' : 'failed' })
+  if (unit.effect === 'DID_NOT_HAPPEN') await takeBack(scope, locked, unit.callId)
   appendAll(scope, unit)
   return true
 }
 
-/** Writes one unit inside a transaction, with its entries, or nothing of it. */
-export async function applyUnit(scope: TransactionScope, locked: LockedGuards, unit: Unit): Promise<UnitResult> {
+/** Reads, decides and writes. What the decision throws fails this unit alone: nothing of it was written yet. */
+async function decide(scope: TransactionScope, locked: Locked, unit: Deciding): Promise<UnitResult> {
+  const known = unit.repeats ? await repeated(scope, unit.repeats) : undefined
+  if (known) return { kind: 'decided', result: { kind: 'repeated', result: known } }
+  const answers = await readCounters(scope.tx, unit.counters, scope.atMs)
+  let decided: DecidedUnit
+  try {
+    decided = unit.decide(answers, scope.atMs)
+    checkDecided(unit, decided)
+  } catch (error) {
+    return { kind: 'failed', error }
+  }
+  return { kind: 'decided', result: await applyDecided(scope, locked, decided) }
+}
+
+async function applyDecided(scope: TransactionScope, locked: Locked, decided: DecidedUnit): Promise<DecidingResult> {
+  switch (decided.kind) {
+    case 'admit':
+      return { kind: 'admitted', unit: decided.unit, result: await admit(scope, locked, decided.unit) }
+    case 'release':
+      return { kind: 'released', unit: decided.unit, result: await release(scope, locked, decided.unit) }
+    case 'changeHold':
+      return { kind: 'applied', unit: decided.unit, applied: await changeHold(scope, locked, decided.unit) }
+    default:
+      return unreachable(decided)
+  }
+}
+
+/** What was decided is about the call and agent that were announced: other rows are not locked. */
+function checkDecided({ callId, agent }: Deciding, { kind, unit }: DecidedUnit): void {
+  const of = kind === 'admit' ? unit.call.id : unit.callId
+  const guarded = kind === 'admit' ? unit.call.agent : kind === 'release' ? unit.guards.agent : agent
+  if (of !== callId || guarded !== agent)
+    throw new GatewayError('INTERNAL', `call \`${callId}\`: what was decided is about another call or agent`)
+}
+
+/** Writes one unit inside a transaction, with its entries, or nothing of it. Labels are written for all at once, by `stickAll`. */
+export async function applyUnit(scope: TransactionScope, locked: Locked, unit: Exclude<Unit, { kind: 'stick' }>): Promise<UnitResult> {
   switch (unit.kind) {
     case 'admit':
       return { kind: 'admitted', result: await admit(scope, locked, unit.unit) }
     case 'release':
       return { kind: 'released', result: await release(scope, locked, unit.unit) }
+    case 'decide':
+      return await decide(scope, locked, unit.unit)
     case 'finish':
-      await finish(scope, unit.unit)
+      await finish(scope, locked, unit.unit)
       return { kind: 'written' }
     case 'changeHold':
-      return { kind: 'applied', applied: await changeHold(scope, unit.unit) }
+      return { kind: 'applied', applied: await changeHold(scope, locked, unit.unit) }
     case 'cancelUnstarted':
-      return { kind: 'applied', applied: await cancelUnstarted(scope, unit) }
+      return { kind: 'applied', applied: await cancelUnstarted(scope, locked, unit) }
     case 'resolve':
-      return { kind: 'applied', applied: await resolve(scope, unit) }
-    case 'decide':
-    case 'stick':
-      throw new GatewayError('INTERNAL', 'counters and labels are not kept yet')
+      return { kind: 'applied', applied: await resolve(scope, locked, unit) }
+    case 'startRun':
+      await startRun(scope, unit.unit)
+      return { kind: 'written' }
     case 'note':
-      scope.append(callOf(unit) as Extract<Unit, { kind: 'note' }>['callId'], unit.body)
+      scope.append(unit.callId, unit.body)
       return { kind: 'written' }
     default:
       return unreachable(unit)
