@@ -121,7 +121,6 @@ export const LIMITS = Object.freeze({
   decisionMemoCharsMax: 8_388_608,
   visibilityMemoEntriesMax: 10_000,
   factRowsPerKeyMax: 10_000,
-  factWindowMsMax: 365 * 24 * 3_600_000,
   labelRefreshMs: 60_000,
   labelsRememberedMax: 100_000,
   labelWindowMsDefault: 24 * 3_600_000,
