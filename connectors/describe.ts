@@ -13,7 +13,9 @@ import {
 } from '../gateway/core/operation.ts'
 import { LIMITS } from '../gateway/limits.ts'
 import type { Manifest, OperationOverride } from '../gateway/ports/connector.ts'
+import { withoutClasses } from './class-marks.ts'
 import { didYouMean, type SourceFaults } from './faults.ts'
+import { type ClassesByPlace, outputClasses } from './output-classes.ts'
 
 const JOINT_NAME_CHARS_MAX = 56
 const DIGEST_CHARS = 6
@@ -38,6 +40,8 @@ export interface Described {
   inputSchema: JsonSchema
   publishedInput?: JsonSchema
   outputSchema?: JsonSchema
+  /** Data classes that the document gives: by place in answers with a body in JSON, and those that other answers carry. */
+  classes?: { places: readonly ClassesByPlace[]; others: readonly string[] }
   content?: true
   route: HttpRoute
   /** What else decides how the upstream request comes out; goes into the version. */
@@ -100,14 +104,14 @@ export function toOperation(manifest: Manifest, name: string, described: Describ
   const override = manifest.operations.overrides[name] ?? {}
   const mode = override.mode ?? described.mode
   const reversibility: Reversibility = override.reversibility ?? (mode === 'read' ? 'read-only' : 'irreversible')
-  const { inputSchema, outputSchema, title, description, route } = described
+  const { inputSchema, outputSchema, title, description, route, classes } = described
   checkOverride(name, override, { mode, reversibility, inputSchema }, faults)
   return Object.freeze({
     id: operationId(manifest.connector, name),
     connector: manifest.connector,
     name,
     jointName: jointName(manifest.connector, name),
-    version: versionOf(inputSchema, outputSchema, described.binding),
+    version: versionOf(inputSchema, classes && outputSchema ? withoutClasses(outputSchema) : outputSchema, described.binding),
     ...(title ? { title } : {}),
     description,
     mode,
@@ -117,7 +121,10 @@ export function toOperation(manifest: Manifest, name: string, described: Describ
     ...(outputSchema ? { outputSchema } : {}),
     ...(described.content ? { content: described.content } : {}),
     ...(override.businessKey ? { businessKey: override.businessKey } : {}),
-    dataClasses: override.dataClasses ?? {},
+    dataClasses: outputClasses(outputSchema, classes?.places ?? [], override.dataClasses ?? {}, (pointer, message) =>
+      faults.manifest(['operations', 'overrides', name, 'dataClasses', pointer], message),
+    ),
+    ...(classes && classes.others.length > 0 ? { otherClasses: classes.others } : {}),
     labels: override.labels ?? [],
     idempotency: override.idempotency ?? defaultIdempotency(mode),
     timeoutMs: Math.min(override.timeoutMs ?? LIMITS.upstreamTimeoutMsDefault, LIMITS.upstreamTimeoutMsMax),

@@ -1,8 +1,12 @@
 import { canonicalJson, isJsonObject, type JsonValue } from '../gateway/core/json.ts'
 import type { JsonSchema } from '../gateway/core/operation.ts'
+import { CLASSES_KEYWORD, classesIn } from '../gateway/core/output-shape.ts'
+import { withClasses } from './class-marks.ts'
 
 /** Where schemas differ in these, the outer word stands: they say nothing about validity. */
 const ANNOTATIONS: ReadonlySet<string> = new Set(['title', 'description', 'default', 'deprecated', 'readOnly', 'writeOnly'])
+/** What may stand beside a reference without being part of what it leads to. */
+const BESIDE: ReadonlySet<string> = new Set([...ANNOTATIONS, CLASSES_KEYWORD])
 
 /**
  * One schema that accepts what the outer schema and all parts accept together, or undefined where keywords disagree and the composition
@@ -15,18 +19,18 @@ export function mergeAll(outer: JsonSchema, parts: readonly JsonSchema[]): JsonS
 }
 
 function merge(a: JsonSchema, b: JsonSchema): JsonSchema | undefined {
-  if (Object.hasOwn(b, '$ref') && Object.keys(a).some((key) => !ANNOTATIONS.has(key))) return undefined
+  if (Object.hasOwn(b, '$ref') && Object.keys(a).some((key) => !BESIDE.has(key))) return undefined
   const merged: JsonSchema = { ...a }
   for (const [key, theirs] of Object.entries(b)) {
     const ours = merged[key]
     if (ours === undefined) merged[key] = theirs
-    else if (!ANNOTATIONS.has(key)) {
+    else if (!BESIDE.has(key)) {
       const both = mergeKeyword(key, ours, theirs)
       if (both === undefined) return undefined
       merged[key] = both
     }
   }
-  return merged
+  return withClasses(merged, classesIn(b))
 }
 
 function mergeKeyword(key: string, ours: JsonValue, theirs: JsonValue): JsonValue | undefined {

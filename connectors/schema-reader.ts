@@ -1,6 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../gateway/core/json.ts'
 import type { JsonSchema } from '../gateway/core/operation.ts'
 import { LIMITS } from '../gateway/limits.ts'
+import { markedClasses, unmarked, withClasses } from './class-marks.ts'
 import { sha256 } from './describe.ts'
 import type { SourceFaults } from './faults.ts'
 import { recursion, referenceTarget, type SchemaDocument } from './schema-document.ts'
@@ -53,7 +54,7 @@ const UNREADABLE = ['$id', '$anchor', '$dynamicRef', '$dynamicAnchor', '$recursi
  * Reads the schemas of a document's input side or its output side as JSON Schema 2020-12. References to recursive schemas become
  * `#/$defs/...`; all others are written out, up to a bound beyond which they become definitions too. A definition is read once and shared by all
  * operations. In input, objects that declare properties and are silent about others are closed, and `readOnly` properties are dropped (in output:
- * `writeOnly`).
+ * `writeOnly`). In output, what gives values data classes becomes `CLASSES_KEYWORD`.
  */
 export class SchemaLibrary {
   readonly document: SchemaDocument
@@ -158,16 +159,22 @@ export class SchemaReader {
   /** As `read`, but a reference at the top is always written out, so that its properties can be seen. */
   readTop(node: JsonValue | undefined, place: readonly string[]): JsonSchema {
     let here = node
+    const classes: string[] = []
     for (let steps = 0; steps < LIMITS.schemaDepthMax && isJsonObject(here) && typeof here.$ref === 'string' && this.#only(here); steps++) {
       const target = referenceTarget(this.#document, here.$ref)
       if (target === undefined) break
+      classes.push(...this.#classes(here, place))
       here = target
     }
-    return this.read(here, place)
+    return withClasses(this.read(here, place), classes)
   }
 
   #only(node: JsonObject): boolean {
-    return this.#document.dialect === '3.0' || Object.keys(node).length === 1
+    return this.#document.dialect === '3.0' || Object.keys(unmarked(node)).length === 1
+  }
+
+  #classes(node: JsonObject, place: readonly string[]): string[] {
+    return this.#use === 'output' ? markedClasses(node, place, this.#faults) : []
   }
 
   /** `open`: part of a composition that is closed as a whole, so not closed by itself. */
@@ -182,6 +189,10 @@ export class SchemaReader {
     for (const keyword of UNREADABLE)
       if (Object.hasOwn(node, keyword))
         this.#faults.source([...place, keyword], `\`${keyword}\` is not supported; use \`$ref\` within the document`)
+    return withClasses(this.#unmarked(unmarked(node), place, open), this.#classes(node, place))
+  }
+
+  #unmarked(node: JsonObject, place: readonly string[], open: boolean): JsonSchema {
     if (typeof node.$ref === 'string') return this.#reference(node, node.$ref, place, open)
     const composed = COMPOSED.some((keyword) => Object.hasOwn(node, keyword))
     const own = isJsonObject(node.properties) || node.type === 'object'
@@ -304,7 +315,10 @@ export class SchemaReader {
         isJsonObject(part) && typeof part.$ref === 'string' && !this.#recursive(part.$ref)
           ? referenceTarget(this.#document, part.$ref)
           : part
-      return this.#read(inner, [...place, 'allOf', String(i)], true)
+      const at = [...place, 'allOf', String(i)]
+      // A reference is read as what it leads to, so the classes beside it are not in there.
+      const beside = isJsonObject(part) && inner !== part ? this.#classes(part, at) : []
+      return withClasses(this.#read(inner, at, true), beside)
     })
     return mergeAll(schema, read) ?? { ...schema, allOf: read }
   }

@@ -15,8 +15,10 @@ import {
 } from '../../gateway/ports/connector.ts'
 import type { Outbound } from '../../gateway/ports/dialer.ts'
 import type { Lease } from '../../gateway/ports/vault.ts'
+import { hasMarks } from '../class-marks.ts'
 import { type Candidate, type Described, select, toOperation } from '../describe.ts'
 import { SourceFaults } from '../faults.ts'
+import { declaredPlaces } from '../output-classes.ts'
 import { SchemaLibrary, SchemaReader } from '../schema-reader.ts'
 import { TEXT_SCHEMA } from './answer.ts'
 import { httpTransport } from './http.ts'
@@ -63,9 +65,7 @@ function describe(name: string, { rawName, place, tool }: ToolCandidate, faults:
       additionalProperties: input.additionalProperties ?? false,
     },
     ...published(tool.inputSchema),
-    ...(tool.outputSchema
-      ? { outputSchema: convert(tool.outputSchema, 'output', [...place, 'outputSchema'], faults) }
-      : { outputSchema: TEXT_SCHEMA, content: true }),
+    ...(tool.outputSchema ? output(tool.outputSchema, [...place, 'outputSchema'], faults) : { outputSchema: TEXT_SCHEMA, content: true }),
     route: { method: 'POST', path: `/${name}` },
     binding: { kind: 'mcp', tool: rawName, digest: toolDigest(tool) },
   }
@@ -78,6 +78,14 @@ const OPEN = ['$ref', 'allOf', 'anyOf', 'oneOf', 'if', 'dependentSchemas', 'unev
 function published(schema: JsonObject): { publishedInput?: JsonSchema } {
   if (schema.type !== 'object' || !isJsonObject(schema.properties) || OPEN.some((keyword) => Object.hasOwn(schema, keyword))) return {}
   return { publishedInput: { ...schema, additionalProperties: schema.additionalProperties ?? false } }
+}
+
+function output(schema: JsonObject, place: readonly string[], faults: SourceFaults): Pick<Described, 'outputSchema' | 'classes'> {
+  const outputSchema = convert(schema, 'output', place, faults)
+  if (!hasMarks(schema)) return { outputSchema }
+  const places = declaredPlaces(outputSchema)
+  if (!places) faults.source(place, `more than ${LIMITS.classedPlacesMax} places have data classes: class what they stand in`)
+  return { outputSchema, classes: { places: places ? [places] : [], others: [] } }
 }
 
 /** A tool's schema as JSON Schema 2020-12 with its references inside. */

@@ -4,6 +4,7 @@ import type { Operation } from '../../gateway/core/operation.ts'
 import type { Connector, ConnectorKind, ExecuteContext, Manifest, ProxiedRequest, UpstreamAnswer } from '../../gateway/ports/connector.ts'
 import type { Outbound } from '../../gateway/ports/dialer.ts'
 import type { Lease } from '../../gateway/ports/vault.ts'
+import { hasMarks } from '../class-marks.ts'
 import { select, toOperation } from '../describe.ts'
 import { SourceFaults } from '../faults.ts'
 import { SchemaLibrary } from '../schema-reader.ts'
@@ -60,11 +61,12 @@ function bind(manifest: Manifest, document: OpenapiDocument, router: Router<Boun
   const operations = new Map<Operation, Bound>()
   const input = new SchemaLibrary(document, 'input', faults)
   const output = new SchemaLibrary(document, 'output', faults)
+  const classed = hasMarks(document.root)
   const credentials = credentialParameters(document)
   for (const [name, candidate] of select(manifest, all, faults)) {
     const idempotency = manifest.operations.overrides[name]?.idempotency
     const ownHeaders = new Set(idempotency?.kind === 'key-header' ? [idempotency.header.toLowerCase()] : [])
-    const compiled = compileOperation(candidate, { document, faults, input, output, ownHeaders, credentials })
+    const compiled = compileOperation(candidate, { document, faults, input, output, classed, ownHeaders, credentials })
     if (!compiled) continue
     const template = router.add(compiled.segments)
     if (template.byMethod.get(compiled.method) || !sameParameters(template, compiled))

@@ -1,7 +1,10 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import type { JsonSchema, Mode } from '../../gateway/core/operation.ts'
+import { LIMITS } from '../../gateway/limits.ts'
+import { markedClasses, withClasses } from '../class-marks.ts'
 import { type Candidate, type Described, RESERVED_HEADERS } from '../describe.ts'
 import type { SourceFaults } from '../faults.ts'
+import { type ClassesByPlace, declaredPlaces } from '../output-classes.ts'
 import { type SchemaLibrary, SchemaReader } from '../schema-reader.ts'
 import { type BodyCodec, compileBody, formatOf } from './body.ts'
 import { type OpenapiDocument, resolve } from './document.ts'
@@ -70,6 +73,8 @@ export interface CompileContext {
   faults: SourceFaults
   input: SchemaLibrary
   output: SchemaLibrary
+  /** The document gives data classes somewhere: all responses are read for them. */
+  classed: boolean
   /** Lower-case headers that the gateway sets itself. */
   ownHeaders: ReadonlySet<string>
   /** `in:name` of parameters that carry credentials. */
@@ -94,7 +99,7 @@ export function compileOperation(candidate: OpenapiCandidate, context: CompileCo
   checkTemplate(segments, parameters, place, faults)
   const body = compileRequestBody(candidate, parameters, reader, context)
   const inputSchema = inputOf(parameters, body, reader)
-  const outputSchema = outputOf(candidate, context)
+  const output = outputOf(candidate, context)
   const mode: Mode = method === 'GET' || method === 'HEAD' ? 'read' : 'write'
   const title = typeof node.summary === 'string' ? node.summary : undefined
   const binding: JsonObject = {
@@ -116,7 +121,7 @@ export function compileOperation(candidate: OpenapiCandidate, context: CompileCo
       description: typeof node.description === 'string' ? node.description : (title ?? ''),
       mode,
       inputSchema,
-      ...(outputSchema ? { outputSchema } : {}),
+      ...output,
       route: { method, path },
       binding,
     },
@@ -333,20 +338,57 @@ function inputOf(parameters: readonly Parameter[], body: CompiledBody | undefine
   }
 }
 
-/** The schema of the lowest 2xx response that is JSON. */
-function outputOf(candidate: OpenapiCandidate, { document, faults, output }: CompileContext): JsonSchema | undefined {
-  const responses = isJsonObject(candidate.node.responses) ? candidate.node.responses : {}
-  for (const status of Object.keys(responses)
-    .filter((key) => /^2(\d\d|XX)$/i.test(key))
-    .sort()) {
-    const place = [...candidate.place, 'responses', status]
-    const response = resolve(document, responses[status], place, faults)
-    const content = isJsonObject(response?.content) ? Object.entries(response.content) : []
-    const json = content.find(([type]) => formatOf(type.split(';')[0]?.trim().toLowerCase() ?? '') === 'json')
-    if (!json || !isJsonObject(json[1]) || json[1].schema === undefined) continue
-    const reader = new SchemaReader(output)
-    const schema = reader.readTop(json[1].schema, [...place, 'content', json[0], 'schema'])
-    return reader.names.size > 0 ? { ...schema, $defs: reader.defs } : schema
+type Output = Pick<Described, 'outputSchema' | 'classes'>
+
+/** The schema of the lowest 2xx response that is JSON, and the data classes of all responses. */
+function outputOf(candidate: OpenapiCandidate, context: CompileContext): Output {
+  const bodies = responseBodies(candidate, context)
+  const chosen = bodies.find(({ status, isJson, schema }) => isJson && schema !== undefined && /^2(\d\d|XX)$/i.test(status))
+  const outputSchema = chosen && readBody(chosen, context)
+  if (!context.classed) return outputSchema ? { outputSchema } : {}
+  const places: ClassesByPlace[] = []
+  const others = new Set<string>()
+  for (const body of bodies) {
+    const schema = body === chosen && outputSchema ? outputSchema : readBody(body, context)
+    const declared = declaredPlaces(schema)
+    if (!declared)
+      context.faults.source(body.place, `more than ${LIMITS.classedPlacesMax} places have data classes: class what they stand in`)
+    else if (body.isJson && body.status.startsWith('2')) places.push(declared)
+    else for (const name of Object.values(declared).flat()) others.add(name)
   }
-  return undefined
+  return { ...(outputSchema ? { outputSchema } : {}), classes: { places, others: [...others].sort() } }
+}
+
+interface ResponseBody {
+  status: string
+  isJson: boolean
+  schema: JsonValue | undefined
+  /** Classes that stand at the response or the media type, around the schema. */
+  classes: readonly string[]
+  place: readonly string[]
+}
+
+/** All bodies with a schema, lowest status first; where the document gives classes, those of refusals and without a schema too. */
+function responseBodies(candidate: OpenapiCandidate, { document, faults, classed }: CompileContext): ResponseBody[] {
+  const responses = isJsonObject(candidate.node.responses) ? candidate.node.responses : {}
+  const statuses = Object.keys(responses).filter((key) => /^2(\d\d|XX)$/i.test(key) || (classed && !key.startsWith('x-')))
+  return statuses.sort().flatMap((status) => {
+    const at = [...candidate.place, 'responses', status]
+    const response = resolve(document, responses[status], at, faults)
+    const around = classed && response ? markedClasses(response, at, faults) : []
+    const content = isJsonObject(response?.content) ? Object.entries(response.content) : []
+    return content.flatMap(([type, media]): ResponseBody[] => {
+      const place = [...at, 'content', type]
+      if (!isJsonObject(media) || (media.schema === undefined && !classed)) return []
+      const isJson = formatOf(type.split(';')[0]?.trim().toLowerCase() ?? '') === 'json'
+      const classes = classed ? [...around, ...markedClasses(media, place, faults)] : []
+      return media.schema === undefined && isJson && classes.length === 0 ? [] : [{ status, isJson, schema: media.schema, classes, place }]
+    })
+  })
+}
+
+function readBody({ schema, classes, place }: ResponseBody, { output }: CompileContext): JsonSchema {
+  const reader = new SchemaReader(output)
+  const read = withClasses(reader.readTop(schema, [...place, 'schema']), classes)
+  return reader.names.size > 0 ? { ...read, $defs: reader.defs } : read
 }

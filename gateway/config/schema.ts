@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { durationMs } from '../core/duration.ts'
+import { CLASS_NAME } from '../core/output-shape.ts'
 import { LIMITS } from '../limits.ts'
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name is lower-case letters, digits and dashes, starting with a letter')
@@ -120,7 +121,9 @@ const override = z.strictObject({
   businessKey: z
     .strictObject({ type: z.string().regex(/^[A-Z][A-Za-z0-9]*$/, 'a type starts with a capital letter'), at: z.string().startsWith('/') })
     .optional(),
-  dataClasses: z.record(z.string().startsWith('/'), z.array(z.string().min(1)).min(1)).optional(),
+  dataClasses: z
+    .record(z.string().startsWith('/'), z.array(z.string().regex(CLASS_NAME, 'a data class is letters, digits, `_`, `.` and `-`')))
+    .optional(),
   idempotency: z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('none') }),

@@ -46,8 +46,13 @@ export interface Operation {
   /** The answer is what an MCP tool without an output schema gives, `{text, items?}`: the MCP door hands it on as content blocks. */
   readonly content?: true
   readonly businessKey?: BusinessKey
-  /** Output pointer (with `*` for items) to data classes. */
+  /**
+   * Output pointer (with `*` for items and for members without a name of their own, empty for the whole) to data classes, from the reviewed description and the
+   * manifest. An empty list takes away what the output schema itself says of that place.
+   */
   readonly dataClasses: Readonly<Record<string, readonly string[]>>
+  /** Classes that only answers of another kind carry: the system's refusals, and bodies that are no JSON. */
+  readonly otherClasses?: readonly string[]
   /** Labels that whoever receives a result carries from then on, beside the data classes that were not masked. */
   readonly labels: readonly string[]
   readonly idempotency: Idempotency
@@ -77,6 +82,10 @@ export const namespaceOf = (connector: string): string => connector.charAt(0).to
 
 /** Maps a name of an outside description to an operation name: runs of other characters become one `_`. */
 export const operationName = (raw: string): string => raw.replace(/[^A-Za-z0-9_]+/g, '_').replace(/^_+|_+$/g, '') || '_'
+
+/** All data classes that an operation's answers may carry, sorted. */
+export const classesOf = ({ dataClasses, otherClasses = [] }: Pick<Operation, 'dataClasses' | 'otherClasses'>): readonly string[] =>
+  [...new Set([...Object.values(dataClasses).flat(), ...otherClasses])].sort()
 
 /** What an input asks to touch: the business object where the operation declares one and the arguments name it. */
 export function resourceOf(

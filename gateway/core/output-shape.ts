@@ -4,6 +4,9 @@ import type { JsonSchema } from './operation.ts'
 /** In an output schema: the data classes of the values at this place, a list of names. Says nothing about validity. */
 export const CLASSES_KEYWORD = 'x-gatehouse-classes'
 
+/** A data class, wherever it is named. */
+export const CLASS_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
+
 /** What may stand at a place beside null, which may stand anywhere and tells nothing. */
 export type Form = 'object' | 'array' | 'scalar'
 
@@ -57,12 +60,23 @@ class Shapes {
   /** Undefined for no schemas at all. */
   of(schemas: readonly JsonValue[]): OutputShape | undefined {
     if (schemas.length === 0) return undefined
-    const key = [...new Set(schemas.map((schema) => this.#id(schema)))].sort((a, b) => a - b).join(' ')
+    const key = [...new Set(schemas.map((schema) => this.#id(this.#behind(schema))))].sort((a, b) => a - b).join(' ')
     const known = this.#known.get(key)
     if (known) return known
     const shape = new SchemaShape(this, schemas)
     this.#known.set(key, shape)
     return shape
+  }
+
+  /** What a bare reference leads to, so that all references to one definition are one place. */
+  #behind(schema: JsonValue): JsonValue {
+    const seen = new Set<JsonValue>()
+    let here = schema
+    while (isJsonObject(here) && typeof here.$ref === 'string' && Object.keys(here).length === 1 && !seen.has(here)) {
+      seen.add(here)
+      here = this.target(here.$ref) ?? {}
+    }
+    return here
   }
 
   #id(schema: JsonValue): number {

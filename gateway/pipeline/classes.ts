@@ -1,4 +1,4 @@
-import type { Operation } from '../core/operation.ts'
+import { classesOf, type Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Parts } from './stages.ts'
 
@@ -34,7 +34,7 @@ const NONE: Classes = Object.freeze({ refused: new Set<string>(), readable: new 
 const known = new WeakMap<Operation, readonly string[]>()
 
 function declaredClasses(operation: Operation): readonly string[] {
-  const classes = known.get(operation) ?? [...new Set(Object.values(operation.dataClasses).flat())].sort()
+  const classes = known.get(operation) ?? classesOf(operation)
   known.set(operation, classes)
   return classes
 }

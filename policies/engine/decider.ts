@@ -4,6 +4,7 @@ import { GatewayError } from '../../gateway/core/errors.ts'
 import { type FactNeeds, NO_NEEDS } from '../../gateway/core/facts.ts'
 import type { OperationId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
+import { classesOf } from '../../gateway/core/operation.ts'
 import type { Person, Principal } from '../../gateway/core/principal.ts'
 import { reservedKeys } from '../../gateway/core/reserved-keys.ts'
 import { LIMITS } from '../../gateway/limits.ts'
@@ -160,7 +161,8 @@ class CedarDecider implements Decider {
 
   /** No policy can speak of classes so far, so none is refused. */
   readableClasses(_principal: Principal, _person: Person | undefined, operation: OperationId): ReadonlySet<string> {
-    return new Set(Object.values(this.#operations.get(operation)?.dataClasses ?? {}).flat())
+    const known = this.#operations.get(operation)
+    return new Set(known ? classesOf(known) : [])
   }
 
   policies(): readonly PolicyText[] {
