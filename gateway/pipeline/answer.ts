@@ -8,6 +8,7 @@ import { LIMITS } from '../limits.ts'
 import type { Answer, CallResult } from '../ports/calls.ts'
 import { classesFor } from './classes.ts'
 import { fromStored } from './filter.ts'
+import { heldBack, stick } from './labels.ts'
 import { isShown, resultOfShown, show } from './show.ts'
 import type { Parts } from './stages.ts'
 import { isFinal, type Waiter } from './wait.ts'
@@ -28,8 +29,30 @@ export function keptFor(parts: Parts, reader: Principal, { operation: id, result
 
 const isResult = (kept: CallResult | CallError | undefined): kept is CallResult => kept !== undefined && 'body' in kept
 
-/** Tells a call's answer from the record alone: the same words as when it was fresh. */
-export async function answerFrom(parts: Parts, call: Call, reader: Principal, traceparent: string): Promise<Answer> {
+/**
+ * Tells a call's answer from the record alone: the same words as when it was fresh. What its result brings sticks to the reader first, in the call's own run
+ * and in the one that asks for it now.
+ */
+export async function answerFrom(parts: Parts, call: Call, reader: Principal, run: string | null, traceparent: string): Promise<Answer> {
+  const answer = await toldOf(parts, call, reader, traceparent)
+  const result = answer.kind === 'result' || answer.kind === 'failed' ? answer.result : undefined
+  return !result || (await stuck(parts, call, reader, run, result)) ? answer : heldBack(call.id, traceparent)
+}
+
+/** Whether a kept result may be handed over: what it brings has stuck to its reader. */
+export async function stuck(
+  parts: Parts,
+  call: Call,
+  principal: Principal,
+  run: string | null,
+  { headers, body }: CallResult,
+): Promise<boolean> {
+  const operation = parts.catalogue.operations.get(call.operation)
+  if (!operation || body.kind !== 'bytes') return false
+  return await stick(parts, { callId: call.id, principal, operation, runs: [call.run, run] }, { headers, bytes: body.bytes })
+}
+
+async function toldOf(parts: Parts, call: Call, reader: Principal, traceparent: string): Promise<Answer> {
   const { id: callId } = call
   switch (call.state) {
     case 'held':

@@ -3,9 +3,10 @@ import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Calls, CallStatus } from '../ports/calls.ts'
-import { holdOf, keptFor, refusalIn } from './answer.ts'
+import { holdOf, keptFor, refusalIn, stuck } from './answer.ts'
 import { authenticate, recordRefusal } from './authenticate.ts'
 import { admit, awaitHandOver, type Line, resultOf } from './handle.ts'
+import { HELD_BACK } from './labels.ts'
 import { createLimiter } from './limit.ts'
 import { createResolver } from './resolve.ts'
 import { release } from './resume.ts'
@@ -41,7 +42,7 @@ export function createCalls(parts: Parts): Calls & { waiters(): number; close():
       await own(parts, principal, id)
       const told = onWaiting ? { onWaiting } : {}
       return await waiting(line, principal, signal, (until) =>
-        resultOf(line, id, principal, false, { waitMs, signal: until, ...told }, traceparent()),
+        resultOf(line, id, { reader: principal, run: null, claims: false }, { waitMs, signal: until, ...told }, traceparent()),
       )
     },
     async claim(principal, id, signal) {
@@ -51,7 +52,7 @@ export function createCalls(parts: Parts): Calls & { waiters(): number; close():
         throw new GatewayError('CALL_NOT_CLAIMABLE', `call \`${id}\` is ${call.state} and cannot be claimed`)
       awaitHandOver(line, id)
       const claimed = await release(parts, hold.id, principal, signal)
-      return claimed ?? (await resultOf(line, id, principal, false, { waitMs: 0, signal }, traceparent()))
+      return claimed ?? (await resultOf(line, id, { reader: principal, run: null, claims: false }, { waitMs: 0, signal }, traceparent()))
     },
     cancel: (principal, id) => cancel(parts, principal, id),
     delivered: (id) => {
@@ -104,6 +105,8 @@ async function statusOf(parts: Parts, call: Call, reader: Principal): Promise<Ca
   const hold = FINAL_STATES.has(call.state) ? undefined : await holdOf(parts, call)
   const kept = keptFor(parts, reader, call)
   const result = kept && 'body' in kept ? kept : undefined
+  if (result && !(await stuck(parts, call, reader, null, result)))
+    throw new GatewayError('UNAVAILABLE', HELD_BACK, { retryAfterSeconds: 2 })
   const error = (kept && 'code' in kept ? kept : call.error) ?? (await refusalIn(parts, call))
   return {
     id: call.id,

@@ -13,6 +13,7 @@ import { collect } from './collect.ts'
 import type { Permit } from './decide.ts'
 import { classesFor } from './classes.ts'
 import { filterHeaders, maskBytes, type Shown, toStored } from './filter.ts'
+import { bringsNothing, heldBack, type Receiver, stick } from './labels.ts'
 import { leaseFor } from './lease.ts'
 import { filterLogs } from './log-messages.ts'
 import { recordOutcome } from './record.ts'
@@ -80,8 +81,8 @@ async function send(parts: Parts, run: Run, lease: Lease | null, span: Span, sig
   if (!connector) throw new UpstreamError('refused', 'the connector is not configured', false)
   const progress = run.onProgress ? { onProgress: run.onProgress } : {}
   // What a system says beside its answer has no declared form, so nothing in it could be masked.
-  const hears = run.logs && classesFor(parts, run.subject.principal, operation).refused.size === 0
-  const logs = run.logs && hears ? { logs: filterLogs(run.logs, lease?.needles ?? []) } : {}
+  const hears = run.logs && classesFor(parts, run.subject.principal, operation).refused.size === 0 && (await stick(parts, receiverOf(run)))
+  const logs = run.logs && hears ? { logs: filterLogs(run.logs, lease?.needles ?? [], (texts) => bringsNothing(parts, texts)) } : {}
   const context = { signal, traceparent: span.traceparent, idempotencyKey: run.callId, ...progress, ...logs }
   parts.onStage('sending')
   const once = () => connector.execute(operation, input, lease, context)
@@ -105,7 +106,9 @@ async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Excha
   const headers = filterHeaders(answer.headers, needles)
   const { operation, principal } = run.subject
   const { refused } = classesFor(parts, principal, operation)
-  if (judged.kind === 'completed' && run.delivery === 'stream' && !run.keep && refused.size === 0 && !isShort(answer))
+  const streams = judged.kind === 'completed' && run.delivery === 'stream' && !run.keep && !isShort(answer)
+  // What has to be masked or looked through is read whole first.
+  if (streams && refused.size === 0 && !parts.decider.readsLabels && (await stick(parts, receiverOf(run))))
     return stream(parts, run, intent, exchange, headers)
   const bytes = await collect(answer.body, LIMITS.filteredBodyBytesMax)
   const upstreamMs = Math.round(performance.now() - startedMs)
@@ -126,10 +129,18 @@ async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Excha
   if (!(await recordOutcome(parts, run, intent, outcome, kept.result, kept.how, span))) return unrecorded(run)
   if (!isShown(shown)) return failed(run, { kind: judged.kind, error: shown }, answer.status)
   const result = resultOfShown(shown, run.delivery === 'buffered')
-  return judged.kind === 'completed'
-    ? answered(run, result)
-    : failed(run, judged, answer.status, passesThrough(answer.status) ? result : undefined)
+  const handed = judged.kind === 'completed' || passesThrough(answer.status)
+  if (handed && !(await stick(parts, receiverOf(run), shown)))
+    return { ...heldBack(run.callId, run.span.traceparent), upstreamStatus: answer.status }
+  return judged.kind === 'completed' ? answered(run, result) : failed(run, judged, answer.status, handed ? result : undefined)
 }
+
+const receiverOf = ({ callId, subject: { principal, operation, asserted } }: Run): Receiver => ({
+  callId,
+  principal,
+  operation,
+  runs: [asserted.run ?? null],
+})
 
 /** A short body comes whole in any case, since its end waits for the outcome: one write to the client is cheaper than several. */
 function isShort({ headers }: UpstreamAnswer): boolean {

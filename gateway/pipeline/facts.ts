@@ -1,12 +1,12 @@
 import type { Instant } from '../core/clock.ts'
 import type { Decision, LookedUp, Verdict } from '../core/decision.ts'
-import { type Facts, type FactNeeds, NO_FACTS } from '../core/facts.ts'
+import { type Facts, NO_FACTS } from '../core/facts.ts'
 import type { CallId } from '../core/ids.ts'
 import { canonicalJson, type JsonValue } from '../core/json.ts'
-import { LIMITS } from '../limits.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { CounterAnswer } from '../ports/recorder.ts'
 import type { Span } from '../ports/telemetry.ts'
+import { findingsIn } from './findings.ts'
 import { questionOf, type Subject } from './subject.ts'
 import { type History, historyOf } from './history.ts'
 import { lookUp } from './lookup.ts'
@@ -44,28 +44,16 @@ async function factsFor(parts: Parts, subject: Subject, callId: CallId, span: Sp
   const { decider } = parts
   const needs = decider.needs(subject.operation.id)
   const history = historyOf(parts, countedCall(subject), needs)
-  const found = needs.findings ? findingsIn(parts, subject) : undefined
+  const findings = needs.findings ? findingsIn(parts.detectors, textsIn(subject.input)) : undefined
   const labels = needs.labels ? await labelsOf(parts, subject) : undefined
-  if (!history && !found && !labels && needs.lookups.length === 0) return { ...NOTHING, decider }
-  const facts: Facts = { ...NO_FACTS, ...(labels ? { labels } : {}), ...(found?.findings ? { findings: found.findings } : {}) }
-  const missing = found?.why === undefined ? [] : [found.why]
-  if (needs.lookups.length === 0) return { ...NOTHING, decider, facts, history, missing }
-  if (!decider.couldAllow(questionOf(parts, subject, facts))) return { ...NOTHING, decider, facts, missing, hopeless: true }
-  return { ...NOTHING, decider, history, ...(await withLookups(parts, subject, needs, callId, span, { facts, missing })) }
-}
-
-async function withLookups(
-  parts: Parts,
-  subject: Subject,
-  { lookups }: FactNeeds,
-  callId: CallId,
-  span: Span,
-  { facts, missing }: Pick<Gathered, 'facts' | 'missing'>,
-): Promise<Pick<Gathered, 'facts' | 'missing' | 'lookups'>> {
-  const looked = await lookUp(parts, subject, lookups, callId, span)
-  const lookup = Object.fromEntries(looked.flatMap(({ fact, fields }) => (fields ? [[fact, fields]] : [])))
-  const failed = looked.flatMap(({ fact, error }) => (error === null ? [] : [`lookup \`${fact}\` failed: ${error}`]))
-  return { facts: { ...facts, lookup }, missing: [...missing, ...failed], lookups: looked }
+  if (!history && !findings && !labels && needs.lookups.length === 0) return { ...NOTHING, decider }
+  const facts: Facts = { ...NO_FACTS, ...(labels ? { labels } : {}), ...(findings ? { findings } : {}) }
+  if (needs.lookups.length === 0) return { ...NOTHING, decider, facts, history }
+  if (!decider.couldAllow(questionOf(parts, subject, facts))) return { ...NOTHING, decider, facts, hopeless: true }
+  const lookups = await lookUp(parts, subject, needs.lookups, callId, span)
+  const lookup = Object.fromEntries(lookups.flatMap(({ fact, fields }) => (fields ? [[fact, fields]] : [])))
+  const missing = lookups.flatMap(({ fact, error }) => (error === null ? [] : [`lookup \`${fact}\` failed: ${error}`]))
+  return { decider, facts: { ...facts, lookup }, lookups, history, missing, hopeless: false }
 }
 
 /** A call as counters see it. */
@@ -80,12 +68,6 @@ export const countedCall = ({ operation, input, principal: { agent, subject } }:
 async function labelsOf(parts: Parts, { principal, asserted }: Subject): Promise<readonly string[]> {
   const since = (parts.clock.now() - parts.labelWindowMs) as Instant
   return (await parts.store.labels(principal.agent.name, principal.subject ?? null, asserted.run ?? null, since)).labels
-}
-
-function findingsIn({ detectors }: Parts, { input }: Subject): { findings?: readonly string[]; why?: string } {
-  const texts = textsIn(input, LIMITS.scannedCharsMax)
-  if (!texts) return { why: `the arguments have more than ${LIMITS.scannedCharsMax} characters and were not looked through` }
-  return { findings: [...new Set(detectors.flatMap((detector) => [...detector.scan(texts)]))].sort() }
 }
 
 /** Facts as policy gets them. */

@@ -211,11 +211,11 @@ async function run(line: Line, started: Started, { subject, recorded }: Decided)
     }
     case 'held':
       if (asked.waitMs <= 0) return { kind: 'held', callId, traceparent, expiresAt: recorded.hold.expiresAt }
-      return await resultOf(line, callId, subject.principal, true, asked, traceparent)
+      return await resultOf(line, callId, againFor(subject), asked, traceparent)
     case 'permitted':
       return await runPermitted(line, started, subject, recorded)
     case 'joined':
-      return await resultOf(line, recorded.callId, subject.principal, true, asked, traceparent)
+      return await resultOf(line, recorded.callId, againFor(subject), asked, traceparent)
     case 'key_reused':
       return await told(
         line,
@@ -280,15 +280,20 @@ async function runPermitted(
   return await execute(line.parts, run, intent, recorded.permit)
 }
 
-/**
- * The answer of a call that is held, runs elsewhere or has ended, as `reader` may read it today. One who asked for it again `claims` a call that waits for its
- * agent.
- */
+const againFor = ({ principal, asserted }: Subject): Asking => ({ reader: principal, run: asserted.run ?? null, claims: true })
+
+/** Who asks for a call that was made before, and in which run. One who asked for it with its arguments `claims` a call that waits for its agent. */
+interface Asking {
+  reader: Principal
+  run: string | null
+  claims: boolean
+}
+
+/** The answer of a call that is held, runs elsewhere or has ended, as `reader` may read it today. */
 export async function resultOf(
   line: Line,
   id: CallId,
-  reader: Principal,
-  claims: boolean,
+  { reader, run, claims }: Asking,
   { waitMs, signal, onWaiting }: Pick<Asked, 'waitMs' | 'signal' | 'onWaiting'>,
   traceparent: string,
 ): Promise<Answer> {
@@ -302,7 +307,7 @@ export async function resultOf(
     if (claimed) return claimed
   }
   const latest = call.state === 'approved' ? ((await parts.store.call(id)) ?? call) : call
-  return await answerFrom(parts, latest, reader, traceparent)
+  return await answerFrom(parts, latest, reader, run, traceparent)
 }
 
 async function told(

@@ -3,12 +3,18 @@ import { isJsonObject } from '../core/json.ts'
 import { isAtLeast, type LogMessage, type LogReader } from '../core/log-message.ts'
 import { LIMITS } from '../limits.ts'
 import { maskText } from './filter.ts'
+import { textsIn } from './texts.ts'
 
 /**
  * What a system may say to the reader during one call: only levels that are read, at most `LIMITS.upstreamLogsPerCallMax` messages of at most
- * `LIMITS.upstreamLogCharsMax` characters as JSON (larger ones are dropped, and count), every form of the leased secret masked as in an answer.
+ * `LIMITS.upstreamLogCharsMax` characters as JSON (larger ones are dropped, and count), every form of the leased secret masked as in an answer, and only
+ * where `mayTell` agrees to all of its texts.
  */
-export function filterLogs(reader: LogReader, needles: readonly Uint8Array[]): LogReader {
+export function filterLogs(
+  reader: LogReader,
+  needles: readonly Uint8Array[],
+  mayTell: (texts: readonly string[]) => boolean = () => true,
+): LogReader {
   let left: number = LIMITS.upstreamLogsPerCallMax
   return {
     get level() {
@@ -18,7 +24,7 @@ export function filterLogs(reader: LogReader, needles: readonly Uint8Array[]): L
       if (left === 0 || !isAtLeast(message.level, reader.level)) return
       left--
       const told = maskedMessage(message, needles)
-      if (told) reader.tell(told)
+      if (told && mayTell([told.logger ?? '', ...textsIn(told.data)])) reader.tell(told)
     },
   }
 }

@@ -1,17 +1,17 @@
 import { isJsonObject, type JsonValue } from '../core/json.ts'
 
-/** Every text in a value, names of members too, as far as they have at most `charsMax` characters together; null beyond. */
-export function textsIn(value: JsonValue, charsMax: number): readonly string[] | null {
+/** Every text in a value, the names of members too. */
+export function textsIn(value: JsonValue): readonly string[] {
   const texts: string[] = []
-  let chars = 0
   const open: JsonValue[] = [value]
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    const found = typeof at === 'string' ? [at] : isJsonObject(at) ? Object.keys(at) : []
-    for (const text of found) chars += text.length
-    if (chars > charsMax) return null
-    texts.push(...found)
-    if (Array.isArray(at)) for (const item of at) open.push(item)
-    else if (isJsonObject(at)) for (const item of Object.values(at)) open.push(item)
+    if (typeof at === 'string') texts.push(at)
+    else if (Array.isArray(at)) for (const item of at) open.push(item)
+    else if (isJsonObject(at))
+      for (const [name, member] of Object.entries(at)) {
+        texts.push(name)
+        open.push(member)
+      }
   }
   return texts
 }

@@ -68,6 +68,8 @@ export type Answer =
       code: ErrorCode
       message: string
       inDoubt: boolean
+      /** The call ended and nothing of its answer was handed over: it may be asked for again. */
+      heldBack?: true
       upstreamStatus?: number
       result?: CallResult
     }

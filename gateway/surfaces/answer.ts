@@ -34,7 +34,7 @@ export const statusUrlOf = (callId: CallId, baseUrl = ''): string => `${baseUrl}
 export const tellsEnd = (answer: Answer): answer is Answer & { callId: CallId } =>
   answer.kind === 'refused'
     ? answer.code === 'RESULT_NOT_KEPT' && answer.callId !== undefined
-    : answer.kind !== 'held' && answer.kind !== 'running'
+    : answer.kind !== 'held' && answer.kind !== 'running' && !(answer.kind === 'failed' && answer.heldBack)
 
 /** What an answer masks: pointers, `*` for items, empty for the whole body. */
 export const maskedIn = (answer: Answer): readonly string[] =>
