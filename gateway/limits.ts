@@ -124,7 +124,7 @@ export const LIMITS = Object.freeze({
   factRowsPerKeyMax: 10_000,
   labelRefreshMs: 60_000,
   labelsRememberedMax: 100_000,
-  labelWindowMsDefault: 24 * 3_600_000,
+  labelWindowHoursDefault: 24,
   labelWindowMsMax: 365 * 24 * 3_600_000,
   lookupTimeoutMsMax: 5_000,
   lookupAnswerBytesMax: 1_048_576,

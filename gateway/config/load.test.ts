@@ -34,7 +34,7 @@ region: eu
 egress: [127.0.0.1]
 operations:
   overrides:
-    releasePayment: {reversibility: irreversible, timeout: 10s}
+    releasePayment: {reversibility: irreversible, timeout: 10s, labels: [untrusted]}
 `,
   'connectors/erp.json': '{}',
   'policies/erp.cedar': '',
@@ -68,8 +68,9 @@ describe('a whole configuration', () => {
       connector: 'erp',
       baseUrl: 'http://127.0.0.1:9',
       source: { text: '{}' },
-      operations: { overrides: { releasePayment: { reversibility: 'irreversible', timeoutMs: 10_000 } } },
+      operations: { overrides: { releasePayment: { reversibility: 'irreversible', timeoutMs: 10_000, labels: ['untrusted'] } } },
     })
+    expect(read.labelWindowMs).toBe(86_400_000)
     expect(read.approvals.get('finance-manager')).toMatchObject({ expiresMs: 14_400_000, onApproval: 'execute' })
     expect(read.clients.get('clerk')).toEqual({ kind: 'jwks', keys: [{ kty: 'EC' }] })
     expect(read.policies.map((p) => p.connector)).toEqual(['erp', null])
@@ -126,6 +127,16 @@ describe('faults', () => {
       'a duration that is none',
       { 'approvals.yaml': 'finance-manager: {requires: [{group: finance-managers, count: 1}], expires: soon}\n' },
       [/`soon` is no duration/],
+    ],
+    [
+      'labels that stick for longer than is kept',
+      { 'gatehouse.yaml': `${FILES['gatehouse.yaml']}labels: {window: 366d}\n` },
+      [/^gatehouse\.yaml:9:\d+ labels\.window: at most 365d/],
+    ],
+    [
+      'a label that is none',
+      { 'connectors/erp.yaml': FILES['connectors/erp.yaml']?.replace('[untrusted]', '[Not Trusted]') ?? '' },
+      [/a label is lower-case letters, digits and dashes/],
     ],
     ['two agents of one name', { 'agents.yaml': `${FILES['agents.yaml']}${FILES['agents.yaml']}` }, [/agent `clerk` stands already at/]],
     [

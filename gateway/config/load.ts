@@ -228,13 +228,14 @@ function toManifest(path: string, { value, place }: YamlFile<ManifestFile>, faul
   const text = readConfigText(sourcePath, place(['source']), faults)
   if (text === undefined) return undefined
   const overrides = Object.fromEntries(
-    Object.entries(operations.overrides).map(([name, { timeout, mode, reversibility, businessKey, dataClasses, idempotency }]) => [
+    Object.entries(operations.overrides).map(([name, { timeout, mode, reversibility, businessKey, dataClasses, labels, idempotency }]) => [
       name,
       {
         ...(mode ? { mode } : {}),
         ...(reversibility ? { reversibility } : {}),
         ...(businessKey ? { businessKey } : {}),
         ...(dataClasses ? { dataClasses } : {}),
+        ...(labels ? { labels } : {}),
         ...(idempotency ? { idempotency } : {}),
         ...(timeout ? { timeoutMs: Math.min(timeout, LIMITS.upstreamTimeoutMsMax) } : {}),
       },

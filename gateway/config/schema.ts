@@ -72,7 +72,7 @@ export const gatehouseFile = z.strictObject({
       /** How long what an agent has read sticks to it, for each subject. */
       window: duration
         .refine((ms) => ms <= LIMITS.labelWindowMsMax, `at most ${LIMITS.labelWindowMsMax / 86_400_000}d`)
-        .default(LIMITS.labelWindowMsDefault),
+        .prefault(`${LIMITS.labelWindowHoursDefault}h`),
     })
     .prefault({}),
 })
@@ -123,6 +123,10 @@ const override = z.strictObject({
     .optional(),
   dataClasses: z
     .record(z.string().startsWith('/'), z.array(z.string().regex(CLASS_NAME, 'a data class is letters, digits, `_`, `.` and `-`')))
+    .optional(),
+  /** What whoever receives a result carries from then on, beside the data classes that are not masked. */
+  labels: z
+    .array(z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a label is lower-case letters, digits and dashes, starting with a letter'))
     .optional(),
   idempotency: z
     .discriminatedUnion('kind', [
