@@ -111,6 +111,8 @@ export const LIMITS = Object.freeze({
   workshopHeapMegabytesMax: 1_024,
   workshopQueueJobsMax: 16,
   policySetsRememberedMax: 8,
+  policyProposalsOpenMax: 100,
+  policyRemarksMax: 200,
   policyPollMs: 500,
   policyRetryMs: 10_000,
   factsPerSectionMax: 500,

@@ -1,11 +1,13 @@
 import type { Call } from '../core/call.ts'
 import type { Clock } from '../core/clock.ts'
-import type { CallId } from '../core/ids.ts'
+import type { CallId, ProposalId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { Decider } from '../ports/decider.ts'
+import type { PolicySets } from '../ports/policy-sets.ts'
+import type { Publisher } from '../ports/publisher.ts'
 import type { Recorder } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
 import type { Log, Telemetry } from '../ports/telemetry.ts'
@@ -25,6 +27,9 @@ export interface OperatorDeps {
   /** Read anew for every question: a new policy set replaces the decider. */
   decider(): Decider
   catalogue(): Catalogue
+  policySets: PolicySets
+  publisher: Publisher
+  newProposalId(): ProposalId
   vault: Vault
   /** Null where the issuer is not a development issuer. */
   developmentTokens: DevelopmentTokens | null

@@ -7,6 +7,16 @@ import type { OperatorDeps } from './deps.ts'
 import { approveHold, findHold, listHolds, listVotes, rejectHold } from './holds.ts'
 import { recordRefusal } from './refusals.ts'
 import { explain, listPolicies, policyText } from './policies.ts'
+import {
+  findPolicySet,
+  findProposal,
+  listActivations,
+  listProposals,
+  proposePolicies,
+  publicationStatus,
+  reviewProposal,
+  rollBackPolicies,
+} from './policy-changes.ts'
 import { mintAgentToken, mintPersonToken } from './tokens.ts'
 
 type Verb<A extends readonly unknown[], R> = (deps: OperatorDeps, ...args: A) => R
@@ -40,6 +50,14 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     mintAgentToken: bound(mintAgentToken),
     mintPersonToken: bound(mintPersonToken),
     setCredential: bound(setCredential),
+    publicationStatus: bound(publicationStatus),
+    policySets: bound(listActivations),
+    policySet: bound(findPolicySet),
+    policyProposals: bound(listProposals),
+    policyProposal: bound(findProposal),
+    proposePolicies: bound(proposePolicies),
+    reviewPolicyProposal: bound(reviewProposal),
+    rollBackPolicies: bound(rollBackPolicies),
     refused: bound(recordRefusal),
   }
 }

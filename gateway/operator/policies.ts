@@ -15,12 +15,11 @@ export function listPolicies(deps: OperatorDeps, by: Operator): readonly PolicyT
   return deps.decider().policies()
 }
 
-/** Today's text of one policy, for every signed-in person. */
-export function policyText(deps: OperatorDeps, _by: Operator, id: string): PolicyText | undefined {
-  return deps
-    .decider()
-    .policies()
-    .find((policy) => policy.id === id)
+/** One policy as it stood in a set, today's where none is named, for every signed-in person. */
+export async function policyText(deps: OperatorDeps, _by: Operator, id: string, policySet?: string): Promise<PolicyText | undefined> {
+  const decider = deps.decider()
+  if (policySet !== undefined && policySet !== decider.policySet) return await deps.policySets.text(policySet, id)
+  return decider.policies().find((policy) => policy.id === id)
 }
 
 /** What policy would say to this call now. Nothing is executed or held; the question and its answer are recorded. Throws NOT_FOUND, BAD_INPUT. */

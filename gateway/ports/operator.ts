@@ -3,12 +3,14 @@ import type { Decision } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Hold, Vote } from '../core/hold.ts'
-import type { CallId, HoldId } from '../core/ids.ts'
+import type { CallId, HoldId, ProposalId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Agent, PersonRole } from '../core/principal.ts'
 import type { CallFilter, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { PolicyText } from './decider.ts'
+import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
+import type { PolicyTests, PublicationStatus } from './publisher.ts'
 
 /** An authenticated person at the control plane. `local` is the command line's credential: it reads, registers, suspends, mints; it never votes. */
 export interface Operator {
@@ -20,6 +22,32 @@ export interface Operator {
 export interface Explained {
   decision: Decision
   policies: readonly PolicyText[]
+}
+
+/** Texts that somebody proposes. They stand in place of all texts of the set that they are built upon. */
+export interface PolicyDraft {
+  /** `org.cedar`, `<connector>.cedar`. */
+  files: readonly { name: string; text: string }[]
+  /** Text of `facts.yaml`. */
+  facts: string | null
+  /** Run before the proposal is taken; a failed one refuses it. */
+  tests: readonly PolicyTests[]
+  /** Why, for the reviewer. */
+  note: string
+  /** The set that it was built upon; undefined for the one that is active now. */
+  base: string | undefined
+}
+
+/** `boundAfterMs` is null where nothing became active. */
+export interface PolicyReview {
+  proposal: PolicyProposal
+  boundAfterMs: number | null
+}
+
+/** The proposal to review, or how long it took until an emergency's set bound. */
+export interface RolledBack {
+  proposal: PolicyProposal | null
+  boundAfterMs: number | null
 }
 
 /**
@@ -38,8 +66,11 @@ export interface OperatorUseCases {
   votes(by: Operator, id: HoldId): Promise<readonly Vote[]>
   /** The newest executed call equal to this one, made before it: what the hold card says beside the arguments. */
   equalCall(by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined>
-  /** Today's text of a policy, for every signed-in person: policies are no secret to people, and those who decide need their words. */
-  policyText(by: Operator, id: string): PolicyText | undefined
+  /**
+   * A policy as it stood in a set, today's where none is named, for every signed-in person: policies are no secret to people, and those who decide need
+   * their words.
+   */
+  policyText(by: Operator, id: string, policySet?: string): Promise<PolicyText | undefined>
   /** Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
   approveHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
   rejectHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
@@ -62,6 +93,18 @@ export interface OperatorUseCases {
   /** Development tokens: an agent's access token, or a person's, each an entry. Throws FORBIDDEN where the issuer is not a development issuer. */
   mintAgentToken(by: Operator, agent: string, subject: string | undefined): Promise<string>
   mintPersonToken(by: Operator, person: string): Promise<string>
+  publicationStatus(by: Operator): Promise<PublicationStatus>
+  /** Which sets were active, newest first; `before` is the `seq` to go on from. */
+  policySets(by: Operator, first: number, before: number | undefined): Promise<readonly PolicyActivation[]>
+  policySet(by: Operator, hash: string): Promise<StoredPolicySet | undefined>
+  policyProposals(by: Operator, state: ProposalState | undefined, page: PageRequest<ProposalId>): Promise<Page<PolicyProposal>>
+  policyProposal(by: Operator, id: ProposalId): Promise<PolicyProposal | undefined>
+  /** Nothing binds until somebody else approves. Throws BAD_INPUT with every fault, POLICIES_CHANGED, LIMITED. */
+  proposePolicies(by: Operator, draft: PolicyDraft): Promise<PolicyProposal>
+  /** Throws NOT_ELIGIBLE for one's own, PROPOSAL_NOT_OPEN, POLICIES_CHANGED, NOT_FOUND. */
+  reviewPolicyProposal(by: Operator, id: ProposalId, verdict: 'approve' | 'reject', comment: string | undefined): Promise<PolicyReview>
+  /** Throws NOT_FOUND for a set that never was active, POLICIES_CHANGED, BAD_INPUT. */
+  rollBackPolicies(by: Operator, policySet: string, why: string, emergency: boolean): Promise<RolledBack>
   /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
   refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>

@@ -1,3 +1,5 @@
+import { GatewayError } from '../../gateway/core/errors.ts'
+import type { PolicyText } from '../../gateway/ports/decider.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { createDecider } from './decider.ts'
 import { type PolicyTestFile, type PolicyTestResult, runPolicyTests } from './policy-tests.ts'
@@ -9,6 +11,12 @@ export interface Checked {
   policies: number
 }
 
+/** A policy set with its policies as people read them. */
+export interface Examined {
+  policySet: string
+  policies: readonly PolicyText[]
+}
+
 /**
  * What the workshop can do. A job is one plain value to another, as both cross between threads by structured clone (Maps and Sets may, functions
  * may not), and may be asynchronous. What it throws as a GatewayError is thrown to whoever asked.
@@ -18,6 +26,18 @@ export const JOBS = {
   check({ source }: { source: PolicySource }): Checked {
     const decider = createDecider(source)
     return { policySet: decider.policySet, policies: decider.policies().length }
+  },
+
+  /**
+   * What texts come to that somebody proposes, and how their tests end. Throws CONFIG_INVALID with every fault at its place; a failed test is one, in
+   * its file.
+   */
+  examine({ source, tests }: { source: PolicySource; tests: readonly PolicyTestFile[] }): Examined {
+    const decider = createDecider(source)
+    const { failed } = runPolicyTests(source, tests)
+    const faults = failed.map(({ file, name, message }) => ({ pointer: file, message: `test \`${name}\`: ${message}` }))
+    if (faults.length > 0) throw new GatewayError('CONFIG_INVALID', `${faults.length} policy tests fail: ${faults[0]?.message}`, { faults })
+    return { policySet: decider.policySet, policies: decider.policies() }
   },
 
   /** Runs policy tests. Throws CONFIG_INVALID where the policies themselves are faulty. */

@@ -3,16 +3,20 @@ import { Ctx, Field, GraphQLISODateTime, ID, ObjectType } from 'type-graphql'
 import type { Decision, MatchedHold } from '../../gateway/core/decision.ts'
 import type { HoldId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
+import type { PolicyText } from '../../gateway/ports/decider.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { EffectEnum } from './enums.ts'
 
 @ObjectType('Reason', { description: 'A policy that determined a decision.' })
 export class ReasonType {
   readonly #matched: MatchedHold | undefined
+  readonly #policySet: string | undefined
 
-  constructor(policyId: string, matched: MatchedHold | undefined) {
+  /** `policySet` is the set that decided; without one today's text is shown where it is still the one that matched. */
+  constructor(policyId: string, matched: MatchedHold | undefined, policySet?: string) {
     this.policyId = policyId
     this.#matched = matched
+    this.#policySet = policySet
   }
 
   @Field(() => ID, { description: 'The `@id` of the policy.' })
@@ -20,17 +24,21 @@ export class ReasonType {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Cedar text; null where the policy has gone, or has changed since it held this call.',
+    description: 'Cedar text as it stood in the set that decided; null where that is not kept, and for a hold whose policy has changed since.',
   })
-  text(@Ctx() { by, cases }: OperatorContext): string | null {
-    const policy = cases.policyText(by, this.policyId)
+  async text(@Ctx() context: OperatorContext): Promise<string | null> {
+    const policy = await this.#policy(context)
     if (!policy || (this.#matched && this.#matched.policyHash !== policy.hash)) return null
     return policy.text
   }
 
   @Field(() => String, { nullable: true, description: 'What `@reason` tells people.' })
-  reason(@Ctx() { by, cases }: OperatorContext): string | null {
-    return this.#matched?.reason ?? cases.policyText(by, this.policyId)?.annotations.reason ?? null
+  async reason(@Ctx() context: OperatorContext): Promise<string | null> {
+    return this.#matched?.reason ?? (await this.#policy(context))?.annotations.reason ?? null
+  }
+
+  #policy({ by, cases }: OperatorContext): Promise<PolicyText | undefined> {
+    return cases.policyText(by, this.policyId, this.#policySet)
   }
 
   @Field(() => String, { nullable: true, description: 'The approval that `@hold` asks for.' })
@@ -84,6 +92,7 @@ export class DecisionType {
         new ReasonType(
           id,
           holds.find((hold) => hold.policyId === id),
+          this.#decision.evidence.policySet,
         ),
     )
   }
