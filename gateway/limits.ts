@@ -118,6 +118,8 @@ export const LIMITS = Object.freeze({
   factsPerSectionMax: 500,
   factPointersMax: 50,
   factWindowMsMax: 365 * 24 * 3_600_000,
+  policyFilesPollMs: 1_000,
+  policyFilesSettleMs: 50,
   policyRoutesWarmMax: 64,
   policyWarmQuestionsMax: 20,
   decisionMemoEntriesMax: 20_000,

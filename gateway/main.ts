@@ -5,14 +5,12 @@ import { AgentTypes } from '../schema/agent/types.ts'
 import { buildView } from '../schema/agent/view.ts'
 import { buildOperatorSchema } from '../schema/operator/schema.ts'
 import { createInProcessBus } from './bus/in-process.ts'
-import { createDecider } from '../policies/engine/decider.ts'
-import { createWorkshop } from '../policies/engine/workshop.ts'
 import { compileOrganisation, type Organisation } from './compile.ts'
 import type { Environment } from './config/environment.ts'
 import { type Configuration, loadConfiguration } from './config/load.ts'
 import { type Clock, instant } from './core/clock.ts'
 import { GatewayError } from './core/errors.ts'
-import { newCallId, newHoldId } from './core/ids.ts'
+import { newCallId, newHoldId, newProposalId } from './core/ids.ts'
 import { counterKey } from './credentials/counter-key.ts'
 import { openVaultKey } from './credentials/key-file.ts'
 import { createVault } from './credentials/vault.ts'
@@ -25,6 +23,7 @@ import { createTokenEndpoint } from './identity/token-endpoint.ts'
 import { createTokenVerifier } from './identity/token-verifier.ts'
 import { LIMITS } from './limits.ts'
 import { authenticateOperator, LocalOperator } from './local-operator.ts'
+import { openPolicies } from './open-policies.ts'
 import { createOperator } from './operator/operator.ts'
 import { createCalls } from './pipeline/calls.ts'
 import { joinKeyOfCall } from './pipeline/hold.ts'
@@ -32,18 +31,10 @@ import { createReleaser } from './pipeline/resume.ts'
 import { createSlots } from './pipeline/slots.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
 import type { Bus } from './ports/bus.ts'
-import type { Decider } from './ports/decider.ts'
-import type { PolicySetTexts } from './ports/policy-sets.ts'
-import { countedSeries } from './pipeline/counted-series.ts'
-import type { CountedSeries } from './ports/recorder.ts'
-import type { PolicySource } from './ports/policy-source.ts'
 import type { Vault } from './ports/vault.ts'
-import { LivePolicies } from './publication/live-policies.ts'
-import { openingSet } from './publication/opening-set.ts'
-import { sourceOf, textsOf } from './publication/texts.ts'
 import { createRandomBytes } from './random-bytes.ts'
 import { createRecorder } from './record/recorder.ts'
-import { openStorage, type Storage } from './storage/open-storage.ts'
+import { openStorage } from './storage/open-storage.ts'
 import { createStatusDoor } from './surfaces/call-status.ts'
 import { createGraphqlDoor } from './surfaces/graphql/door.ts'
 import { createHttpDoor } from './surfaces/http-proxy.ts'
@@ -77,6 +68,8 @@ export interface RunningGateway {
   url: string
   /** What a person should know about this start, such as keys that were made. */
   notices: readonly string[]
+  /** Takes over edited policy files now; where changes are reviewed it only says in the log that they differ. */
+  reloadPolicies(): Promise<void>
   /** Stops taking requests, lets running calls end (at most `LIMITS.drainMsMax`), then closes the record. Calling it twice is harmless. */
   close(): Promise<void>
 }
@@ -154,7 +147,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   const storage = await opening
   const key = await openVaultKey(options.dataDir)
   const factKey = counterKey(key.key)
-  const record = await openRecord(storage, configuration, compiled.policySource, factKey, telemetry, bus, closers)
+  const record = await openRecord(storage, configuration, compiled, factKey, telemetry, bus, closers)
   const vault = createVault({
     store: record.storage.credentials,
     organisation: configuration.organisation,
@@ -192,7 +185,8 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   closers.add(() => server.stop())
   const notices = key.created ? [`made a key for sealed credentials in ${options.dataDir}: keep it with your backups`] : []
   telemetry.log.info({ url: baseUrl, database: record.storage.kind, operations: compiled.catalogue.operations.size }, 'gatehouse serves')
-  return { url: baseUrl, notices, close: () => closers.close() }
+  record.policies.start()
+  return { url: baseUrl, notices, reloadPolicies: () => record.policies.reload(), close: () => closers.close() }
 }
 
 type Record = Awaited<ReturnType<typeof openRecord>>
@@ -207,7 +201,7 @@ function openDatabaseEarly(options: GatewayOptions, { databaseUrl }: Configurati
 async function openRecord(
   storage: Awaited<ReturnType<typeof openDatabaseEarly>>,
   configuration: Configuration,
-  policySource: PolicySource,
+  { policySource: source }: Organisation,
   factKey: KeyObject,
   telemetry: RunningTelemetry,
   bus: Bus,
@@ -217,41 +211,14 @@ async function openRecord(
   const recorder = createRecorder({ writer: storage.writer, clock: systemClock, bus, log })
   closers.add(() => recorder.close())
   const registry = await storage.registry(configuration.agents, configuration.people)
-  const policies = await openPolicies(storage, configuration, policySource, factKey, telemetry, bus, closers)
+  const sets = storage.policySets
+  const policies = await openPolicies({ configuration, source, sets, factKey, recorder, bus, telemetry, onActive: () => {} })
+  closers.add(() => policies.close())
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
   storage.startMaintenance()
   telemetry.gauge('record_queue_units', () => recorder.depth())
   return { storage, recorder, registry, policies }
-}
-
-/** What is in force, and the following of what comes after it. */
-async function openPolicies(
-  { policySets }: Storage,
-  { policyChanges, organisation }: Configuration,
-  source: PolicySource,
-  factKey: KeyObject,
-  { log }: RunningTelemetry,
-  bus: Bus,
-  closers: Closers,
-): Promise<LivePolicies> {
-  const onFault = (cause: unknown): void => log.error({ cause }, 'the policy engine broke down and was replaced')
-  const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source, texts), { onFault })
-  const seriesOf = (decider: Decider): readonly CountedSeries[] =>
-    countedSeries({ organisation, factKey }, decider, source.catalogue.operations)
-  const files = textsOf(source)
-  const opened = await openingSet({ sets: policySets, changes: policyChanges, files, compile: decider, seriesOf, log })
-  // Texts that come to a running gateway are tried in the workshop first: what breaks an engine down never meets the one that decides.
-  const workshop = createWorkshop()
-  closers.add(() => workshop.close())
-  const compile = async (texts: PolicySetTexts): Promise<Decider> => {
-    await workshop.run('check', { source: sourceOf(source, texts) })
-    return decider(texts)
-  }
-  const policies = new LivePolicies({ sets: policySets, decider: opened, compile, bus, log, onActive: () => {} })
-  closers.add(() => policies.close())
-  policies.start()
-  return policies
 }
 
 async function openIdentity(
@@ -325,9 +292,9 @@ function partsOf(
       configuration.manifests.flatMap(({ connector, credential }) => (credential ? [[connector, credential] as const] : [])),
     ),
     get decider() {
-      return policies.decider
+      return policies.live.decider
     },
-    refreshPolicies: () => policies.refresh(),
+    refreshPolicies: () => policies.live.refresh(),
     validators,
     approvals: configuration.approvals,
     recorder,
@@ -398,7 +365,7 @@ function openDoors(opened: Opened) {
     ...platformRoutes({
       ready: async () => {
         if (!(await record.storage.ready())) throw new GatewayError('UNAVAILABLE', 'the database does not answer', { retryAfterSeconds: 2 })
-        const { behind } = record.policies
+        const { behind } = record.policies.live
         if (behind)
           throw new GatewayError('UNAVAILABLE', `the active policy set cannot be taken over: ${behind.why}`, { retryAfterSeconds: 2 })
       },
@@ -426,6 +393,9 @@ function openOperator(
     recorder: parts.recorder,
     registry: parts.registry,
     decider: () => parts.decider,
+    policySets: record.storage.policySets,
+    publisher: record.policies.publisher,
+    newProposalId: () => newProposalId(Date.now(), idBytes(16)),
     catalogue: () => compiled.catalogue,
     vault,
     developmentTokens: development

@@ -9,14 +9,17 @@ export interface ServeOptions {
   port: number
 }
 
-/** Runs a gateway until SIGINT or SIGTERM, then drains it. A second signal ends the process at once. */
+/** Runs a gateway until SIGINT or SIGTERM, then drains it; SIGHUP has it look at the policy files. A second signal ends the process at once. */
 export async function serve(output: Output, { config, data, host, port }: ServeOptions, environment: Environment): Promise<ExitCode> {
   const gateway = await startGateway({ configFile: config, dataDir: data, host, port, environment, logStream: process.stderr })
   // Listened for before the address is told: who reads it may end the process at once.
   const ended = untilSignal()
   for (const notice of gateway.notices) output.remark(notice)
   output.print(`gatehouse serves at ${gateway.url}`, { url: gateway.url })
+  const reload = (): void => void gateway.reloadPolicies()
+  process.on('SIGHUP', reload)
   await ended
+  process.off('SIGHUP', reload)
   await gateway.close()
   return 0
 }

@@ -39,6 +39,8 @@ export interface Configuration {
   issuers: readonly IssuerConfig[]
   databaseUrl?: string
   manifests: readonly Manifest[]
+  /** Folders of the policy files below. */
+  policyFolders: readonly string[]
   policies: readonly PolicyFile[]
   facts?: FactsFile
   policyChanges: GatehouseFile['policyChanges']
@@ -107,6 +109,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     issuers: value.issuers,
     ...(databaseUrl ? { databaseUrl } : {}),
     manifests,
+    policyFolders: policyFolders.map(({ folder }) => folder),
     policies,
     ...(facts ? { facts } : {}),
     policyChanges: value.policyChanges,
@@ -123,6 +126,22 @@ export function loadConfiguration(file: string, environment: Environment, option
     },
     labelWindowMs: value.labels.window,
   }
+}
+
+/** Reads the policy files once more, as a start would. Throws CONFIG_INVALID with all faults at once. */
+export function loadPolicies({
+  policyFolders,
+  manifests,
+}: Pick<Configuration, 'policyFolders' | 'manifests'>): Pick<Configuration, 'policies' | 'facts'> {
+  const faults = new Faults()
+  const names = new Set(manifests.map(({ connector }) => connector))
+  const policies = policyFolders.flatMap((folder) => readPolicies(folder, names, folder, faults))
+  const facts = readFacts(
+    policyFolders.map((folder) => join(folder, 'facts.yaml')),
+    faults,
+  )
+  faults.refuse()
+  return { policies, ...(facts ? { facts } : {}) }
 }
 
 function readApprovals(path: string, environment: Environment, askedAt: string, faults: Faults): Map<string, ApprovalDefinition> {

@@ -49,8 +49,11 @@ describe('eligibility', () => {
     ['the owner of the agent', 'paul', groups, "the agent's owner may not vote on its calls"],
     ['an actor of the chain', 'noor', groups, 'an actor of the call may not vote on it'],
     ['someone of another group', 'lee', ['auditors'], 'needs a member of `finance-managers`'],
+    ['who published the policy', 'pia', groups, 'who published the policy that holds a call may not vote on it'],
     ['a member', 'maria', groups, null],
-  ])('%s', (_title, name, memberOf, why) => expect(ineligibility({ requires: [finance] }, call, { name, groups: memberOf })).toBe(why))
+  ])('%s', (_title, name, memberOf, why) =>
+    expect(ineligibility({ requires: [finance] }, call, { name, groups: memberOf }, ['pia'])).toBe(why),
+  )
 })
 
 describe('quorum', () => {

@@ -82,15 +82,20 @@ export function combineApprovals(
   }
 }
 
-/** Why a person may not vote, or null: never the subject, anyone of the act chain, the agent's owner; one vote a person; in a required group. */
+/**
+ * Why a person may not vote, or null: never the subject, anyone of the act chain, the agent's owner or who published one of the matched policies
+ * (`publishers`); one vote a person; in a required group.
+ */
 export function ineligibility(
   hold: Pick<Hold, 'requires'>,
   call: { subject: string | null; owner: string; actors: readonly string[] },
   voter: { name: string; groups: readonly string[] },
+  publishers: readonly string[],
 ): string | null {
   if (voter.name === call.subject) return 'the subject of a call may not vote on it'
   if (voter.name === call.owner) return "the agent's owner may not vote on its calls"
   if (call.actors.includes(voter.name)) return 'an actor of the call may not vote on it'
+  if (publishers.includes(voter.name)) return 'who published the policy that holds a call may not vote on it'
   if (!hold.requires.some(({ group }) => voter.groups.includes(group))) {
     return `needs a member of ${hold.requires.map(({ group }) => `\`${group}\``).join(' or ')}`
   }

@@ -35,7 +35,7 @@ export async function mayViewPayload(deps: OperatorDeps, by: Operator, call: Cal
 async function mayVote(deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> {
   if (hasRole(by, 'local') || call.holdId === null) return false
   const hold = await deps.store.hold(call.holdId)
-  return hold !== undefined && ineligibility(hold, call, by) === null
+  return hold !== undefined && ineligibility(hold, call, by, await deps.store.publishers(hold.matched)) === null
 }
 
 /**

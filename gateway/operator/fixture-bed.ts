@@ -2,16 +2,22 @@ import { randomBytes } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import pg from 'pg'
 import { createDecider } from '../../policies/engine/decider.ts'
+import { JOBS } from '../../policies/engine/workshop-jobs.ts'
 import { createInProcessBus } from '../bus/in-process.ts'
 import type { OutcomeKind } from '../core/call.ts'
 import { type Clock, instant } from '../core/clock.ts'
-import type { CallId } from '../core/ids.ts'
+import { type CallId, newProposalId } from '../core/ids.ts'
 import { createVault } from '../credentials/vault.ts'
 import { compileValidators } from '../pipeline/validate.ts'
 import type { Decider } from '../ports/decider.ts'
+import type { PolicySetTexts } from '../ports/policy-sets.ts'
+import type { PolicySource } from '../ports/policy-source.ts'
+import { LivePolicies } from '../publication/live-policies.ts'
+import { openingSet } from '../publication/opening-set.ts'
+import { createPublisher } from '../publication/publisher.ts'
+import { sourceOf, textsOf } from '../publication/texts.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from '../storage/open-storage.ts'
-import { activateEmptySet } from '../storage/test-policy-sets.ts'
 import type { DevelopmentTokens, OperatorDeps } from './deps.ts'
 import { type Ask, joinKey, newCall } from './fixture-call.ts'
 import { agent, catalogue, people, policies } from './fixture-organisation.ts'
@@ -45,13 +51,24 @@ async function openProcess(database: string) {
   const storage = await openStorage({ databaseUrl, dataDir: tmpdir(), clock, bus })
   const recorder = createRecorder({ writer: storage.writer, clock, bus })
   const registry = await storage.registry(SEEDS, people)
-  const decider = theDecider()
-  await activateEmptySet(storage.policySets, decider.policySet)
+  const compile = (texts: PolicySetTexts): Decider => createDecider(sourceOf(SOURCE, texts))
+  const decider = compile(textsOf(SOURCE))
+  const sets = storage.policySets
+  const nothing = { info: () => {}, warn: () => {}, error: () => {} }
+  const seriesOf = () => []
+  await openingSet({ sets, changes: 'review', files: textsOf(SOURCE), compile, seriesOf, log: nothing })
+  const live = new LivePolicies({ sets, decider, compile: async (texts) => compile(texts), bus, log: nothing, onActive: () => {} })
+  const publisher = createPublisher({
+    ...{ sets, live, seriesOf, fileFaults: () => [], compile: async (texts) => compile(texts) },
+    examine: async (texts, tests) => ({ ...JOBS.examine({ source: sourceOf(SOURCE, texts), tests }), remarks: ['a remark'] }),
+  })
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
-  const deps = { ...fixedParts(decider, seen), store: storage.calls, recorder, registry, vault, clock, bus }
+  const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
+  const changing = { decider: () => live.decider, policySets: sets, publisher, newProposalId: nextProposal }
+  const deps = { ...fixedParts(seen), ...changing, store: storage.calls, recorder, registry, vault, clock, bus }
   const ask = async (how: Ask) => {
-    const { unit, holdId, intent } = newCall(decider, registry, clock.now(), how)
+    const { unit, holdId, intent } = newCall(live.decider, registry, clock.now(), how)
     const written = await recorder.admit(unit)
     if (written.kind !== 'recorded') throw new Error(`not recorded: ${written.kind}`)
     return { callId: unit.call.id, holdId, intent }
@@ -66,6 +83,7 @@ async function openProcess(database: string) {
     registry,
     vault,
     bus,
+    live,
     /** Lets time pass. */
     pass: (ms: number) => {
       offsetMs += ms
@@ -96,17 +114,16 @@ async function openProcess(database: string) {
   }
 }
 
-const theDecider = (): Decider =>
-  createDecider({
-    files: [{ path: 'policies/erp.cedar', connector: 'erp', text: policies }],
-    catalogue,
-    approvals: new Set(['finance']),
-    people: [...people],
-  })
+const SOURCE: PolicySource = {
+  files: [{ path: 'policies/erp.cedar', connector: 'erp', text: policies }],
+  catalogue,
+  approvals: new Set(['finance']),
+  people: [...people],
+}
 
-type Fixed = Pick<OperatorDeps, 'decider' | 'catalogue' | 'developmentTokens' | 'log' | 'count' | 'prepare' | 'joinKeyOf' | 'afterApproval'>
+type Fixed = Pick<OperatorDeps, 'catalogue' | 'developmentTokens' | 'log' | 'count' | 'prepare' | 'joinKeyOf' | 'afterApproval'>
 
-function fixedParts(decider: Decider, seen: { approved: CallId[]; logged: unknown[]; counted: unknown[] }): Fixed {
+function fixedParts(seen: { approved: CallId[]; logged: unknown[]; counted: unknown[] }): Fixed {
   const log = (fields: Readonly<Record<string, unknown>>) => void seen.logged.push(fields)
   const developmentTokens: DevelopmentTokens = {
     mintAgent: async (name, subject) => `agent-token ${name} ${subject}`,
@@ -114,7 +131,6 @@ function fixedParts(decider: Decider, seen: { approved: CallId[]; logged: unknow
   }
   const validators = compileValidators(catalogue)
   return {
-    decider: () => decider,
     catalogue: () => catalogue,
     developmentTokens,
     log: { info: log, warn: log, error: log },

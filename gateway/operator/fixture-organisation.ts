@@ -65,6 +65,7 @@ export const people: readonly Person[] = [
   { name: 'olga', groups: ['platform'], roles: ['operator'] },
   { name: 'aisha', groups: ['security'], roles: ['security'] },
   { name: 'lee', groups: ['auditors', 'finance-managers'], roles: ['auditor'] },
+  { name: 'sana', groups: ['finance-managers', 'security'], roles: ['security'] },
 ]
 
 export const agent = (name: string, more: Partial<AgentSeed> = {}): AgentSeed => ({

@@ -5,7 +5,7 @@ import type { HoldId } from '../core/ids.ts'
 import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
 import type { Operator } from '../ports/operator.ts'
 import type { OperatorDeps } from './deps.ts'
-import { comment, isAsked, isReader, requirePerson } from './roles.ts'
+import { comment, hasRole, isAsked, isReader, requirePerson } from './roles.ts'
 
 /** Holds that this person may see: all for reading roles, those that ask for one of their groups for everyone else. */
 export async function listHolds(deps: OperatorDeps, by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>> {
@@ -46,6 +46,14 @@ interface Ballot {
   hold: Hold
   call: Call
   vote: Vote
+  publishers: readonly string[]
+}
+
+/** Why this person may not vote on a hold; null where they may, as far as it is open. */
+export async function whyIneligible(deps: OperatorDeps, by: Operator, hold: Hold, call: Call): Promise<string | null> {
+  if (hasRole(by, 'local')) return 'the local operator credential is no person'
+  if (hasRole(by, 'auditor')) return 'auditors change nothing'
+  return ineligibility(hold, call, by, await deps.store.publishers(hold.matched))
 }
 
 /** Checks that this person may vote on this hold now. What it finds is checked again by the compare-and-set that writes the vote. */
@@ -56,10 +64,11 @@ async function admit(deps: OperatorDeps, by: Operator, id: HoldId, verdict: Vote
   // Groups count as configuration has them now, not as they stood when the person signed in.
   const person = deps.registry.person(by.name)
   if (!hold || !call || !person) throw notFound(id)
-  const why = ineligibility(hold, call, person)
+  const publishers = await deps.store.publishers(hold.matched)
+  const why = ineligibility(hold, call, person, publishers)
   if (why !== null) throw new GatewayError('NOT_ELIGIBLE', why)
   const said = comment(words, 'comment') ?? null
-  const ballot = { hold, call, vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now() } }
+  const ballot = { hold, call, publishers, vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now() } }
   const votes = await deps.store.votes(id)
   if (votes.some((vote) => vote.voter === by.name)) {
     // Two last votes at one moment each see the other's seat empty: whoever comes next finishes what they meant.
@@ -77,11 +86,11 @@ function assertOpen(hold: Hold, now: number): void {
 }
 
 /** Whether these approvals fill every seat. Voters who may no longer vote fill none. */
-function enough(deps: OperatorDeps, { hold, call }: Ballot, votes: readonly Vote[]): boolean {
+function enough(deps: OperatorDeps, { hold, call, publishers }: Ballot, votes: readonly Vote[]): boolean {
   const voters = votes
     .filter((vote) => vote.verdict === 'approve')
     .flatMap((vote) => deps.registry.person(vote.voter) ?? [])
-    .filter((person) => ineligibility(hold, call, person) === null)
+    .filter((person) => ineligibility(hold, call, person, publishers) === null)
   return satisfied(hold.requires, voters)
 }
 

@@ -4,7 +4,7 @@ import { equalCall, findCall, listCalls, mayViewPayload, resolveCall, trail } fr
 import { listConnectors, listOperations } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
-import { approveHold, findHold, listHolds, listVotes, rejectHold } from './holds.ts'
+import { approveHold, findHold, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { recordRefusal } from './refusals.ts'
 import { explain, listPolicies, policyText } from './policies.ts'
 import {
@@ -35,6 +35,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     holds: bound(listHolds),
     hold: bound(findHold),
     votes: bound(listVotes),
+    whyIneligible: bound(whyIneligible),
     equalCall: bound(equalCall),
     policyText: bound(policyText),
     approveHold: bound(approveHold),

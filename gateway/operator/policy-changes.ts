@@ -21,7 +21,7 @@ export async function listProposals(
   page: PageRequest<ProposalId>,
 ): Promise<Page<PolicyProposal>> {
   requireReader(by, 'listing proposals')
-  const rows = await deps.policySets.proposals(state, Math.min(page.first + 1, LIMITS.pageRowsMax), page.after)
+  const rows = await deps.policySets.proposals(state, page.first + 1, page.after)
   return { rows: rows.slice(0, page.first), more: rows.length > page.first }
 }
 
@@ -63,9 +63,9 @@ export async function proposePolicies(deps: OperatorDeps, by: Operator, draft: P
   const base = await baseOf(deps, by, draft.base)
   await refuseTooMany(deps)
   const texts = textsOf(deps, draft)
-  const { policySet, policies, remarks } = await deps.publisher.examine(texts, draft.tests).catch((error: unknown) => {
-    throw badInput(error)
-  }).catch((error: unknown) => refused(deps, { change: 'publish', by, policySet: null, base }, error))
+  const { policySet, policies, remarks } = await deps.publisher
+    .examine(texts, draft.tests)
+    .catch((error: unknown) => refused(deps, { change: 'publish', by, policySet: null, base }, badInput(error)))
   if (policySet === base) throw new GatewayError('BAD_INPUT', `the proposal changes nothing: it is the active set ${short(base)}`)
   await deps.policySets.keep({ hash: policySet, ...texts, policies })
   const bounded = remarks.slice(0, LIMITS.policyRemarksMax)
@@ -100,7 +100,17 @@ export async function reviewProposal(
   const began = deps.clock.now()
   const rollBack = proposal.change === 'roll-back'
   const why = rollBack ? proposal.note : said
-  const activation = { policySet, base, source: 'review', rollBack, by: proposal.by, reviewer: by.name, why, proposal: id, filesDigest: null } as const
+  const activation = {
+    policySet,
+    base,
+    source: 'review',
+    rollBack,
+    by: proposal.by,
+    reviewer: by.name,
+    why,
+    proposal: id,
+    filesDigest: null,
+  } as const
   const result = await deps.publisher.publish(activation)
   const boundAfterMs = deps.clock.now() - began
   if (result.kind === 'decided') throw notOpen((await deps.policySets.proposal(id)) ?? proposal)
@@ -226,6 +236,7 @@ function textsOf(deps: OperatorDeps, { files, facts }: PolicyDraft): PolicySetTe
     names.add(name)
     return connector === undefined ? [] : [{ path: name, connector: connector === 'org' ? null : connector, text }]
   })
-  if (faults.length > 0) throw new GatewayError('BAD_INPUT', `the proposal is refused: ${faults[0]?.pointer}: ${faults[0]?.message}`, { faults })
+  if (faults.length > 0)
+    throw new GatewayError('BAD_INPUT', `the proposal is refused: ${faults[0]?.pointer}: ${faults[0]?.message}`, { faults })
   return { files: read, facts: facts === null ? null : { path: 'facts.yaml', text: facts } }
 }

@@ -164,11 +164,12 @@ const lastDecision = (entries: readonly Entry[]): Extract<EntryBody, { kind: 'de
 
 /** Eligibility is judged again, with today's groups and owner. */
 async function stillApproved(parts: Parts, call: Call, hold: Hold, { principal: { agent, actors } }: Subject): Promise<boolean> {
-  const votes = await parts.store.votes(hold.id)
+  const [votes, publishers] = await Promise.all([parts.store.votes(hold.id), parts.store.publishers(hold.matched)])
+  const terms = { ...call, owner: agent.owner, actors: [...call.actors, ...actors] }
   const voters = votes
     .filter((vote) => vote.verdict === 'approve')
     .flatMap((vote) => parts.registry.person(vote.voter) ?? [])
-    .filter((person) => ineligibility(hold, { ...call, owner: agent.owner, actors: [...call.actors, ...actors] }, person) === null)
+    .filter((person) => ineligibility(hold, terms, person, publishers) === null)
   return satisfied(hold.requires, voters)
 }
 

@@ -107,6 +107,7 @@ function configurationOf(url: string): Configuration {
     limits: { callsPerMinute: 100_000, concurrentCalls: 1_000, openHolds: 1_000 },
     policyChanges: 'files',
     labelWindowMs: LIMITS.labelWindowHoursDefault * 3_600_000,
+    policyFolders: [],
   }
 }
 

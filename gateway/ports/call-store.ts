@@ -45,6 +45,8 @@ export interface CallStore {
   hold(id: HoldId): Promise<Hold | undefined>
   holds(filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
   votes(id: HoldId): Promise<readonly Vote[]>
+  /** Who published one of these policies with this text, sorted: they vote on no hold by it (semantics section 3). */
+  publishers(policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]>
   entries(callId: CallId): Promise<readonly Entry[]>
   /** Entries of all kinds for one process or all, in order; at most `LIMITS.pageRowsMax`. */
   entriesAfter(position: { at: Instant; process: string; seq: number } | null, first: number): Promise<readonly Entry[]>

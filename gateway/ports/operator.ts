@@ -64,6 +64,8 @@ export interface OperatorUseCases {
   holds(by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
   hold(by: Operator, id: HoldId): Promise<Hold | undefined>
   votes(by: Operator, id: HoldId): Promise<readonly Vote[]>
+  /** Why this person may not vote on a hold; null where they may, as far as it is open. */
+  whyIneligible(by: Operator, hold: Hold, call: Call): Promise<string | null>
   /** The newest executed call equal to this one, made before it: what the hold card says beside the arguments. */
   equalCall(by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined>
   /**

@@ -112,8 +112,6 @@ export interface PolicySets {
   activate(activation: NewActivation): Promise<ActivationResult>
   /** Notes that the files are as they are, where they changed nothing. */
   tookFiles(filesDigest: string): Promise<void>
-  /** Who published one of these policies with this text, sorted: they vote on no hold by it (semantics section 3). */
-  publishers(policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]>
   /** Notes that all open holds were looked through under this set, where it is still active. */
   reviewedHolds(policySet: string): Promise<void>
 }

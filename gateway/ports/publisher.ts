@@ -38,6 +38,6 @@ export interface Publisher {
    */
   examine(texts: PolicySetTexts, tests: readonly PolicyTests[]): Promise<Examined>
   /** Makes a kept set the one that binds, and decides on it. Throws UNAVAILABLE. */
-  publish(activation: NewActivation): Promise<PublishResult>
+  publish(activation: Omit<NewActivation, 'series'>): Promise<PublishResult>
   status(): Promise<PublicationStatus>
 }

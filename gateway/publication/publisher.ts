@@ -3,6 +3,7 @@ import type { Fault } from '../core/errors.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { NewActivation, PolicySets, PolicySetTexts } from '../ports/policy-sets.ts'
 import type { Publisher, PublishResult } from '../ports/publisher.ts'
+import type { CountedSeries } from '../ports/recorder.ts'
 import type { LivePolicies } from './live-policies.ts'
 
 export interface PublisherOptions {
@@ -11,8 +12,8 @@ export interface PublisherOptions {
   examine: Publisher['examine']
   /** Compiles texts apart from what decides. Throws CONFIG_INVALID, UNAVAILABLE. */
   compile(texts: PolicySetTexts): Promise<Decider>
-  /** Runs before a set becomes active: completes counters that it is the first to read. */
-  prepare(decider: Decider): Promise<void>
+  /** What a set counts. */
+  seriesOf(decider: Decider): readonly CountedSeries[]
   fileFaults(): readonly Fault[]
 }
 
@@ -29,7 +30,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 }
 
-async function publish({ sets, live, compile, prepare }: PublisherOptions, activation: NewActivation): Promise<PublishResult> {
+async function publish(
+  { sets, live, compile, seriesOf }: PublisherOptions,
+  activation: Omit<NewActivation, 'series'>,
+): Promise<PublishResult> {
   const { policySet } = activation
   const stored = await sets.set(policySet)
   if (!stored) return { kind: 'unfit', why: 'its texts are not kept' }
@@ -41,8 +45,7 @@ async function publish({ sets, live, compile, prepare }: PublisherOptions, activ
     return { kind: 'unfit', why: error.message }
   }
   if (decider.policySet !== policySet) return { kind: 'unfit', why: 'the connectors changed since it was checked' }
-  await prepare(decider)
-  const result = await sets.activate(activation)
+  const result = await sets.activate({ ...activation, series: seriesOf(decider) })
   if (result.kind === 'activated') await live.took(decider)
   return result
 }

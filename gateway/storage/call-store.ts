@@ -6,6 +6,7 @@ import { entriesAfter, entriesOfCall } from './entries.ts'
 import { expiredHolds, holdById, holdsPage, releasableHolds, votesOf } from './holds.ts'
 import { labelsOf } from './labels.ts'
 import { reading } from './outage.ts'
+import { publishersOf } from './policy-sets.ts'
 import type { Db } from './tables.ts'
 
 const bounded = (first: number): number => Math.max(0, Math.min(Math.trunc(first), LIMITS.pageRowsMax))
@@ -19,6 +20,7 @@ export function callStoreOn(db: Db): CallStore {
     hold: (id) => reading(() => holdById(db, id)),
     holds: (filter, page) => reading(() => holdsPage(db, filter, { ...page, first: bounded(page.first) })),
     votes: (id) => reading(() => votesOf(db, id)),
+    publishers: (policies) => reading(() => publishersOf(db, policies)),
     entries: (callId) => reading(() => entriesOfCall(db, callId, LIMITS.pageRowsMax)),
     entriesAfter: (position, first) => reading(() => entriesAfter(db, position, bounded(first))),
     labels: (agent, subject, run, since) => reading(() => labelsOf(db, agent, subject, run, since)),

@@ -134,7 +134,7 @@ export function policySetConformance(at: () => TestStore): void {
       const second = await keep(sets(), { kept: `permit ${now} kept;`, changed: `permit ${now} 2;` })
       await approve(await propose(first, 'sam'), 'tess')
       await approve(await propose(second, 'uma'), 'tess')
-      const by = (id: string, text: string) => sets().publishers([{ policyId: id, policyHash: sha256(text) }])
+      const by = (id: string, text: string) => at().storage.calls.publishers([{ policyId: id, policyHash: sha256(text) }])
       expect(await by('kept', `permit ${now} kept;`)).toEqual(['sam'])
       expect(await by('changed', `permit ${now} 1;`)).toEqual(['sam'])
       expect(await by('changed', `permit ${now} 2;`)).toEqual(['uma'])
@@ -145,8 +145,8 @@ export function policySetConformance(at: () => TestStore): void {
         { policyId: 'kept', policyHash: sha256(`permit ${now} kept;`) },
         { policyId: 'changed', policyHash: sha256(`permit ${now} 2;`) },
       ]
-      expect(await sets().publishers(both)).toEqual(['sam', 'uma'])
-      expect(await sets().publishers([])).toEqual([])
+      expect(await at().storage.calls.publishers(both)).toEqual(['sam', 'uma'])
+      expect(await at().storage.calls.publishers([])).toEqual([])
       await activateEmptySet(sets(), POLICY_SET)
     })
   })

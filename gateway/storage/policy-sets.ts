@@ -20,7 +20,8 @@ import type { Db, PolicyActivationTable, PolicyProposalTable, PolicySetTable, Tx
 import type { TransactionScope } from './transaction-scope.ts'
 import type { Writer } from './writer.ts'
 
-const bounded = (first: number): number => Math.max(0, Math.min(Math.trunc(first), LIMITS.pageRowsMax))
+/** One more than a page, so that who asks knows whether there are more. */
+const bounded = (first: number): number => Math.max(0, Math.min(Math.trunc(first), LIMITS.pageRowsMax + 1))
 
 const setFromRow = ({ hash, texts, policies, stored_ms: storedMs }: Selectable<PolicySetTable>): StoredPolicySet =>
   Object.freeze({ ...texts, hash, policies, storedAt: instant(storedMs) })
@@ -117,7 +118,6 @@ export function policySetsOn(db: Db, writer: Writer, clock: Clock): PolicySets {
       writing(async ({ tx }) => {
         await tx.updateTable('gateway_state').set({ files_digest: filesDigest }).execute()
       }),
-    publishers: (policies) => reading(() => publishersOf(db, policies)),
     reviewedHolds: (policySet) =>
       writing(async ({ tx }) => {
         await tx.updateTable('gateway_state').set({ holds_reviewed: policySet }).where('policy_set', '=', policySet).execute()
@@ -235,7 +235,8 @@ async function insertPublishers(tx: Tx, { policySet, base, by }: PolicyProposal)
     .execute()
 }
 
-async function publishersOf(db: Db, policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]> {
+/** Who published one of these texts, sorted. */
+export async function publishersOf(db: Db, policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]> {
   if (policies.length === 0) return []
   const rows = await db
     .selectFrom('policy_publisher')

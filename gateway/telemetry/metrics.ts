@@ -28,6 +28,12 @@ export const METRICS = {
     labels: ['door', 'code'],
     help: 'Requests that never became a call, by door and error code.',
   },
+  policy_reload_failures: {
+    name: 'gatehouse_policy_reload_failures_total',
+    type: 'counter',
+    labels: [],
+    help: 'Edited policy files that were faulty, so that the policies before them stayed in force.',
+  },
   call_seconds: {
     name: 'gatehouse_call_seconds',
     type: 'histogram',
@@ -65,7 +71,7 @@ const among = (known: ReadonlySet<string>, value: string | undefined): string =>
 
 /** Prometheus metrics of one gateway, in a registry of its own. */
 export interface Metrics {
-  count(name: 'calls' | 'refused', labels: Labels): void
+  count(name: 'calls' | 'refused' | 'policy_reload_failures', labels: Labels): void
   observe(name: 'call_seconds' | 'upstream_seconds', seconds: number, labels: Labels): void
   /** Has a gauge read at every scrape. A read that fails leaves the gauge out of that scrape. */
   gauge(name: GaugeName, read: () => number | Promise<number>): void
@@ -110,11 +116,13 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
   collectDefaultMetrics({ register: registry })
   const calls = new Counter({ ...pick('calls'), registers })
   const refused = new Counter({ ...pick('refused'), registers })
+  const reloadFailures = new Counter({ ...pick('policy_reload_failures'), registers })
   const callSeconds = new Histogram({ ...pick('call_seconds'), buckets: SECONDS, registers })
   const upstreamSeconds = new Histogram({ ...pick('upstream_seconds'), buckets: SECONDS, registers })
   const bound = boundedLabels(catalogue)
   return {
     count(name, labels) {
+      if (name === 'policy_reload_failures') return reloadFailures.inc()
       const door = among(DOORS, labels.door)
       if (name === 'refused') return refused.inc({ door, code: among(CODES, labels.code) })
       const outcome = among(OUTCOMES, labels.outcome)

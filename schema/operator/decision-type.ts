@@ -24,7 +24,8 @@ export class ReasonType {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Cedar text as it stood in the set that decided; null where that is not kept, and for a hold whose policy has changed since.',
+    description:
+      'Cedar text as it stood in the set that decided; null where that is not kept, and for a hold whose policy has changed since.',
   })
   async text(@Ctx() context: OperatorContext): Promise<string | null> {
     const policy = await this.#policy(context)

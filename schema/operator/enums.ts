@@ -4,6 +4,7 @@ import type { Verdict } from '../../gateway/core/decision.ts'
 import { HOLD_STATES, type HoldState } from '../../gateway/core/hold.ts'
 import type { Mode, Reversibility } from '../../gateway/core/operation.ts'
 import type { AgentStatus } from '../../gateway/core/principal.ts'
+import { type ActivationSource, PROPOSAL_STATES, type PolicyProposal, type ProposalState } from '../../gateway/ports/policy-sets.ts'
 
 /** A GraphQL enum whose names are the words of the record, so that one thing has one word everywhere. */
 function words<T extends string>(name: string, description: string, values: readonly T[], as: (word: T) => string = (word) => word) {
@@ -35,3 +36,20 @@ export const AgentStatusEnum = words<AgentStatus>('AgentStatus', 'Only active ag
 export const VerdictEnum = words('VoteVerdict', 'A vote.', ['approve', 'reject'])
 export const HoldOrderEnum = words('HoldOrder', 'NEWEST first, or what EXPIRES soonest first.', ['NEWEST', 'EXPIRES'])
 export const EffectWordEnum = words('CallEffect', 'What a person found out about a call in doubt.', ['HAPPENED', 'DID_NOT_HAPPEN'])
+export const ProposalStateEnum = words<ProposalState>(
+  'PolicyProposalState',
+  'State of a proposal; `active` is one that was approved, and became the active set then.',
+  PROPOSAL_STATES,
+)
+export const PolicyChangeEnum = words<PolicyProposal['change']>(
+  'PolicyChange',
+  'New texts, or a set that was active before.',
+  ['publish', 'roll-back'],
+  underscored,
+)
+export const ActivationSourceEnum = words<ActivationSource>(
+  'PolicyActivationSource',
+  'How a set became active: edited `files`; changed `connectors`, the same texts; a `review`; an `emergency`, without review.',
+  ['files', 'connectors', 'review', 'emergency'],
+)
+export const PolicyVerdictEnum = words('PolicyVerdict', 'What a reviewer says of a proposal.', ['APPROVE', 'REJECT'])

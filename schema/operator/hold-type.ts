@@ -2,7 +2,7 @@ import { GraphQLJSON } from 'graphql-scalars'
 import { Ctx, Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
 import type { Call } from '../../gateway/core/call.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
-import { type Hold, ineligibility } from '../../gateway/core/hold.ts'
+import type { Hold } from '../../gateway/core/hold.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { ReasonType } from './decision-type.ts'
@@ -153,10 +153,8 @@ export class HoldType {
 
   @Field(() => String, { nullable: true, description: 'Why you may not vote on it; null where you may, as far as the hold is open.' })
   async ineligible(@Ctx() context: OperatorContext): Promise<string | null> {
-    const { by } = context
-    if (by.roles.includes('local')) return 'the local operator credential is no person'
-    if (by.roles.includes('auditor')) return 'auditors change nothing'
-    return ineligibility(this.#hold, await this.#call(context), by)
+    spend(context, 1)
+    return await context.cases.whyIneligible(context.by, this.#hold, await this.#call(context))
   }
 
   @Field(() => EqualCallType, { nullable: true, description: 'Null where no such call was executed before.' })

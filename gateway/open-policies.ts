@@ -1,0 +1,153 @@
+import type { KeyObject } from 'node:crypto'
+import { createDecider } from '../policies/engine/decider.ts'
+import { createWorkshop } from '../policies/engine/workshop.ts'
+import { type Configuration, loadPolicies } from './config/load.ts'
+import type { GatewayError } from './core/errors.ts'
+import { LIMITS } from './limits.ts'
+import { countedSeries } from './pipeline/counted-series.ts'
+import type { Bus } from './ports/bus.ts'
+import type { Decider } from './ports/decider.ts'
+import type { PolicySource } from './ports/policy-source.ts'
+import type { ActivePolicySet, PolicySets, PolicySetTexts } from './ports/policy-sets.ts'
+import type { Publisher } from './ports/publisher.ts'
+import type { CountedSeries, Recorder } from './ports/recorder.ts'
+import type { Telemetry } from './ports/telemetry.ts'
+import { LivePolicies } from './publication/live-policies.ts'
+import { openingSet } from './publication/opening-set.ts'
+import { PolicyFiles } from './publication/policy-files.ts'
+import { createPublisher } from './publication/publisher.ts'
+import { GATEWAY, keepSet, sourceOf, textsDigest, textsOf } from './publication/texts.ts'
+
+export interface PoliciesOptions {
+  configuration: Configuration
+  /** The policy files, and what they are compiled against. */
+  source: PolicySource
+  sets: PolicySets
+  /** Names of counters are digests under this key. */
+  factKey: KeyObject
+  recorder: Pick<Recorder, 'note'>
+  bus: Bus
+  telemetry: Pick<Telemetry, 'log' | 'count'>
+  /** Told of the set that binds at every look, once this process decides on it. Must not throw. */
+  onActive(active: ActivePolicySet): void
+}
+
+/** The policies of a running gateway: what decides, and every way in which that changes. */
+export interface RunningPolicies {
+  live: LivePolicies
+  publisher: Publisher
+  /** Follows other processes and edited files from now on. */
+  start(): void
+  /** Takes over edited policy files now; where changes are reviewed it only says in the log that they differ. */
+  reload(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Opens the policy set to start with. Throws CONFIG_INVALID, UNAVAILABLE. */
+export async function openPolicies(options: PoliciesOptions): Promise<RunningPolicies> {
+  const { configuration, source, sets, factKey, bus, telemetry, onActive } = options
+  const { log } = telemetry
+  const onFault = (cause: unknown): void => log.error({ cause }, 'the policy engine broke down and was replaced')
+  const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source, texts), { onFault })
+  const { policyChanges: changes, organisation } = configuration
+  const seriesOf = (made: Decider): readonly CountedSeries[] => countedSeries({ organisation, factKey }, made, source.catalogue.operations)
+  const opened = await openingSet({ sets, changes, files: textsOf(source), compile: decider, seriesOf, log })
+  // Texts that come to a running gateway are tried in the workshop first: what breaks an engine down never meets the one that decides.
+  const workshop = createWorkshop()
+  const compile = async (texts: PolicySetTexts): Promise<Decider> => {
+    await workshop.run('check', { source: sourceOf(source, texts) })
+    return decider(texts)
+  }
+  const examine: Publisher['examine'] = async (texts, tests) => {
+    const { policySet, policies } = await workshop.run('examine', { source: sourceOf(source, texts), tests })
+    return { policySet, policies, remarks: [] }
+  }
+  const live = new LivePolicies({ sets, decider: opened, compile, bus, log, onActive })
+  const files = filesOf(options, live, { compile, seriesOf })
+  const publisher = createPublisher({ sets, live, compile, examine, seriesOf, fileFaults: () => files.faults })
+  return {
+    live,
+    publisher,
+    start() {
+      live.start()
+      if (changes === 'files') files.start()
+    },
+    reload: () => (changes === 'files' ? files.reload() : tellDifference(options)),
+    async close() {
+      await workshop.close()
+      await files.close()
+      await live.close()
+    },
+  }
+}
+
+const readTexts = (configuration: Configuration): PolicySetTexts => {
+  const { policies, facts } = loadPolicies(configuration)
+  return { files: policies, facts: facts ?? null }
+}
+
+function filesOf(
+  { configuration, sets, recorder, telemetry }: PoliciesOptions,
+  live: LivePolicies,
+  { compile, seriesOf }: { compile: (texts: PolicySetTexts) => Promise<Decider>; seriesOf: (decider: Decider) => readonly CountedSeries[] },
+): PolicyFiles {
+  const { log, count } = telemetry
+  return new PolicyFiles({
+    folders: configuration.policyFolders,
+    async take() {
+      const texts = readTexts(configuration)
+      const filesDigest = textsDigest(texts)
+      // Another replica with the same files may have taken them over, and something may have been published since.
+      if ((await sets.active()).filesDigest === filesDigest) return
+      const decider = await compile(texts)
+      await keepSet(sets, decider, texts)
+      const what = {
+        policySet: decider.policySet,
+        series: seriesOf(decider),
+        filesDigest,
+        base: null,
+        source: 'files',
+        rollBack: false,
+      } as const
+      const result = await sets.activate({ ...what, by: GATEWAY, reviewer: null, why: null, proposal: null })
+      if (result.kind === 'same') await sets.tookFiles(filesDigest)
+      else if (result.kind === 'activated') await live.took(decider)
+    },
+    onFaults(error) {
+      count('policy_reload_failures', {})
+      const faults = error.faults.slice(0, LIMITS.policyRemarksMax)
+      const words = faults.map(({ pointer, message }) => (pointer ? `${pointer}: ${message}` : message))
+      log.error({ faults: words }, 'the edited policy files are faulty: the policies before them stay in force')
+      void noteFaults(recorder, live, error).catch((cause: unknown) =>
+        log.warn({ error: cause }, 'faulty policy files are not in the record'),
+      )
+    },
+    log,
+  })
+}
+
+function noteFaults(recorder: PoliciesOptions['recorder'], live: LivePolicies, { code, message, faults }: GatewayError): Promise<void> {
+  const bounded = faults.slice(0, LIMITS.policyRemarksMax)
+  const base = live.decider.policySet
+  return recorder.note(null, {
+    kind: 'policy.refused',
+    change: 'files',
+    by: GATEWAY,
+    policySet: null,
+    base,
+    code,
+    message,
+    faults: bounded,
+  })
+}
+
+/** Never throws: nothing depends on it. */
+async function tellDifference({ configuration, sets, telemetry: { log } }: PoliciesOptions): Promise<void> {
+  try {
+    const digest = textsDigest(readTexts(configuration))
+    if ((await sets.active()).filesDigest === digest) return
+    log.warn({}, 'the policy files are not what was last taken over and change nothing: propose them with `gatehouse policy propose`')
+  } catch (error) {
+    log.warn({ error }, 'nobody can tell whether the policy files differ from what is active')
+  }
+}
