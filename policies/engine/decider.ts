@@ -42,6 +42,10 @@ export function createDecider(source: PolicySource, options: DeciderOptions = {}
   }
 }
 
+/** A decider over policies that were compiled already, in the engine that they were compiled in. */
+export const deciderOf = (source: PolicySource, engine: CedarEngine, compiled: Compiled): Decider =>
+  new CedarDecider(source, engine, compiled)
+
 /** One operation's questions: to the policies in force and, where there are any, to the shadows. */
 interface Route {
   slice: Slice

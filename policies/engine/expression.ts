@@ -73,17 +73,17 @@ export function mergeReads(all: Iterable<Reads>): Reads {
 }
 
 /** The operator and operand of an expression in Cedar's JSON policy format: an object with exactly one member. */
-function operation(expr: JsonValue): [op: string, body: JsonValue] {
+export function operation(expr: JsonValue): [op: string, body: JsonValue] {
   if (!isJsonObject(expr)) return ['', null]
   const [entry] = Object.entries(expr)
   return entry ?? ['', null]
 }
 
-const member = (body: JsonValue, name: string): JsonValue => (isJsonObject(body) ? (body[name] ?? null) : null)
+export const member = (body: JsonValue, name: string): JsonValue => (isJsonObject(body) ? (body[name] ?? null) : null)
 const OPERANDS = ['arg', 'left', 'right', 'if', 'then', 'else', 'in'] as const
 
 /** The expressions directly below one. */
-function operands(op: string, body: JsonValue): JsonValue[] {
+export function operands(op: string, body: JsonValue): JsonValue[] {
   if (op === 'Value' || op === 'Var' || op === 'Slot') return []
   if (Array.isArray(body)) return body
   if (!isJsonObject(body)) return []
@@ -98,7 +98,7 @@ export interface Chain {
 }
 
 /** `context.input.amount` as its variable and path; undefined for anything that does not start at a variable. */
-function chain(expr: JsonValue): Chain | undefined {
+export function chain(expr: JsonValue): Chain | undefined {
   const [op, body] = operation(expr)
   if (op === 'Var' && typeof body === 'string') return { variable: body, path: [] }
   if (op !== '.') return undefined

@@ -125,7 +125,7 @@ function alternativesOf(schema: JsonObject): JsonObject[] | undefined {
 }
 
 /** `extra` on top of `base`, as `allOf` means it, as far as types go. */
-function mergeSchemas(base: JsonObject, extra: JsonObject): JsonObject {
+export function mergeSchemas(base: JsonObject, extra: JsonObject): JsonObject {
   const merged: JsonObject = { ...base, ...extra }
   const [a, b] = [base.properties, extra.properties]
   if (isJsonObject(a) && isJsonObject(b)) {

@@ -1,0 +1,142 @@
+import type { JsonValue } from '../../gateway/core/json.ts'
+import { LIMITS } from '../../gateway/limits.ts'
+import type { Literals } from './atoms.ts'
+import type { Shape } from './input-shape.ts'
+
+/** A value that is none of the texts of any policy, unless somebody writes it on purpose. */
+const OTHER = 'another'
+const SECOND_MS = 1_000
+const DAY_MS = 24 * 3_600_000
+
+/**
+ * The values at which conditions over one place can change their mind: every literal and its neighbours on both sides, of the place's own type.
+ * The plainest come first. `baseMs` is the moment that points in time lie around, ms since epoch. At most `LIMITS.boundaryValuesMax`.
+ */
+export function boundaryValues(shape: Shape, literals: Literals, baseMs: number): readonly JsonValue[] {
+  return distinct(valuesOf(shape, literals, baseMs)).slice(0, LIMITS.boundaryValuesMax)
+}
+
+function valuesOf(shape: Shape, literals: Literals, baseMs: number): JsonValue[] {
+  switch (shape.kind) {
+    case 'long':
+      return longs(literals)
+    case 'decimal':
+      return decimals(literals)
+    case 'bool':
+      return [false, true]
+    case 'datetime':
+      return datetimes(literals, baseMs)
+    case 'string':
+      return texts(literals)
+    case 'json':
+      return texts(literals).map(asJson)
+    case 'set':
+      return sets(shape.element, literals, baseMs)
+    case 'union':
+      return [...shape.variants.values()].flatMap((variant) => valuesOf(variant, literals, baseMs))
+    default:
+      return [{}]
+  }
+}
+
+/** Each number and its neighbours; sums, differences and quotients of two, since one of them may be a factor or a summand. */
+function longs({ numbers }: Literals): number[] {
+  const all = [...numbers]
+  const made = all.flatMap((a) => all.flatMap((b) => (a === b ? [] : [a + b, a - b, ...(b === 0 ? [] : [Math.trunc(a / b)])])))
+  return [1, 0, ...all.flatMap((n) => [n, n + 1, n - 1]), ...made.flatMap((n) => [n, n + 1, n - 1])].filter(Number.isSafeInteger)
+}
+
+/** Each decimal, a cent and the smallest step beside it. Numbers, as an input has them. */
+function decimals({ decimals: written }: Literals): number[] {
+  const values = [...written].map(tenThousandths).filter((n) => n !== undefined)
+  const near = values.flatMap((n) => [n, n + 100n, n - 100n, n + 1n, n - 1n])
+  return [1, 0, ...near.map((n) => Number(`${n / 10_000n}`) + Number(n % 10_000n) / 10_000)].map((n) => Number(n.toFixed(4)))
+}
+
+function tenThousandths(text: string): bigint | undefined {
+  const match = /^(-?)(\d+)\.(\d{1,4})$/.exec(text)
+  if (!match) return undefined
+  const [, sign, whole = '', fraction = ''] = match
+  const value = BigInt(whole + fraction.padEnd(4, '0'))
+  return sign === '-' ? -value : value
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  toMilliseconds: 1,
+  toSeconds: SECOND_MS,
+  toMinutes: 60_000,
+  toHours: 3_600_000,
+  toDays: DAY_MS,
+}
+
+/** Around every written moment; as far from the base and from each of these as every written duration; at every time of day. RFC 3339, whole seconds. */
+function datetimes(literals: Literals, baseMs: number): string[] {
+  const base = baseMs - (baseMs % SECOND_MS)
+  const midnight = base - (base % DAY_MS)
+  const moments = [...literals.datetimes].map(momentOf).filter((ms) => ms !== undefined)
+  const spans = [...literals.durations].map(spanOf).filter((ms) => ms !== undefined)
+  for (const [name, unit] of Object.entries(UNITS))
+    if (literals.functions.has(name)) spans.push(...[...literals.numbers].flatMap((n) => [n * unit, (n + 1) * unit]))
+  const points = [base, ...moments]
+  for (const span of spans) {
+    if (span >= 0 && span <= DAY_MS) points.push(midnight + (span % DAY_MS))
+    for (const from of [base, ...moments]) points.push(from - span, from + span)
+  }
+  if (literals.functions.has('toDate') || literals.functions.has('toTime')) points.push(midnight)
+  const near = points.flatMap((ms) => [ms, ms + SECOND_MS, ms - SECOND_MS])
+  return near.filter((ms) => ms >= -8.64e13 && ms <= 8.64e13).map((ms) => new Date(ms).toISOString())
+}
+
+/** Milliseconds since epoch of a Cedar datetime: a date, or a date and time with `Z` or an offset such as `+0100`. */
+function momentOf(text: string): number | undefined {
+  const ms = Date.parse(text.replace(/([+-]\d{2})(\d{2})$/, '$1:$2'))
+  return Number.isNaN(ms) ? undefined : ms
+}
+
+/** Milliseconds of a Cedar duration such as `1d2h3m4s5ms`. */
+function spanOf(text: string): number | undefined {
+  const match = /^(-?)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/.exec(text)
+  if (!match) return undefined
+  const [, sign, ...parts] = match
+  const units = [DAY_MS, 3_600_000, 60_000, SECOND_MS, 1]
+  const ms = units.reduce((sum, unit, i) => sum + Number(parts[i] ?? 0) * unit, 0)
+  return sign === '-' ? -ms : ms
+}
+
+/** Every text, one that is none of them, and texts that patterns match and barely miss. */
+function texts(literals: Literals): string[] {
+  const patterns = [...literals.patterns.values()]
+  const samples = patterns.flatMap((pattern) => [filled(pattern, ''), filled(pattern, 'x')])
+  const parts = patterns.flatMap((pattern) => pattern.filter((part) => part !== null))
+  const joint = patterns.flatMap((pattern) => [...samples, ...parts, ...literals.texts].map((text) => filled(pattern, text)))
+  const missed = samples.flatMap((text) => [text.slice(0, -1), text.slice(1), `${text}x`, `x${text}`])
+  return [OTHER, ...literals.texts, ...samples, '', ...missed, ...joint]
+}
+
+const filled = (pattern: readonly (string | null)[], text: string): string => pattern.map((part) => part ?? text).join('')
+
+/** A value whose canonical text is the wanted one where there is such a value, and a text that holds it otherwise. */
+function asJson(text: string): JsonValue {
+  try {
+    const value = JSON.parse(text) as JsonValue
+    return JSON.stringify(value) === text ? value : text
+  } catch {
+    return text
+  }
+}
+
+/** None, each value alone, every written set, the same with one taken away or one more, and all values together. */
+function sets(element: Shape, literals: Literals, baseMs: number): JsonValue[][] {
+  const singles = boundaryValues(element, literals, baseMs)
+  const [first] = singles
+  const one = first === undefined ? [] : [first]
+  const written = [...literals.sets.values(), [...literals.texts], [...literals.numbers]].filter((set) => set.length > 0)
+  const near = written.flatMap((set) => [[...set], ...set.map((_, i) => set.toSpliced(i, 1)), [...set, ...one]])
+  return [[], ...singles.map((value) => [value]), ...near, [...singles]].filter((set) =>
+    set.every((value) => singles.some((known) => JSON.stringify(known) === JSON.stringify(value))),
+  )
+}
+
+export function distinct<T extends JsonValue | undefined>(values: readonly T[]): T[] {
+  return [...new Map(values.map((value) => [JSON.stringify(value), value])).values()]
+}
