@@ -136,6 +136,7 @@ export const LIMITS = Object.freeze({
   factKeysPerCallMax: 1_000,
   scannedCharsMax: 262_144,
   boundaryValuesMax: 100,
+  boundaryListItemsMax: 1_000,
   boundaryAgentsMax: 200,
   boundaryPeopleMax: 100,
   diffCombinationsPerGroupMax: 3_000,

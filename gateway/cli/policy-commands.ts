@@ -1,10 +1,19 @@
 import { type Command, InvalidArgumentError } from 'commander'
+import { CHANGES, type Change } from '../../policies/engine/diff-changes.ts'
 import { configOption, environment, run } from './command.ts'
 
 const percent = (raw: string): number => {
   const number = Number(raw)
   if (!/^\d{1,3}$/.test(raw) || number > 100) throw new InvalidArgumentError('a percentage is a whole number from 0 to 100')
   return number
+}
+
+function changes(raw: string): readonly Change[] {
+  return raw.split(',').map((name) => {
+    const known = CHANGES.find((change) => change === name.trim())
+    if (!known) throw new InvalidArgumentError(`there is no change \`${name}\`: name some of ${CHANGES.join(', ')}`)
+    return known
+  })
 }
 
 /** The commands about policies. Each loads what it needs when it runs. */
@@ -25,6 +34,20 @@ export function policyCommands(policy: Command): void {
           coverage: options.coverage === true,
           minCoverage: options.minCoverage as number | undefined,
         })
+      }),
+    )
+  policy
+    .command('diff')
+    .description('requests that two folders of policies decide differently; reads files only')
+    .argument('<old>', 'folder of policies')
+    .argument('<new>', 'folder of policies')
+    .addOption(configOption())
+    .option('--fail-on <changes>', `exit with 1 where there are any: ${CHANGES.join(', ')}`, changes, [])
+    .action(
+      run(async (output, options, before: string, after: string) => {
+        const { diffPolicyFolders } = await import('./policy-diff.ts')
+        const failOn = options.failOn as readonly Change[]
+        return await diffPolicyFolders(output, environment, { config: String(options.config), before, after, failOn })
       }),
     )
 }

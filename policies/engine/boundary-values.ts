@@ -1,3 +1,4 @@
+import { decimalText, parseDecimal } from '../../gateway/core/decimal.ts'
 import type { JsonValue } from '../../gateway/core/json.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import type { Literals } from './atoms.ts'
@@ -21,6 +22,8 @@ function valuesOf(shape: Shape, literals: Literals, baseMs: number): JsonValue[]
     case 'long':
       return longs(literals)
     case 'decimal':
+      return decimals(literals).map(Number)
+    case 'amount':
       return decimals(literals)
     case 'bool':
       return [false, true]
@@ -46,19 +49,11 @@ function longs({ numbers }: Literals): number[] {
   return [1, 0, ...all.flatMap((n) => [n, n + 1, n - 1]), ...made.flatMap((n) => [n, n + 1, n - 1])].filter(Number.isSafeInteger)
 }
 
-/** Each decimal, a cent and the smallest step beside it. Numbers, as an input has them. */
-function decimals({ decimals: written }: Literals): number[] {
-  const values = [...written].map(tenThousandths).filter((n) => n !== undefined)
+/** Each decimal, a cent and the smallest step beside it, as decimal text. */
+function decimals({ decimals: written }: Literals): string[] {
+  const values = [...written].map(parseDecimal).filter((n) => n !== undefined)
   const near = values.flatMap((n) => [n, n + 100n, n - 100n, n + 1n, n - 1n])
-  return [1, 0, ...near.map((n) => Number(`${n / 10_000n}`) + Number(n % 10_000n) / 10_000)].map((n) => Number(n.toFixed(4)))
-}
-
-function tenThousandths(text: string): bigint | undefined {
-  const match = /^(-?)(\d+)\.(\d{1,4})$/.exec(text)
-  if (!match) return undefined
-  const [, sign, whole = '', fraction = ''] = match
-  const value = BigInt(whole + fraction.padEnd(4, '0'))
-  return sign === '-' ? -value : value
+  return [10_000n, 0n, ...near].map(decimalText)
 }
 
 const UNITS: Readonly<Record<string, number>> = {

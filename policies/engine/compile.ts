@@ -52,7 +52,11 @@ export function compilePolicies(source: PolicySource, engine: CedarEngine): Comp
 }
 
 /** What is declared, as it goes into the policy set's digest: a window that changes is another policy. */
-function factsJson({ all: { history, derived, lookup } }: DeclaredFacts): JsonValue {
+export function factsJson({ all: { history, derived, lookup } }: DeclaredFacts): {
+  history: JsonObject
+  derived: JsonObject
+  lookup: JsonObject
+} {
   return {
     history: byName(history, ({ fact: { of, ...rest } }) => ({ ...rest, of: Object.fromEntries(of) })),
     derived: byName(derived, (fact) => fact),
@@ -60,7 +64,7 @@ function factsJson({ all: { history, derived, lookup } }: DeclaredFacts): JsonVa
   }
 }
 
-const byName = <T>(facts: ReadonlyMap<string, T>, plain: (fact: T) => object): JsonValue =>
+const byName = <T>(facts: ReadonlyMap<string, T>, plain: (fact: T) => object): JsonObject =>
   Object.fromEntries([...facts].map(([name, fact]) => [name, plain(fact)])) as unknown as JsonObject
 
 const TAKEN = new Set(['Action', 'String', 'Long', 'Bool', 'Boolean', 'Set', 'Record', 'Entity', 'EntityOrCommon', 'Extension'])

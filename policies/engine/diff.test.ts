@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Agent } from '../../gateway/core/principal.ts'
-import { type DecisionChange, diffPolicies, type PolicyDiff } from './diff.ts'
+import { diffPolicies, type PolicyDiff } from './diff.ts'
+import type { DecisionChange } from './diff-changes.ts'
 import { acme, catalogueOf, clerk, faultsOf, operation, source } from './test-organisation.ts'
 
 const agents: Agent[] = [

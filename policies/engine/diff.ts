@@ -1,64 +1,34 @@
 import { instant, type Instant } from '../../gateway/core/clock.ts'
-import type { Verdict } from '../../gateway/core/decision.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
-import type { JsonObject, JsonValue } from '../../gateway/core/json.ts'
 import type { Operation } from '../../gateway/core/operation.ts'
 import type { Agent } from '../../gateway/core/principal.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import type { Decider, Question } from '../../gateway/ports/decider.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { CedarEngine } from './cedar.ts'
-import { contextShape, cutShape } from './cedar-schema.ts'
-import { type Compiled, compilePolicies } from './compile.ts'
+import { contextShape, cutRecord } from './cedar-schema.ts'
+import { type Compiled, compilePolicies, factsJson } from './compile.ts'
 import { atomsOf, type Rule, ruleOf } from './atoms.ts'
 import { DecisionSearch, type SearchedSide } from './decision-search.ts'
+import {
+  byWeight,
+  type Change,
+  changeOf,
+  type DecisionChange,
+  type ExampleRequest,
+  joined,
+  type Said,
+  saidBy,
+  withoutVariants,
+} from './diff-changes.ts'
 import { deciderOf } from './decider.ts'
 import { mergeReads } from './expression.ts'
+import type { RecordShape } from './input-shape.ts'
 import type { LoadedPolicy } from './load-policies.ts'
 import { Plan, type Surroundings } from './plan.ts'
 import { agentCandidates, subjectCandidates } from './principal-candidates.ts'
 import { type Assignment, RequestSpace } from './request-space.ts'
 import { tabulate } from './truth-tables.ts'
-
-export const CHANGES = ['newly-allowed', 'newly-held', 'held-otherwise', 'newly-denied'] as const
-export type Change = (typeof CHANGES)[number]
-
-/** What one policy set says to a request. */
-export interface Said {
-  readonly effect: Verdict['effect']
-  /** Of a denial. */
-  readonly reason?: string
-  /** Of a hold, sorted. */
-  readonly approvals: readonly string[]
-  /** Ids of the determining policies, sorted. */
-  readonly policies: readonly string[]
-}
-
-/** A request that both policy sets were asked. */
-export interface ExampleRequest {
-  readonly agent: Pick<Agent, 'name' | 'owner' | 'team' | 'region' | 'roles' | 'clearance' | 'autonomy'>
-  readonly subject: { readonly name: string; readonly groups: readonly string[]; readonly region: string | null } | null
-  /** False where agent or subject were made up, since no registered one has what a policy names. */
-  readonly registered: boolean
-  readonly operation: string
-  readonly input: JsonObject
-  /** Everything else that is not as plain as can be, or that a changed policy looks at: `now`, `door`, `history.paid1h`, ... */
-  readonly context: Readonly<Record<string, JsonValue>>
-}
-
-/** Requests that the two sets decide differently in one and the same way, with the plainest of them. */
-export interface DecisionChange {
-  readonly change: Change
-  /** The operations that it was found for: asked was the first, the others have the same policies and arguments. */
-  readonly operations: readonly string[]
-  readonly before: Said
-  readonly after: Said
-  readonly example: ExampleRequest
-  /** What in the example matters, beside who asks: its values that are not the plainest, and those that changed policies look at. */
-  readonly because: Readonly<Record<string, JsonValue>>
-  /** How many of the asked requests came out like this. */
-  readonly requests: number
-}
 
 export interface PolicyDiff {
   /** Digests of the two sets. */
@@ -66,6 +36,8 @@ export interface PolicyDiff {
   readonly after: string
   /** Ids of policies by what became of their text. */
   readonly policies: { readonly added: readonly string[]; readonly removed: readonly string[]; readonly changed: readonly string[] }
+  /** Declared facts that differ: `history.paid1h`. Requests are compared at equal values, so what is only counted otherwise shows here alone. */
+  readonly facts: readonly string[]
   readonly changes: readonly DecisionChange[]
   /** Requests that both sets were asked. */
   readonly asked: number
@@ -104,8 +76,10 @@ const BASE = instant(Date.UTC(2026, 0, 5, 12))
  */
 export function diffPolicies({ before, after, agents, base = BASE }: DiffOptions): PolicyDiff {
   const sides = [open(before, 'old'), open(after, 'new')] as const
-  const units = unitsOf(sides)
-  const work = new Work(sides, agents, base)
+  const facts = factChanges(sides[0].compiled, sides[1].compiled)
+  const derived = new Set(facts.filter((fact) => fact.startsWith('derived.')).map((fact) => fact.slice('derived.'.length)))
+  const units = unitsOf(sides, derived)
+  const work = new Work(sides, agents, base, derived)
   const changes: DecisionChange[] = []
   let unchanged = 0
   for (const { operations, changed } of units) {
@@ -116,6 +90,7 @@ export function diffPolicies({ before, after, agents, base = BASE }: DiffOptions
     before: sides[0].compiled.policySet,
     after: sides[1].compiled.policySet,
     policies: textChanges(sides[0].compiled, sides[1].compiled),
+    facts,
     changes: joined(changes).sort(byWeight),
     asked: work.asked,
     combinations: work.combinations,
@@ -132,6 +107,7 @@ function open(source: PolicySource, which: string): Side {
     const around: Surroundings = {
       connectors: new Map(source.catalogue.connectors.map((connector) => [connector.name, connector])),
       people: new Map(source.people.map((person) => [person.name, person])),
+      facts: compiled.facts,
     }
     return { source, engine, compiled, decider: deciderOf(source, engine, compiled), around }
   } catch (cause) {
@@ -147,7 +123,7 @@ interface Unit {
 }
 
 /** Operations that have the same policies in both sets, the same arguments as far as these look, and that no condition tells apart. */
-function unitsOf(sides: readonly [Side, Side]): readonly Unit[] {
+function unitsOf(sides: readonly [Side, Side], derived: ReadonlySet<string>): readonly Unit[] {
   const units = new Map<string, Unit>()
   for (const operation of sides[0].compiled.operations) {
     const slices = sides.map(({ compiled }) => compiled.sliceOf.get(operation.id))
@@ -157,9 +133,27 @@ function unitsOf(sides: readonly [Side, Side]): readonly Unit[] {
     const key = JSON.stringify([slices.map((slice) => slice?.id), connector, businessKey ?? null, named ? operation.id : '', inputSchema])
     const unit = units.get(key)
     if (unit) unit.operations.push(operation)
-    else units.set(key, { operations: [operation], changed: old !== now })
+    else {
+      const recomputed = slices.some((slice) => slice?.policies.some((policy) => looksAtDerived(policy, derived)))
+      units.set(key, { operations: [operation], changed: old !== now || recomputed })
+    }
   }
   return [...units.values()]
+}
+
+/** Whether a policy looks at one of these derived facts. */
+function looksAtDerived({ reads: { context } }: LoadedPolicy, names: ReadonlySet<string>): boolean {
+  const tree = context.children.get('derived')
+  return names.size > 0 && (context.whole || tree?.whole === true || [...names].some((name) => tree?.children.has(name)))
+}
+
+function factChanges(before: Compiled, after: Compiled): string[] {
+  const [old, now] = [before, after].map(({ facts }) => factsJson(facts))
+  return (['history', 'derived', 'lookup'] as const).flatMap((section) => {
+    const [one, other] = [old?.[section] ?? {}, now?.[section] ?? {}]
+    const names = [...new Set([...Object.keys(one), ...Object.keys(other)])].sort()
+    return names.filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name])).map((name) => `${section}.${name}`)
+  })
 }
 
 const fingerprint = ({ id, hash, connector }: LoadedPolicy): string => `${id} ${hash} ${connector}`
@@ -171,57 +165,6 @@ function textChanges(before: Compiled, after: Compiled): PolicyDiff['policies'] 
     removed: ids(before.policies.filter(({ id }) => !after.byId.has(id))),
     changed: ids(after.policies.filter((policy) => before.byId.has(policy.id) && before.byId.get(policy.id)?.hash !== policy.hash)),
   }
-}
-
-const RANK: Readonly<Record<Change, number>> = { 'newly-allowed': 0, 'newly-held': 1, 'held-otherwise': 2, 'newly-denied': 3 }
-
-const byWeight = (a: DecisionChange, b: DecisionChange): number =>
-  RANK[a.change] - RANK[b.change] || Number(b.example.registered) - Number(a.example.registered)
-
-/** A change that an agent alone meets already is told once, not again for every kind of person that it can act for. */
-function withoutVariants(changes: readonly DecisionChange[]): DecisionChange[] {
-  const alone = changes.filter(({ example }) => example.subject === null)
-  const more = new Map<DecisionChange, number>()
-  const rest = changes.filter((change) => {
-    const plain = change.example.subject === null ? undefined : alone.find((one) => isVariant(change, one))
-    if (plain) more.set(plain, (more.get(plain) ?? 0) + change.requests)
-    return !plain
-  })
-  return rest.map((change) => ({ ...change, requests: change.requests + (more.get(change) ?? 0) }))
-}
-
-function isVariant(change: DecisionChange, plain: DecisionChange): boolean {
-  const covers = (all: Said, some: Said): boolean =>
-    all.effect === some.effect &&
-    all.reason === some.reason &&
-    all.approvals.join() === some.approvals.join() &&
-    some.policies.every((id) => all.policies.includes(id))
-  return covers(change.before, plain.before) && covers(change.after, plain.after)
-}
-
-/** One and the same change of several kinds of operations is one. */
-function joined(changes: readonly DecisionChange[]): DecisionChange[] {
-  const byKey = new Map<string, DecisionChange>()
-  for (const change of changes) {
-    const key = JSON.stringify([change.before, change.after, change.example.registered])
-    const known = byKey.get(key)
-    const both = known && { operations: [...known.operations, ...change.operations], requests: known.requests + change.requests }
-    byKey.set(key, known ? { ...known, ...both } : change)
-  }
-  return [...byKey.values()]
-}
-
-/** Undefined where both say the same to agent and people. */
-export function changeOf(before: Said, after: Said): Change | undefined {
-  if (before.effect === after.effect) {
-    return before.effect === 'hold' && before.approvals.join() !== after.approvals.join() ? 'held-otherwise' : undefined
-  }
-  return after.effect === 'permit' ? 'newly-allowed' : after.effect === 'hold' ? 'newly-held' : 'newly-denied'
-}
-
-export function saidBy(verdict: Verdict): Said {
-  const approvals = verdict.effect === 'hold' ? [...new Set(verdict.holds.map(({ approval }) => approval))].sort() : []
-  return { effect: verdict.effect, ...(verdict.effect === 'deny' ? { reason: verdict.reason } : {}), approvals, policies: verdict.policies }
 }
 
 interface Seen {
@@ -239,9 +182,11 @@ class Work {
   readonly #sides: readonly [Side, Side]
   readonly #agents: readonly Agent[]
   readonly #base: Instant
+  readonly #derived: ReadonlySet<string>
   #units = 0
 
-  constructor(sides: readonly [Side, Side], agents: readonly Agent[], base: Instant) {
+  constructor(sides: readonly [Side, Side], agents: readonly Agent[], base: Instant, derived: ReadonlySet<string>) {
+    this.#derived = derived
     this.#sides = sides
     this.#agents = agents
     this.#base = base
@@ -261,7 +206,8 @@ class Work {
     const tables = tabulate(space, asked, `diff:${operation.id}`)
     if (tables.groups.some(({ classes }) => classes.length === 0))
       return this.#leave(operations, 'no request could be made up that fits its schema')
-    const search = new DecisionSearch(space, tables, searched(rules))
+    const compared = searched(rules, this.#derived)
+    const search = new DecisionSearch(space, tables, compared)
     const found = search.find()
     this.combinations += found.combinations
     this.complete &&= found.complete
@@ -271,12 +217,8 @@ class Work {
       [found.suspects, LIMITS.diffQuestionsPerOperationMax],
       [few ? search.all() : search.around(), more],
     ])
-    const looked = new Set(
-      rules
-        .flatMap((own, i) => own.filter((rule) => searched(rules)[i]?.differs(rule)))
-        .flatMap((rule) => atomsOf([rule]))
-        .flatMap((atom) => space.reached(atom, 'agent')),
-    )
+    const differing = compared.flatMap((side) => side.rules.filter((rule) => side.differs(rule)))
+    const looked = new Set(atomsOf(differing).flatMap((atom) => space.reached(atom, 'agent')))
     return withoutVariants(
       [...seen.values()].map(({ one, assignment, requests }) => this.#described(operations, space, looked, one, assignment, requests)),
     )
@@ -293,9 +235,10 @@ class Work {
     const atoms = atomsOf(rules.flat())
     const known = { reads, atoms, people: this.#sides[1].source.people }
     const agents = agentCandidates(this.#agents, known)
-    const shape = cutShape(contextShape(operation), reads.context)
-    if (shape.kind !== 'record') throw new Error('unreachable: a context is a record')
-    return new RequestSpace({ operation, atoms, shape, agents, subjects: subjectCandidates(agents, known), base: this.#base })
+    const facts = this.#sides.map(({ compiled }) => compiled.facts.of(operation))
+    const full = jointShape(facts.map((own) => contextShape(operation, own)))
+    const subjects = subjectCandidates(agents, known)
+    return new RequestSpace({ operation, atoms, shape: cutRecord(full, reads.context), full, facts, agents, subjects, base: this.#base })
   }
 
   #askAll(space: RequestSpace, batches: readonly (readonly [Iterable<Assignment>, number])[]) {
@@ -319,7 +262,8 @@ class Work {
   }
 
   /** Asks both sets; undefined where they say the same. */
-  #ask(question: Question): Seen | undefined {
+  #ask(question: Question | undefined): Seen | undefined {
+    if (!question) return undefined
     this.asked += 1
     const [before, after] = this.#sides.map(({ decider }) => saidBy(decider.decide(question).verdict))
     const change = before && after && changeOf(before, after)
@@ -337,6 +281,7 @@ class Work {
     const assignment = this.#shrunk(space, key, first)
     const { agent, subject, values } = space.described(assignment)
     const question = space.question(assignment)
+    if (!question) throw new Error('unreachable: what was asked is a question')
     const { name, owner, team, region, roles, clearance, autonomy } = agent.who
     const because = values.filter(({ dimension, plain }) => looked.has(dimension) || !plain)
     const example: ExampleRequest = {
@@ -373,14 +318,30 @@ class Work {
   }
 }
 
+/** A context with the facts of both sets; of two facts with one name, the newer. */
+function jointShape([before, after]: readonly RecordShape[]): RecordShape {
+  const fields = new Map([...(before?.fields ?? []), ...(after?.fields ?? [])])
+  for (const name of ['history', 'lookup', 'derived']) {
+    const both = [before, after].flatMap((one) => {
+      const shape = one?.fields.get(name)?.shape
+      return shape?.kind === 'record' ? [...shape.fields] : []
+    })
+    if (both.length > 0) fields.set(name, { shape: { kind: 'record', fields: new Map(both) }, required: true })
+  }
+  return { kind: 'record', fields }
+}
+
 function rulesOf({ compiled }: Side, operation: Operation): readonly Rule[] {
   return (compiled.sliceOf.get(operation.id)?.policies ?? []).map(ruleOf)
 }
 
-function searched([before = [], after = []]: readonly (readonly Rule[])[]): readonly [SearchedSide, SearchedSide] {
+function searched(
+  [before = [], after = []]: readonly (readonly Rule[])[],
+  derived: ReadonlySet<string>,
+): readonly [SearchedSide, SearchedSide] {
   const side = (own: readonly Rule[], other: readonly Rule[]): SearchedSide => {
     const same = new Set(other.map(({ policy }) => fingerprint(policy)))
-    return { rules: own, differs: ({ policy }) => !same.has(fingerprint(policy)) }
+    return { rules: own, differs: ({ policy }) => !same.has(fingerprint(policy)) || looksAtDerived(policy, derived) }
   }
   return [side(before, after), side(after, before)]
 }

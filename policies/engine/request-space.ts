@@ -1,4 +1,5 @@
 import { instant, type Instant } from '../../gateway/core/clock.ts'
+import { decimalText, parseDecimal } from '../../gateway/core/decimal.ts'
 import type { Facts } from '../../gateway/core/facts.ts'
 import { atPointer, isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { type Operation, resourceOf } from '../../gateway/core/operation.ts'
@@ -7,7 +8,9 @@ import type { Question } from '../../gateway/ports/decider.ts'
 import { boundaryValues, distinct } from './boundary-values.ts'
 import { type Atom, type Literals, mergeLiterals, newLiterals, type Path } from './atoms.ts'
 import { resourceTypes } from './cedar-schema.ts'
-import type { Shape } from './input-shape.ts'
+import { FactPlaces, placeOfPointer, withPlace } from './fact-places.ts'
+import type { OperationFacts } from './facts-file.ts'
+import type { RecordShape, Shape } from './input-shape.ts'
 import { SchemaSamples } from './schema-samples.ts'
 
 /** An agent or a person to ask about. `registered` is false for one that was made up, since none of the known ones has what a policy names. */
@@ -33,7 +36,11 @@ export interface SpaceOptions {
   /** Of both policy sets. */
   readonly atoms: readonly Atom[]
   /** What the policies of both sets look at in `context`. */
-  readonly shape: Extract<Shape, { kind: 'record' }>
+  readonly shape: RecordShape
+  /** All of `context`. */
+  readonly full: RecordShape
+  /** What each set declares for the operation. */
+  readonly facts: readonly OperationFacts[]
   readonly agents: readonly Candidate<Agent>[]
   readonly subjects: readonly (Candidate<Person> | undefined)[]
   /** What `now` lies around. */
@@ -54,15 +61,20 @@ export class RequestSpace {
   readonly #samples: SchemaSamples
   readonly #places: readonly Place[]
   readonly #presences: readonly (readonly string[])[]
+  /** Records that are always there, outermost first. */
+  readonly #records: readonly (readonly string[])[]
+  readonly #facts: FactPlaces
   readonly #indexes: ReadonlyMap<string, number>
 
   constructor(options: SpaceOptions) {
     this.#operation = options.operation
     this.#base = options.base
     this.#samples = new SchemaSamples(options.operation.inputSchema)
-    const { places, presences } = placesOf(withKey(options.shape, options.operation, options.atoms), [])
+    this.#facts = new FactPlaces(options.operation, options.facts)
+    const { places, presences, records } = placesOf(this.#reached(options), [])
     this.#places = places
     this.#presences = presences
+    this.#records = records
     this.dimensions = this.#dimensions(options)
     this.#indexes = new Map(this.dimensions.map(({ name }, index) => [name, index]))
   }
@@ -78,18 +90,16 @@ export class RequestSpace {
     return [...new Set(names.flatMap((name) => this.#indexes.get(name) ?? []))].sort((a, b) => a - b)
   }
 
-  /** The question that an assignment stands for. */
-  question(assignment: Assignment): Question {
-    const chosen = this.#chosen(assignment)
+  /** The question that an assignment stands for; undefined where its facts contradict its arguments. */
+  question(assignment: Assignment): Question | undefined {
+    const { agent, subject, values, without } = this.#chosen(assignment)
     const context: JsonObject = { input: this.#samples.sample() }
-    for (const { kind, path, value } of chosen.values)
-      if (!chosen.without.some((absent) => isWithin(path, absent)))
-        put(context, path, kind === 'presence' ? {} : path[0] === 'history' ? (value ?? null) : value)
+    for (const path of this.#records) if (!without.some((absent) => isWithin(path, absent))) put(context, path, atPath(context, path) ?? {})
+    for (const { path, value } of values) if (!without.some((absent) => isWithin(path, absent))) put(context, path, value)
     const input = isJsonObject(context.input) ? context.input : {}
-    const { agent, subject } = chosen
     const resourceKey = resourceOf(this.#operation, input, atPointer)
-    const { now, door, rationale, run } = context
-    return {
+    const { now, door, rationale, run, decisionRecord } = context
+    const question: Question = {
       operation: this.#operation,
       principal: {
         agent,
@@ -105,7 +115,23 @@ export class RequestSpace {
       door: door === 'graphql' || door === 'http' ? door : 'mcp',
       ...(typeof rationale === 'string' ? { rationale } : {}),
       ...(typeof run === 'string' ? { run } : {}),
-      facts: factsOf(context),
+      ...(isJsonObject(decisionRecord) ? { decisionRecord: recordOf(decisionRecord) } : {}),
+      facts: this.#factsOf(context, input, subject !== undefined),
+    }
+    return this.#facts.isPossible(question) ? question : undefined
+  }
+
+  /** The plainest history is what the present call alone comes to. */
+  #factsOf({ history, lookup, labels, findings }: JsonObject, input: JsonObject, subject: boolean): Facts {
+    const counted = Object.entries(isJsonObject(history) ? history : {}).map(([name, value]): [string, JsonValue] => [
+      name,
+      value === PLAINEST ? this.#facts.least(name, input) : value,
+    ])
+    return {
+      history: this.#facts.known(Object.fromEntries(counted), subject),
+      lookup: isJsonObject(lookup) ? lookup : {},
+      ...(labels === undefined ? {} : { labels: textsOf(labels) }),
+      ...(findings === undefined ? {} : { findings: textsOf(findings) }),
     }
   }
 
@@ -119,10 +145,14 @@ export class RequestSpace {
     const agent = first?.kind === 'agent' ? first.values[assignment[0] ?? 0] : undefined
     if (!agent) throw new Error('unreachable: there is always an agent to ask for')
     const second = this.dimensions[1]
+    const history = this.question(assignment)?.facts.history ?? {}
     const values = this.dimensions.flatMap((dimension, i) => {
       if (dimension.kind !== 'value') return []
       const at = assignment[i] ?? 0
-      return [{ dimension: i, name: dimension.name, value: dimension.values[at] ?? null, plain: at === 0 }]
+      const value = dimension.values[at] ?? null
+      const [root = '', fact = ''] = dimension.path
+      const own = root === 'history' ? (history[fact] ?? null) : value
+      return [{ dimension: i, name: dimension.name, value: own, plain: at === 0 }]
     })
     return { agent, subject: second?.kind === 'subject' ? second.values[assignment[1] ?? 0] : undefined, values }
   }
@@ -130,14 +160,14 @@ export class RequestSpace {
   #chosen(assignment: Assignment) {
     let agent: Agent | undefined
     let subject: Candidate<Person> | undefined
-    const values: { kind: 'value' | 'presence'; path: readonly string[]; value: JsonValue | undefined }[] = []
+    const values: { path: readonly string[]; value: JsonValue | undefined }[] = []
     const without: (readonly string[])[] = []
     this.dimensions.forEach((dimension, i) => {
       const at = assignment[i] ?? 0
       if (dimension.kind === 'agent') agent = dimension.values[at]?.who
       else if (dimension.kind === 'subject') subject = dimension.values[at]
-      else if (dimension.kind === 'value') values.push({ kind: 'value', path: dimension.path, value: dimension.values[at] })
-      else if (dimension.values[at] === true) values.push({ kind: 'presence', path: dimension.path, value: {} })
+      else if (dimension.kind === 'value') values.push({ path: dimension.path, value: dimension.values[at] ?? absentAt(dimension.path) })
+      else if (dimension.values[at] === true) values.push({ path: dimension.path, value: {} })
       else without.push(dimension.path)
     })
     if (!agent) throw new Error('unreachable: there is always an agent to ask for')
@@ -158,7 +188,15 @@ export class RequestSpace {
       if (names.length > 1) linked.push(names)
     }
     const values = new Map<string, JsonValue[]>()
-    for (const place of this.#places) values.set(nameOf(place.path), this.#valuesAt(place, literals.get(nameOf(place.path)), base))
+    const behind = new Map<string, string[]>()
+    for (const pointer of this.#pointersBehind(atoms)) {
+      const name = nameOf(placeOfPointer(pointer))
+      behind.set(name, [...(behind.get(name) ?? []), pointer])
+    }
+    for (const place of this.#places) {
+      const name = nameOf(place.path)
+      values.set(name, this.#valuesAt(place, literals.get(name), base, behind.get(name) ?? []))
+    }
     this.#exchange(values, linked, attributesOf(agents, subjects))
     return [
       { kind: 'agent', name: 'agent', values: agents },
@@ -171,16 +209,16 @@ export class RequestSpace {
     ]
   }
 
-  #valuesAt({ path, shape }: Place, literals: Literals = newLiterals(), base: Instant): JsonValue[] {
+  #valuesAt({ path, shape }: Place, literals: Literals = newLiterals(), base: Instant, behind: readonly string[]): JsonValue[] {
     const [root = '', ...below] = path
     const found = boundaryValues(shape, literals, base)
     if (root === 'door') return ['mcp', 'graphql', 'http']
-    if (root === 'history')
-      return distinct(found.filter(isPlausible).map((value) => (shape.kind === 'decimal' ? decimalText(value) : value)))
+    if (root === 'history') return distinct([...(shape.kind === 'datetime' ? [] : [PLAINEST]), ...found.filter(isPlausible)])
     if (root !== 'input') return [...found]
     const schema = this.#samples.at(below)
-    if (!schema) return [...found]
-    const values = distinct([this.#samples.sample(schema), ...found, ...this.#samples.values(schema)])
+    const made = behind.flatMap((pointer) => this.#facts.valuesFor(pointer, literals, this.#samples))
+    if (!schema) return distinct([...made, ...found])
+    const values = distinct([this.#samples.sample(schema), ...made, ...found, ...this.#samples.values(schema)])
     const taken = values.filter((value) => value !== null && this.#samples.takes(schema, value))
     return taken.length > 0 ? taken : values.filter((value) => value !== null)
   }
@@ -208,8 +246,27 @@ export class RequestSpace {
       return at === undefined ? [] : this.#below(['input', ...at.split('/').slice(1)])
     }
     if (variable !== 'context') return []
-    if (path[0] === 'subject') return ['subject']
-    return path.length === 0 ? ['subject', ...this.#below([])] : this.#below(path)
+    const [root = '', name] = path
+    if (root === 'subject') return ['subject']
+    if (name === undefined) return [...(root === '' ? ['subject'] : []), ...this.#below(path)]
+    const behind = this.#facts.pointersOf(root, name).flatMap((pointer) => this.#below(placeOfPointer(pointer)))
+    return [...(this.#facts.needsSubject(root, name) ? ['subject'] : []), ...behind, ...this.#below(path)]
+  }
+
+  /** The argument pointers behind all facts that the atoms look at. */
+  #pointersBehind(atoms: readonly Atom[]): readonly string[] {
+    const paths = atoms.flatMap(({ paths }) => paths).filter(({ variable }) => variable === 'context')
+    return [...new Set(paths.flatMap(({ path: [root = '', name = ''] }) => this.#facts.pointersOf(root, name)))]
+  }
+
+  /** What the policies look at, and the arguments behind the facts that they look at. */
+  #reached({ shape, full, operation, atoms }: SpaceOptions): RecordShape {
+    const { derived: _derived, ...rest } = Object.fromEntries(shape.fields)
+    const plain: RecordShape = { kind: 'record', fields: new Map(Object.entries(rest)) }
+    return this.#pointersBehind(atoms).reduce(
+      (all, pointer) => withPlace(all, full, placeOfPointer(pointer)),
+      withKey(plain, operation, atoms),
+    )
   }
 
   /** The places at, under and above a path: a value depends on the records that it lies in being there. */
@@ -223,10 +280,11 @@ export class RequestSpace {
 const nameOf = (path: readonly string[]): string => path.join('.')
 const isWithin = (path: readonly string[], outer: readonly string[]): boolean => outer.every((name, i) => path[i] === name)
 
-/** Every value that can differ below a record, and every record that can be absent. */
-function placesOf(shape: Extract<Shape, { kind: 'record' }>, at: readonly string[]): { places: Place[]; presences: string[][] } {
+/** Every value that can differ below a record, every record that can be absent, and every one that cannot. */
+function placesOf(shape: RecordShape, at: readonly string[]): { places: Place[]; presences: string[][]; records: string[][] } {
   const places: Place[] = []
   const presences: string[][] = []
+  const records: string[][] = []
   for (const [name, field] of shape.fields) {
     const path = [...at, name]
     if (field.shape.kind === 'person') continue
@@ -234,22 +292,23 @@ function placesOf(shape: Extract<Shape, { kind: 'record' }>, at: readonly string
       places.push({ path, shape: field.shape, optional: !field.required })
       continue
     }
-    if (!field.required) presences.push(path)
+    ;(field.required ? records : presences).push(path)
     const below = placesOf(field.shape, path)
     places.push(...below.places)
     presences.push(...below.presences)
+    records.push(...below.records)
   }
-  return { places, presences }
+  return { places, presences, records }
 }
 
 /** The shape with the business key in it where a policy asks for the resource. */
-function withKey(shape: Extract<Shape, { kind: 'record' }>, operation: Operation, atoms: readonly Atom[]): typeof shape {
+function withKey(shape: RecordShape, operation: Operation, atoms: readonly Atom[]): typeof shape {
   const { businessKey } = operation
   if (!businessKey || !atoms.some(({ paths }) => paths.some(({ variable }) => variable === 'resource'))) return shape
   return insert(shape, ['input', ...businessKey.at.split('/').slice(1)], resourceTypes(operation).length === 1)
 }
 
-function insert(shape: Extract<Shape, { kind: 'record' }>, [name = '', ...rest]: readonly string[], required: boolean): typeof shape {
+function insert(shape: RecordShape, [name = '', ...rest]: readonly string[], required: boolean): typeof shape {
   const known = shape.fields.get(name)
   if (known && known.shape.kind !== 'record') return shape
   const inner = known?.shape.kind === 'record' ? known.shape : ({ kind: 'record', fields: new Map() } as const)
@@ -278,9 +337,10 @@ function asHeld(shape: Shape, values: readonly JsonValue[]): JsonValue[] {
   const flat = values.flatMap((value) => (Array.isArray(value) ? value : [value]))
   if (shape.kind === 'long')
     return flat.filter((value) => Number.isSafeInteger(value)).flatMap((n) => [Number(n), Number(n) + 1, Number(n) - 1])
-  if (shape.kind === 'decimal') {
-    const numbers = flat.map(Number).filter(Number.isFinite)
-    return numbers.flatMap((n) => [n, Number((n + 0.01).toFixed(4)), Number((n - 0.01).toFixed(4))])
+  if (shape.kind === 'decimal' || shape.kind === 'amount') {
+    const units = flat.flatMap((value) => (value === PLAINEST ? [] : (parseDecimal(String(value)) ?? [])))
+    const near = units.flatMap((n) => [n, n + 100n, n - 100n]).map(decimalText)
+    return shape.kind === 'amount' ? near : near.map(Number)
   }
   return flat.filter((value) => typeof value === (shape.kind === 'bool' ? 'boolean' : 'string'))
 }
@@ -300,18 +360,25 @@ function attributesOf(
   ])
 }
 
+/** Stands for what the present call alone comes to. */
+const PLAINEST = 'the present call'
+
 /** No count and no sum is below nothing. */
-const isPlausible = (value: JsonValue): boolean => typeof value !== 'number' || value >= 0
+const isPlausible = (value: JsonValue): boolean => Number.isNaN(Number(value)) || Number(value) >= 0
 
-const decimalText = (value: JsonValue): string => (Number.isInteger(value) ? `${String(value)}.0` : String(value))
+/** A fact that found nothing is null, since one that is missing is not known; everything else is left out. */
+const absentAt = (path: readonly string[]): JsonValue | undefined => (path[0] === 'history' ? null : undefined)
 
-function factsOf({ history, lookup, labels, findings }: JsonObject): Facts {
-  const texts = (value: JsonValue | undefined): string[] =>
-    Array.isArray(value) ? value.filter((one) => typeof one === 'string').sort() : []
-  return {
-    history: isJsonObject(history) ? history : {},
-    lookup: isJsonObject(lookup) ? lookup : {},
-    ...(labels === undefined ? {} : { labels: texts(labels) }),
-    ...(findings === undefined ? {} : { findings: texts(findings) }),
-  }
+const textsOf = (value: JsonValue): string[] => (Array.isArray(value) ? value.filter((one) => typeof one === 'string').sort() : [])
+
+const recordOf = ({ playbook, version, outcome }: JsonObject): NonNullable<Question['decisionRecord']> => ({
+  playbook: String(playbook),
+  version: String(version),
+  outcome: String(outcome),
+})
+
+function atPath(root: JsonObject, path: readonly string[]): JsonValue | undefined {
+  let at: JsonValue | undefined = root
+  for (const name of path) at = isJsonObject(at) ? at[name] : undefined
+  return at
 }

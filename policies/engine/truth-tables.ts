@@ -1,9 +1,12 @@
 import type { JsonObject } from '../../gateway/core/json.ts'
 import { LIMITS } from '../../gateway/limits.ts'
-import type { Cedar, CedarEngine } from './cedar.ts'
+import type { Question } from '../../gateway/ports/decider.ts'
+import type { CedarEngine } from './cedar.ts'
 import type { Atom } from './atoms.ts'
-import { ask, type Plan } from './plan.ts'
+import { CannotEncode } from './encode.ts'
+import { ask, type Plan, type PlannedRequest } from './plan.ts'
 import type { AskedAs, Assignment, RequestSpace } from './request-space.ts'
+import type { Answer } from './verdict.ts'
 
 /** Which of the three results an atom can have: a sum of these. */
 export const TRUE = 1
@@ -51,6 +54,7 @@ export function tabulate(space: RequestSpace, sides: readonly AskedSide[], label
       (['agent', ...(looksAtPrincipal(atom) ? ['person' as const] : [])] as AskedAs[]).map((as) => ({ side, as, atom })),
     ),
   )
+  const tabulation: Tabulation = { space, sides, label, base: baseOf(space, sides) }
   const groups: DimensionGroup[] = []
   const found = new Map<string, { group: number; results: number[] }>()
   for (const members of connected(space, asked)) {
@@ -58,7 +62,7 @@ export function tabulate(space: RequestSpace, sides: readonly AskedSide[], label
       const [first] = space.reached(atom, as)
       return first === undefined ? members.length === 0 : members.includes(first)
     })
-    const { group, results } = classify(space, sides, members, own, `${label}:${groups.length}`)
+    const { group, results } = classify({ ...tabulation, label: `${label}:${groups.length}` }, members, own)
     for (const [i, one] of own.entries()) found.set(idOf(one), { group: groups.length, results: results[i] ?? [] })
     groups.push(group)
   }
@@ -72,6 +76,22 @@ export function tabulate(space: RequestSpace, sides: readonly AskedSide[], label
   }
 }
 
+interface Tabulation {
+  readonly space: RequestSpace
+  readonly sides: readonly AskedSide[]
+  readonly label: string
+  /** A request that can be put to both sides, for whatever a group does not look at. */
+  readonly base: Assignment
+}
+
+/** The plainest request; with a subject where some fact has no value without one. */
+function baseOf(space: RequestSpace, sides: readonly AskedSide[]): Assignment {
+  const subject = space.dimensions.findIndex(({ kind }) => kind === 'subject')
+  const candidates = [space.plainest, space.plainest.with(subject, 1)]
+  const canBePut = (question: Question | undefined): boolean => sides.every(({ plan }) => question && requestOf(plan, question))
+  return candidates.find((assignment) => canBePut(space.question(assignment))) ?? space.plainest
+}
+
 /** Dimensions that atoms connect, and a group of none for atoms that look at nothing. */
 function connected(space: RequestSpace, asked: readonly Asked[]): readonly (readonly number[])[] {
   const groupOf = new Map<number, Set<number>>()
@@ -83,12 +103,13 @@ function connected(space: RequestSpace, asked: readonly Asked[]): readonly (read
   return [[], ...[...new Set(groupOf.values())].map((group) => [...group].sort((a, b) => a - b))]
 }
 
-function classify(space: RequestSpace, sides: readonly AskedSide[], dimensions: readonly number[], asked: readonly Asked[], label: string) {
+function classify(tabulation: Tabulation, dimensions: readonly number[], asked: readonly Asked[]) {
+  const { space } = tabulation
   const sizes = dimensions.map((dimension) => space.dimensions[dimension]?.values.length ?? 1)
   const { combinations, sampled } = combine(sizes)
   const seen = new Map<string, { combination: Assignment; results: readonly number[]; subject: boolean }>()
   for (const combination of combinations) {
-    const results = askAtoms(space, sides, dimensions, combination, asked, label)
+    const results = askAtoms(tabulation, dimensions, combination, asked)
     if (!results) continue
     const subject = hasSubject(space, dimensions, combination)
     const key = `${subject} ${results.join('')}`
@@ -130,16 +151,14 @@ function extend(sizes: readonly number[], changed: number, at: number, chosen: A
     for (let value = 1; value < (sizes[at] ?? 1); value++) extend(sizes, changed - 1, at + 1, [...chosen, value], into, bound)
 }
 
-/** The result of every asked atom; undefined for a request that cannot be put to one of the sides. */
+/** The result of every asked atom: all fail where the request cannot be put to a side. Undefined for a request that contradicts itself. */
 function askAtoms(
-  space: RequestSpace,
-  sides: readonly AskedSide[],
+  { space, sides, label, base }: Tabulation,
   dimensions: readonly number[],
   combination: Assignment,
   asked: readonly Asked[],
-  label: string,
 ): readonly number[] | undefined {
-  const assignment = [...space.plainest]
+  const assignment = [...base]
   dimensions.forEach((dimension, i) => {
     assignment[dimension] = combination[i] ?? 0
   })
@@ -152,34 +171,42 @@ function askAtoms(
     const schema = plan.prepare(engine)
     const atoms = [...new Map(own.map(({ atom }) => [atom.key, atom])).values()]
     engine.ensurePolicySet(label, () => Object.fromEntries(atoms.map((atom, i) => [`a${i}`, alone(atom)])))
-    try {
-      const request = plan.request(question)
-      request.principals.forEach((principal, p) => {
-        const answer = ask(engine, label, schema, request, principal)
-        if (answer.refused) throw new Error('the request does not fit')
-        const [yes, failed] = [new Set(answer.reason), new Set(answer.failed)]
-        const as = p === 0 ? 'agent' : 'person'
-        atoms.forEach((atom, i) => {
-          const result = failed.has(`a${i}`) ? FAILS : yes.has(`a${i}`) ? TRUE : FALSE
-          if (as === 'agent' || looksAtPrincipal(atom)) results.set(idOf({ side, as, atom }), result)
-        })
-      })
-    } catch {
-      return undefined
+    const request = requestOf(plan, question)
+    for (const as of question.principal.subject === undefined ? (['agent'] as const) : (['agent', 'person'] as const)) {
+      const principal = request?.principals[as === 'agent' ? 0 : 1]
+      const answer = request && principal && ask(engine, label, schema, request, principal)
+      const result = resultsOf(answer)
+      for (const [i, atom] of atoms.entries())
+        if (as === 'agent' || looksAtPrincipal(atom)) results.set(idOf({ side, as, atom }), result(`a${i}`))
     }
   }
   return asked.map((one) => results.get(idOf(one)) ?? 0)
 }
 
+/** Undefined where a value or a fact that is not known keeps the question from being put: the decider denies it. */
+function requestOf(plan: Plan, question: Question): PlannedRequest | undefined {
+  try {
+    return plan.request(question)
+  } catch (error) {
+    if (error instanceof CannotEncode) return undefined
+    throw error
+  }
+}
+
+function resultsOf(answer: Answer | undefined): (id: string) => number {
+  if (!answer || answer.refused) return () => FAILS
+  const [yes, failed] = [new Set(answer.reason), new Set(answer.failed)]
+  return (id) => (failed.has(id) ? FAILS : yes.has(id) ? TRUE : FALSE)
+}
+
 /** An atom as a policy of its own. */
-function alone({ expression }: Atom): Cedar.Policy {
+function alone({ expression }: Atom): JsonObject {
   const all = { op: 'All' }
-  const policy: JsonObject = {
+  return {
     effect: 'permit',
     principal: all,
     action: all,
     resource: all,
     conditions: [{ kind: 'when', body: expression }],
   }
-  return policy as unknown as Cedar.Policy
 }

@@ -2,6 +2,7 @@ import { GatewayError } from '../../gateway/core/errors.ts'
 import type { PolicyText } from '../../gateway/ports/decider.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { createDecider } from './decider.ts'
+import { type DiffOptions, diffPolicies, type PolicyDiff } from './diff.ts'
 import { type PolicyTestFile, type PolicyTestResult, runPolicyTests } from './policy-tests.ts'
 
 /** A policy set that a start would take. */
@@ -43,6 +44,11 @@ export const JOBS = {
   /** Runs policy tests. Throws CONFIG_INVALID where the policies themselves are faulty. */
   test({ source, files }: { source: PolicySource; files: readonly PolicyTestFile[] }): PolicyTestResult {
     return runPolicyTests(source, files)
+  },
+
+  /** Requests that two policy sets decide differently. Throws CONFIG_INVALID where one of them is faulty. */
+  diff(options: DiffOptions): PolicyDiff {
+    return diffPolicies(options)
   },
 }
 

@@ -1,0 +1,124 @@
+import type { Agent } from '../core/principal.ts'
+import type { PolicySource } from '../ports/policy-source.ts'
+import type { PolicyDiff } from '../../policies/engine/diff.ts'
+import { CHANGES, type Change, type DecisionChange, type Said } from '../../policies/engine/diff-changes.ts'
+import { createWorkshop } from '../../policies/engine/workshop.ts'
+import { compileOrganisation } from '../compile.ts'
+import type { Environment } from '../config/environment.ts'
+import { type Configuration, loadConfiguration } from '../config/load.ts'
+import { createDialer } from '../egress/dialer.ts'
+import type { ExitCode, Output } from './output.ts'
+
+export interface PolicyDiffOptions {
+  config: string
+  /** Folders with policies, each as a configured one. */
+  before: string
+  after: string
+  /** Kinds of changes that make the command exit with 1. */
+  failOn: readonly Change[]
+}
+
+/** Tells with which requests two folders of policies differ. Reads files only. Throws CONFIG_INVALID where one of them is faulty. */
+export async function diffPolicyFolders(output: Output, environment: Environment, options: PolicyDiffOptions): Promise<ExitCode> {
+  const configuration = loadConfiguration(options.config, environment, { policies: options.before })
+  const [before, after] = [
+    await sourceOf(configuration),
+    await sourceOf(loadConfiguration(options.config, environment, { policies: options.after })),
+  ]
+  const agents = configuration.agents.map((agent): Agent => ({ ...agent, status: agent.status ?? 'active', epoch: 1 }))
+  const workshop = createWorkshop()
+  const diff = await workshop.run('diff', { before, after, agents })
+  const failed = diff.changes.filter(({ change }) => options.failOn.includes(change)).length
+  output.print(inWords(diff), { ...diff, failed })
+  return failed > 0 ? 1 : 0
+}
+
+async function sourceOf(configuration: Configuration): Promise<PolicySource> {
+  const { connectors, policySource } = compileOrganisation(configuration, createDialer({ development: true }))
+  await Promise.all([...connectors.values()].map((connector) => connector.close()))
+  return policySource
+}
+
+const TITLES: Readonly<Record<Change, string>> = {
+  'newly-allowed': 'NEWLY ALLOWED',
+  'newly-held': 'NEWLY HELD',
+  'held-otherwise': 'HELD OTHERWISE',
+  'newly-denied': 'NEWLY DENIED',
+}
+
+function inWords(diff: PolicyDiff): string {
+  const changes = diff.changes.flatMap((change) => [...changeInWords(change), ''])
+  const unasked = diff.unasked.map(({ operation, why }) => `not asked: ${operation}: ${why}`)
+  return [...changes, ...textsInWords(diff), summary(diff), ...unasked].join('\n')
+}
+
+function changeInWords({ change, operations, before, after, example, because, requests }: DecisionChange): string[] {
+  const [first = '', ...more] = operations
+  const { agent, subject, registered } = example
+  const who = [`agent ${agent.name}`, ...(subject ? [`for ${subject.name}`] : [])].join(' ')
+  const attributes = `roles ${list(agent.roles)}; autonomy ${agent.autonomy}; region ${agent.region}; team ${agent.team}; clearance ${list(agent.clearance)}`
+  const values = Object.entries(because).map(([name, value]) => (value === null ? `${name} absent` : `${name} ${JSON.stringify(value)}`))
+  return [
+    `${TITLES[change]}  ${first}${more.length > 0 ? ` and ${more.length} more operations` : ''}`,
+    ...wrapped('request', [who, ...values].join(', ')),
+    ...(registered
+      ? []
+      : wrapped(
+          '',
+          `nobody like this is registered: ${attributes}${subject ? `; groups of ${subject.name}: ${list(subject.groups)}` : ''}`,
+        )),
+    ...wrapped('before', saidInWords(before)),
+    ...wrapped('after', saidInWords(after)),
+    ...(requests > 1 ? wrapped('', `(${requests} of the asked requests came out like this)`) : []),
+    ...(more.length > 0 ? wrapped('also', more.join(', ')) : []),
+  ]
+}
+
+const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '))
+
+function saidInWords({ effect, reason, approvals, policies }: Said): string {
+  const by = policies.length === 0 ? '' : ` by ${policies.join(', ')}`
+  if (effect === 'permit') return `allowed${by}`
+  if (effect === 'hold') return `held for ${approvals.join(' and ')}${by}`
+  return reason === 'no_permit' ? `denied: nothing permits it${policies.length > 0 ? ` (and held${by})` : ''}` : `denied (${reason})${by}`
+}
+
+function textsInWords({ policies: { added, removed, changed }, facts }: PolicyDiff): string[] {
+  const said = [
+    ['added', added],
+    ['removed', removed],
+    ['changed', changed],
+    ['facts', facts],
+  ] as const
+  return said.filter(([, ids]) => ids.length > 0).flatMap(([what, ids]) => wrapped(what, ids.join(', ')))
+}
+
+function summary({ changes, asked, combinations, complete, unchanged }: PolicyDiff): string {
+  const counts = CHANGES.map((kind) => [kind, changes.filter(({ change }) => change === kind).length] as const).filter(
+    ([, count]) => count > 0,
+  )
+  const found =
+    counts.length === 0
+      ? 'no request found that is decided otherwise'
+      : counts.map(([kind, count]) => `${count} ${TITLES[kind].toLowerCase()}`).join(', ')
+  const looked = complete ? 'all of them looked through' : 'not all of them looked through: the bound was reached'
+  return [
+    `${found}; ${asked.toLocaleString('en')} requests asked of both sets`,
+    `${combinations.toLocaleString('en')} combinations of values that the conditions tell apart, ${looked}`,
+    `${unchanged} operations have the same policies in both sets`,
+  ].join('\n')
+}
+
+const COLUMNS = 100
+const INDENT = 11
+
+/** A label and text beside it, in lines of at most `COLUMNS` characters where words allow it. */
+function wrapped(label: string, text: string): string[] {
+  const lines: string[] = ['']
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? ''
+    if (line !== '' && line.length + 1 + word.length > COLUMNS - INDENT) lines.push(word)
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
+  }
+  return lines.map((line, i) => `  ${(i === 0 ? label : '').padEnd(INDENT - 2)}${line}`)
+}
