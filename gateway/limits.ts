@@ -124,6 +124,7 @@ export const LIMITS = Object.freeze({
   policyWarmQuestionsMax: 20,
   decisionMemoEntriesMax: 20_000,
   decisionMemoCharsMax: 8_388_608,
+  readableClassesMemoEntriesMax: 50_000,
   visibilityMemoEntriesMax: 10_000,
   factRowsPerKeyMax: 10_000,
   labelRefreshMs: 60_000,

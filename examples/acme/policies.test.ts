@@ -48,11 +48,11 @@ function verdict(agent: string, operation: string, input: JsonObject, subject?: 
   return said.effect === 'hold' ? `hold ${said.holds.map((hold) => hold.approval).join(' ')}` : 'permit'
 }
 
-test('every policy test passes, and there are some for each connector', () => {
+test('every policy test passes, and there are some for each connector and the organisation', () => {
   const { passed, failed } = runPolicyTests(acme.policySource, configuration.policyTests)
   expect(failed).toEqual([])
-  expect(configuration.policyTests.map(({ path }) => path.split('/').at(-1))).toEqual(['crm.json', 'docs.json', 'erp.json'])
-  expect(passed).toBeGreaterThanOrEqual(50)
+  expect(configuration.policyTests.map(({ path }) => path.split('/').at(-1))).toEqual(['crm.json', 'docs.json', 'erp.json', 'org.json'])
+  expect(passed).toBeGreaterThanOrEqual(60)
 })
 
 const payment = (amount: number, currency = 'EUR'): JsonObject => ({ vendorId: 'V-1001', amount, currency, reference: 'x' })
@@ -102,5 +102,20 @@ describe('views', () => {
     const visible: ReadonlySet<string> = acme.decider.visible(principalOf(agent))
     expect(seen.filter((operation) => !visible.has(operation))).toEqual([])
     expect(hidden.filter((operation) => visible.has(operation))).toEqual([])
+  })
+})
+
+describe('classes of data', () => {
+  test.each([
+    ['support-triage', 'crm.listContacts', undefined, ['pii']],
+    ['support-triage', 'crm.listContacts', 'dana', ['pii']],
+    ['support-triage', 'crm.listContacts', 'yuki', []],
+    ['onboarding-coordinator', 'crm.listContacts', 'kofi', []],
+    ['invoice-clerk', 'erp.getVendor', undefined, ['confidential']],
+    ['onboarding-coordinator', 'erp.getVendor', undefined, []],
+  ] as const)('%s reads of %s for %s', (agent, operation, subject, classes) => {
+    const person = configuration.people.find((one) => one.name === subject)
+    const [connector = '', name = ''] = operation.split('.')
+    expect([...acme.decider.readableClasses(principalOf(agent, subject), person, operationId(connector, name))]).toEqual(classes)
   })
 })

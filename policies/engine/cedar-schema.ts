@@ -135,23 +135,30 @@ function isRequired(schema: JsonValue | undefined, path: readonly string[]): boo
   return isJsonObject(properties) && (rest.length === 0 || isRequired(properties[name], rest))
 }
 
-/** The Cedar schema (JSON form) of some operations. Deterministic: equal operations give an equal schema. */
-export function cedarSchema({ operations, context, attributes, relaxed = false }: SchemaOptions): CedarSchema {
+/** The entity types of `Gatehouse`. */
+export function entityTypes({ attributes, relaxed = false }: Pick<SchemaOptions, 'attributes' | 'relaxed'>): EntityTypes {
   const shape = (type: string): CedarType =>
     record(
       Object.entries(ATTRIBUTES[type] ?? {})
         .filter(([name]) => attributes?.has(name) ?? true)
         .map(([name, { required = true, ...rest }]) => [name, { ...(rest as CedarType), required: required && !relaxed }]),
     )
+  return {
+    Role: {},
+    Group: {},
+    Agent: { memberOfTypes: ['Role'], shape: shape('Agent') },
+    Person: { memberOfTypes: ['Group'], shape: shape('Person') },
+    Connector: { shape: shape('Connector') },
+  }
+}
+
+type EntityTypes = NonNullable<CedarSchema[string]>['entityTypes']
+
+/** The Cedar schema (JSON form) of some operations. Deterministic: equal operations give an equal schema. */
+export function cedarSchema({ operations, context, attributes, relaxed = false }: SchemaOptions): CedarSchema {
   const schema: CedarSchema = {
     Gatehouse: {
-      entityTypes: {
-        Role: {},
-        Group: {},
-        Agent: { memberOfTypes: ['Role'], shape: shape('Agent') },
-        Person: { memberOfTypes: ['Group'], shape: shape('Person') },
-        Connector: { shape: shape('Connector') },
-      },
+      entityTypes: entityTypes({ ...(attributes && { attributes }), relaxed }),
       actions: Object.fromEntries(GROUPS.map((group) => [group, {}])),
     },
   }

@@ -8,6 +8,7 @@ import { cedarSchema, contextShape, sortedOperations } from './cedar-schema.ts'
 import { conditionsOf, headOf, parseCondition } from './conditions.ts'
 import { chainsIn } from './expression.ts'
 import { type DeclaredFacts, loadFacts } from './facts-file.ts'
+import { classSchema, unknownClasses } from './class-policies.ts'
 import { type LoadedPolicy, loadPolicies } from './load-policies.ts'
 import { actionOf, canApply, type Slice, sliceOperations } from './slice.ts'
 import { absentAttribute, validationMessage } from './validation-message.ts'
@@ -16,6 +17,9 @@ import { absentAttribute, validationMessage } from './validation-message.ts'
 export interface Compiled {
   readonly policySet: string
   readonly policies: readonly LoadedPolicy[]
+  /** Those that decide calls: all but those about data classes. */
+  readonly ruling: readonly LoadedPolicy[]
+  readonly classPolicies: readonly LoadedPolicy[]
   readonly byId: ReadonlyMap<string, LoadedPolicy>
   readonly operations: readonly Operation[]
   readonly slices: readonly Slice[]
@@ -34,21 +38,34 @@ export function compilePolicies(source: PolicySource, engine: CedarEngine): Comp
   const { policies, faults: loadFaults } = loadPolicies(source, engine)
   const { facts, faults: factFaults } = loadFacts(source.facts, source.catalogue)
   faults.push(...loadFaults, ...factFaults)
+  const ruling = policies.filter(({ classes }) => !classes)
+  const classPolicies = policies.filter(({ classes }) => classes)
   const schema = fullSchema(operations, facts)
   // A policy that reads a faulty fact would be called faulty itself.
   if (factFaults.length === 0 && !faults.some(({ pointer }) => pointer.startsWith('operations/')))
-    faults.push(...validateAll(policies, operations, schema, engine))
+    faults.push(...validateAll(ruling, operations, schema, engine))
+  faults.push(...validateClasses(classPolicies, operations, engine))
   if (faults.length > 0) {
     const [{ pointer, message } = { pointer: '', message: '' }] = faults
     const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : ''
     throw new GatewayError('CONFIG_INVALID', `faulty policies: ${pointer}: ${message}${more}`, { faults })
   }
-  const { slices, of } = sliceOperations(policies, operations)
+  const { slices, of } = sliceOperations(ruling, operations)
   const texts = policies.map(({ id, connector, text }): JsonValue => [id, connector, text])
   const policySet = createHash('sha256')
     .update(canonicalJson([texts, schema as unknown as JsonValue, factsJson(facts)]))
     .digest('hex')
-  return { policySet, policies, byId: new Map(policies.map((p) => [p.id, p])), operations, slices, sliceOf: of, facts }
+  return {
+    policySet,
+    policies,
+    ruling,
+    classPolicies,
+    byId: new Map(policies.map((p) => [p.id, p])),
+    operations,
+    slices,
+    sliceOf: of,
+    facts,
+  }
 }
 
 /** What is declared, as it goes into the policy set's digest: a window that changes is another policy. */
@@ -89,6 +106,12 @@ function validateAll(policies: readonly LoadedPolicy[], operations: readonly Ope
   return faults
 }
 
+/** Policies about data classes know principal, class and context of that one action. */
+function validateClasses(policies: readonly LoadedPolicy[], operations: readonly Operation[], engine: CedarEngine): Fault[] {
+  if (policies.length === 0) return []
+  return [...validate(policies, operations, classSchema(), engine), ...unknownClasses(policies, operations)]
+}
+
 const pick = (schema: CedarSchema, names: readonly string[]): CedarSchema =>
   Object.fromEntries(Object.entries(schema).filter(([name]) => names.includes(name)))
 
@@ -118,6 +141,7 @@ function validate(policies: readonly LoadedPolicy[], operations: readonly Operat
 function isFault(warning: string, policy: LoadedPolicy, operations: readonly Operation[]): boolean {
   if (/BIDI|mixed scripts|confusable/.test(warning)) return true
   if (warning.includes('unable to find an applicable action')) return policy.connector !== null
+  if (policy.classes) return warning.includes('policy is impossible')
   return warning.includes('policy is impossible') && operations.some((operation) => canApply(policy, operation))
 }
 

@@ -4,7 +4,6 @@ import { GatewayError } from '../../gateway/core/errors.ts'
 import { type FactNeeds, NO_NEEDS } from '../../gateway/core/facts.ts'
 import type { OperationId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
-import { classesOf } from '../../gateway/core/operation.ts'
 import type { Person, Principal } from '../../gateway/core/principal.ts'
 import { reservedKeys } from '../../gateway/core/reserved-keys.ts'
 import { LIMITS } from '../../gateway/limits.ts'
@@ -18,6 +17,7 @@ import { type LoadedPolicy, policyText } from './load-policies.ts'
 import { NearMisses } from './near-misses.ts'
 import { checkCounted, Needs } from './needs.ts'
 import { ask, Plan, type PlannedRequest, reaches, type Surroundings } from './plan.ts'
+import { ReadableClasses } from './readable-classes.ts'
 import type { Slice } from './slice.ts'
 import { policyError, stricter, verdictOf } from './verdict.ts'
 import { Visibility } from './visibility.ts'
@@ -80,6 +80,7 @@ class CedarDecider implements Decider {
   readonly #around: Surroundings
   readonly #visibility: Visibility
   readonly #needs: Needs
+  readonly #classes: ReadableClasses
   readonly #memo = new LRUCache<string, Remembered>({ max: LIMITS.decisionMemoEntriesMax, maxSize: LIMITS.decisionMemoCharsMax })
 
   constructor(source: PolicySource, engine: CedarEngine, compiled: Compiled) {
@@ -88,13 +89,14 @@ class CedarDecider implements Decider {
     this.#compiled = compiled
     this.#operations = source.catalogue.operations
     this.policySet = compiled.policySet
-    this.readsLabels = compiled.policies.some(({ reads }) => reaches(reads.context, 'labels'))
+    this.readsLabels = compiled.ruling.some(({ reads }) => reaches(reads.context, 'labels'))
     this.#around = {
       connectors: new Map(source.catalogue.connectors.map((connector) => [connector.name, connector])),
       people: new Map(source.people.map((person) => [person.name, person])),
       facts: compiled.facts,
     }
     this.#needs = new Needs(compiled)
+    this.#classes = new ReadableClasses(compiled.classPolicies, engine, this.#around)
     this.#visibility = new Visibility(compiled, engine, this.#around)
     this.#warmUp()
   }
@@ -163,10 +165,9 @@ class CedarDecider implements Decider {
     }
   }
 
-  /** No policy can speak of classes so far, so none is refused. */
-  readableClasses(_principal: Principal, _person: Person | undefined, operation: OperationId): ReadonlySet<string> {
-    const known = this.#operations.get(operation)
-    return new Set(known ? classesOf(known) : [])
+  readableClasses(principal: Principal, person: Person | undefined, id: OperationId): ReadonlySet<string> {
+    const operation = this.#operations.get(id)
+    return operation ? this.#classes.of(principal, person, operation) : new Set()
   }
 
   policies(): readonly PolicyText[] {

@@ -1,5 +1,6 @@
 import { namespaceOf } from '../../gateway/core/operation.ts'
 import { ASSERTED } from './cedar-schema.ts'
+import type { classScope } from './class-scope.ts'
 import type { Reads } from './expression.ts'
 import { nearest } from './policy-text.ts'
 
@@ -10,6 +11,8 @@ export interface LintInput {
   effect: 'permit' | 'forbid'
   annotations: Readonly<Record<string, string>>
   reads: Reads
+  /** Whether the action scope names `readClass`. */
+  scope: ReturnType<typeof classScope>
   /** Null for `org.cedar`. */
   connector: string | null
   /** All configured ones. */
@@ -23,6 +26,7 @@ export function lintPolicy(policy: LintInput): string[] {
     ...annotationNames(policy),
     ...identity(policy),
     ...kinds(policy),
+    ...classes(policy),
     ...approval(policy),
     ...conditions(policy),
     ...territory(policy),
@@ -55,6 +59,14 @@ function kinds({ effect, annotations }: LintInput): string[] {
   if (shadow) messages.push(`\`@shadow("${shadow}")\` has a value: write \`@shadow\`, or remove it to put the policy into force`)
   if (reason === '' || advice === '') messages.push('`@reason` and `@advice` need a sentence: write one or remove the annotation')
   return messages
+}
+
+function classes({ scope, annotations: { hold, shadow } }: LintInput): string[] {
+  if (scope === 'beside')
+    return ['the action scope names `readClass` beside operations: write two policies, one of them about `readClass` alone']
+  if (scope === 'none') return []
+  const strange = Object.entries({ hold, shadow }).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  return strange.map((name) => `\`@${name}\` stands on a policy about \`readClass\`: a class is read or masked at once, remove it`)
 }
 
 function approval({ annotations: { hold }, approvals }: LintInput): string[] {

@@ -5,6 +5,7 @@ import { LIMITS } from '../../gateway/limits.ts'
 import type { PolicyText } from '../../gateway/ports/decider.ts'
 import type { PolicyFile, PolicySource } from '../../gateway/ports/policy-source.ts'
 import type { Cedar, CedarEngine } from './cedar.ts'
+import { classScope } from './class-scope.ts'
 import { depthOf, type Reads, readsOf } from './expression.ts'
 import { lintPolicy } from './lint.ts'
 import { charOffset, lineAndColumn, nearest, placeOf, splitPolicies, type Statement } from './policy-text.ts'
@@ -18,6 +19,8 @@ export interface LoadedPolicy extends PolicyText {
   readonly reads: Reads
   readonly shadow: boolean
   readonly hold: string | undefined
+  /** About `Gatehouse::Action::"readClass"` alone: no operation is decided by it. */
+  readonly classes: boolean
   /** `path:line:column` of a byte offset into the policy's text. */
   place(byteOffset: number): string
 }
@@ -157,10 +160,12 @@ function lint(
       ],
     }
   const reads = readsOf(json)
+  const scope = classScope(json)
   const messages = lintPolicy({
     effect,
     annotations,
     reads,
+    scope,
     connector: file.connector,
     connectors: source.catalogue.connectors.map(({ name }) => name),
     approvals: source.approvals,
@@ -182,6 +187,7 @@ function lint(
       reads,
       shadow: annotations.shadow !== undefined,
       hold: annotations.hold,
+      classes: scope === 'alone',
       place: (byteOffset) => placeOf(file.path, file.text, statement.offset + charOffset(statement.text, byteOffset)),
     },
   }

@@ -19,7 +19,7 @@ export class Needs {
 
   constructor(compiled: Compiled) {
     this.#compiled = compiled
-    const { children, whole } = mergeReads(compiled.policies.map(({ reads }) => reads)).context
+    const { children, whole } = mergeReads(compiled.ruling.map(({ reads }) => reads)).context
     const history = children.get('history')
     this.#read = new Set(whole || history?.whole ? compiled.facts.all.history.keys() : history?.children.keys())
   }

@@ -1,9 +1,12 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { namespaceOf, type Operation } from '../../gateway/core/operation.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
-import { CedarEngine } from './cedar.ts'
+import { CedarEngine, type CedarSchema } from './cedar.ts'
 import { cedarSchema, contextShape } from './cedar-schema.ts'
+import { classPoliciesFor, classSchema } from './class-policies.ts'
+import { READ_CLASS } from './class-scope.ts'
 import { type Compiled, compilePolicies } from './compile.ts'
+import type { RecordShape } from './input-shape.ts'
 import type { LoadedPolicy } from './load-policies.ts'
 import { ask, type EntityUid, type PlannedRequest } from './plan.ts'
 import { nearest } from './policy-text.ts'
@@ -35,7 +38,8 @@ export interface PolicyTestResult {
 
 /**
  * Runs tests in the format of `cedar run-tests`: `{name, request: {principal, action, resource, context}, entities, decision, reason, num_errors}`.
- * Each test asks the policies that are in force for its operation, as the decider does; `context` and entity attributes need only what these
+ * Each test asks the policies that are in force for its operation, as the decider does (for `Gatehouse::Action::"readClass"` on
+ * `Gatehouse::DataClass::"..."` those about data classes, with the `connector` of its context); `context` and entity attributes need only what these
  * policies look at, but what is there must fit the schema. A test expects a permit (`allow`), a hold (`deny` whose `reason` lists only `@hold`
  * policies) or a denial (`deny` otherwise); its `reason` must be among the determining policies. Throws CONFIG_INVALID where the policies
  * themselves are faulty; a malformed test fails.
@@ -85,7 +89,8 @@ function failure(run: () => void): string | undefined {
 
 interface PolicyTest {
   request: PlannedRequest
-  operation: Operation
+  /** Undefined for a question about a data class. */
+  operation: Operation | undefined
   decision: 'allow' | 'deny'
   reason: readonly string[]
   errors: number
@@ -106,7 +111,7 @@ function readTest(test: JsonValue, { operations, byId }: Compiled): PolicyTest {
     if (!byId.has(id)) throw new TestFailure(`\`reason\` names the unknown policy \`${id}\`${meant(id, byId.keys())}`)
   const action = uid(request.action, 'action')
   const operation = operations.find((o) => action.type === `${namespaceOf(o.connector)}::Action` && action.id === o.name)
-  if (!operation) {
+  if (!operation && !(action.type === 'Gatehouse::Action' && action.id === READ_CLASS)) {
     const names = operations.map((o) => `${namespaceOf(o.connector)}::Action::"${o.name}"`)
     throw new TestFailure(`there is no operation \`${String(request.action)}\`${meant(String(request.action), names)}`)
   }
@@ -137,25 +142,17 @@ function uid(value: JsonValue | undefined, what: string): EntityUid {
 
 function runTest(raw: JsonValue, compiled: Compiled, engine: CedarEngine, coverage: ReadonlyMap<string, PolicyCoverage>): void {
   const test = readTest(raw, compiled)
-  const { request, operation, reason } = test
-  const slice = compiled.sliceOf.get(operation.id)
-  const schema = `test:${operation.id}`
-  engine.ensureSchema(schema, () =>
-    cedarSchema({
-      operations: [operation],
-      context: () => contextShape(operation, compiled.facts.of(operation)),
-      relaxed: true,
-    }),
-  )
+  const { request, reason } = test
+  const { name, schema, policies } = bedOf(test, compiled)
+  engine.ensureSchema(`test:${name}`, schema)
   const askSet = (which: string, policies: () => Record<string, string | JsonObject>): Answer => {
-    const set = `${slice?.id}:${which}`
+    const set = `${name}:${which}`
     engine.ensurePolicySet(set, policies)
     const [principal = { type: '', id: '' }] = request.principals
-    const answer = ask(engine, set, schema, request, principal)
+    const answer = ask(engine, set, `test:${name}`, request, principal)
     if (answer.refused) throw new TestFailure(answer.errors.join('; '))
     return answer
   }
-  const policies = slice?.policies ?? []
   const all = askSet('all', () => texts(policies))
   const permits = (): Answer => askSet('permits', () => texts(policies.filter((p) => p.effect === 'permit')))
   const verdict = verdictOf(all, permits, compiled.byId)
@@ -168,6 +165,27 @@ function runTest(raw: JsonValue, compiled: Compiled, engine: CedarEngine, covera
   compare(test, all, verdict.effect, compiled.byId)
   const missing = reason.filter((id) => !all.reason.includes(id))
   if (missing.length > 0) throw new TestFailure(`\`${missing.join('`, `')}\` did not decide; these did: ${list(all.reason)}`)
+}
+
+/** What a test is put to: the policies and the schema, with everything optional. */
+interface Bed {
+  name: string
+  schema: () => CedarSchema
+  policies: readonly LoadedPolicy[]
+}
+
+/** The operation's slice; for a question about a data class the organisation's policies and those of the connector that its context names. */
+function bedOf({ operation, request: { context } }: PolicyTest, { sliceOf, facts, classPolicies }: Compiled): Bed {
+  if (!operation) {
+    const connector = typeof context.connector === 'string' ? context.connector : ''
+    return { name: `${READ_CLASS}:${connector}`, schema: () => classSchema(true), policies: classPoliciesFor(classPolicies, connector) }
+  }
+  const shape = (): RecordShape => contextShape(operation, facts.of(operation))
+  return {
+    name: operation.id,
+    schema: () => cedarSchema({ operations: [operation], context: shape, relaxed: true }),
+    policies: sliceOf.get(operation.id)?.policies ?? [],
+  }
 }
 
 const texts = (policies: readonly LoadedPolicy[]): Record<string, string> => Object.fromEntries(policies.map(({ id, text }) => [id, text]))

@@ -2,6 +2,7 @@ import { GatewayError } from '../../gateway/core/errors.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { CedarEngine } from './cedar.ts'
 import { sortedOperations } from './cedar-schema.ts'
+import { classSchema } from './class-policies.ts'
 import { fullSchema } from './compile.ts'
 import { loadFacts } from './facts-file.ts'
 
@@ -10,7 +11,10 @@ import { loadFacts } from './facts-file.ts'
  * fact is left out. Throws INTERNAL.
  */
 export function cedarSchemaText({ catalogue, facts }: Pick<PolicySource, 'catalogue' | 'facts'>): string {
-  const schema = fullSchema(sortedOperations(catalogue), loadFacts(facts, catalogue).facts)
+  const { Gatehouse: classes } = classSchema()
+  const { Gatehouse: own, ...rest } = fullSchema(sortedOperations(catalogue), loadFacts(facts, catalogue).facts)
+  const merged = { entityTypes: { ...own?.entityTypes, ...classes?.entityTypes }, actions: { ...own?.actions, ...classes?.actions } }
+  const schema = { ...rest, Gatehouse: merged }
   const answer = new CedarEngine().with((api) => api.schemaToText(schema))
   if (answer.type === 'success') return answer.text
   throw new GatewayError('INTERNAL', 'the schema has no text form', { cause: answer.errors })

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { OperationId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import { namespaceOf, type Operation } from '../../gateway/core/operation.ts'
-import type { Agent, Person, Principal } from '../../gateway/core/principal.ts'
+import type { Person, Principal } from '../../gateway/core/principal.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import type { Cedar, CedarEngine } from './cedar.ts'
 import { groupsOf } from './cedar-schema.ts'
@@ -10,6 +10,7 @@ import type { Compiled } from './compile.ts'
 import { withUnknownContext } from './expression.ts'
 import type { Entity, EntityUid, Surroundings } from './plan.ts'
 import type { Slice } from './slice.ts'
+import { whole } from './whole-principal.ts'
 
 /** Operations that partial evaluation cannot tell apart. */
 interface Unit {
@@ -38,13 +39,11 @@ export class Visibility {
   }
 
   /** With a subject, an operation is visible where both the agent's and the subject's question could be allowed. */
-  visible({ agent, subject }: Principal, person?: Person): ReadonlySet<OperationId> {
-    const { name, owner, team, region, roles, clearance, autonomy } = agent
-    const known = subject === undefined ? null : [subject, person?.groups ?? [], person?.region ?? null]
-    const key = JSON.stringify([name, owner, team, region, roles, clearance, autonomy, known])
+  visible(principal: Principal, person?: Person): ReadonlySet<OperationId> {
+    const { key, principals, entities } = whole(principal, person, this.#around.people)
     let bits = this.#byPrincipal.get(key)
     if (bits === undefined) {
-      bits = this.#bits(agent, subject, person)
+      bits = this.#bits(principals, entities)
       this.#byPrincipal.set(key, bits)
     }
     let set = this.#sets.get(bits)
@@ -55,14 +54,7 @@ export class Visibility {
     return set
   }
 
-  #bits(agent: Agent, subject: string | undefined, person: Person | undefined): string {
-    const principals: EntityUid[] = [{ type: 'Gatehouse::Agent', id: agent.name }]
-    const entities = [agentEntity(agent), personEntity(agent.owner, this.#around.people.get(agent.owner))]
-    if (subject !== undefined) {
-      principals.push({ type: 'Gatehouse::Person', id: subject })
-      if (subject === agent.owner) entities.pop()
-      entities.push(personEntity(subject, person))
-    }
+  #bits(principals: readonly EntityUid[], entities: readonly Entity[]): string {
     const possible = (unit: Unit): boolean => principals.every((principal) => this.#possible(unit, principal, entities))
     return this.#units.map((unit) => (possible(unit) ? '1' : '0')).join('')
   }
@@ -90,22 +82,6 @@ export class Visibility {
     } catch {
       return true
     }
-  }
-}
-
-function agentEntity({ name, autonomy, clearance, owner, region, team, roles }: Agent): Entity {
-  return {
-    uid: { type: 'Gatehouse::Agent', id: name },
-    attrs: { autonomy, clearance: [...clearance], owner: { __entity: { type: 'Gatehouse::Person', id: owner } }, region, team },
-    parents: roles.map((id) => ({ type: 'Gatehouse::Role', id })),
-  }
-}
-
-function personEntity(id: string, person: Person | undefined): Entity {
-  return {
-    uid: { type: 'Gatehouse::Person', id },
-    attrs: person?.region === undefined ? {} : { region: person.region },
-    parents: (person?.groups ?? []).map((group) => ({ type: 'Gatehouse::Group', id: group })),
   }
 }
 
