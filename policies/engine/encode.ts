@@ -5,13 +5,13 @@ import type { Shape, VariantName } from './input-shape.ts'
 /** A value that Cedar cannot hold, or a fact that nobody knows, where a policy reads it. Becomes a deny. */
 export class CannotEncode extends Error {
   override readonly name = 'CannotEncode'
-  /** For the agent, where its own arguments are the cause. */
+  /** A sentence for the agent, where its own arguments are the cause. */
   readonly advice: string | undefined
 
   /** `pointer` into the question: `/input/...` are the arguments. */
   constructor(pointer: string, why: string) {
     super(`\`${pointer}\` ${why}`)
-    this.advice = pointer.startsWith('/input/') ? `\`${pointer.slice('/input'.length)}\` ${why}` : undefined
+    this.advice = pointer.startsWith('/input/') ? `\`${pointer.slice('/input'.length)}\` ${why}.` : undefined
   }
 }
 

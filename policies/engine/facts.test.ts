@@ -106,7 +106,7 @@ describe('facts in context', () => {
     )
     expect(verdict).toMatchObject({
       reason: 'policy_error',
-      advice: '`/fee` has more than four decimal places or is too large: give at most four',
+      advice: '`/fee` has more than four decimal places or is too large: give at most four.',
     })
   })
 
