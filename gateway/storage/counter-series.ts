@@ -43,9 +43,12 @@ const byId =
 const byHold =
   (operation: OperationId, sinceMs: number): Page =>
   async (db, after) => {
-    const { rows } = await sql<PastCall>`${SELECT_CALL} from hold h join call c on c.id = h.call_id
-    where h.state = 'consumed' and h.expires_at_ms > ${sinceMs} and c.id < ${earliestId(sinceMs - TURN_MS)} and c.id > ${after}
-      and c.operation = ${operation} and ${EXECUTED} order by c.id limit ${LIMITS.maintenanceRowsMax}`.execute(db)
+    const { rows } = await sql<PastCall>`
+    with released as materialized (
+      select call_id from hold where state = 'consumed' and expires_at_ms > ${sinceMs}
+        and call_id < ${earliestId(sinceMs - TURN_MS)} and call_id > ${after})
+    ${SELECT_CALL} from released r join call c on c.id = r.call_id
+    where c.operation = ${operation} and ${EXECUTED} order by c.id limit ${LIMITS.maintenanceRowsMax}`.execute(db)
     return rows
   }
 

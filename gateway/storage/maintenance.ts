@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { Clock } from '../core/clock.ts'
 import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
@@ -6,7 +5,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { dropEmptyCounters, giveBack, keysOfCalls, lockCounters } from './counters.ts'
 import type { Database } from './database.ts'
-import { deleteExpiredKeys } from './idempotency-keys.ts'
+import { keepHouse } from './housekeeping.ts'
 import { endOtherProcesses } from './processes.ts'
 import type { Tx } from './tables.ts'
 import { GATEWAY } from './unit-entries.ts'
@@ -106,21 +105,18 @@ export async function takeOverLapsed({ database, writer, bus }: MaintenanceOptio
   return ended
 }
 
-/** How many rounds pass between two sweeps of expired keys and of dead rows. */
+/** How many rounds pass between two sweeps. */
 const SWEEP_EVERY = 60
 
 async function round(options: MaintenanceOptions, turn: number): Promise<void> {
   const { database, writer, clock } = options
   await writer.beat()
   if (database.kind === 'postgres' && turn % 5 === 0) await takeOverLapsed(options)
-  if (turn % SWEEP_EVERY !== 0) return
-  while ((await deleteExpiredKeys(database.db, clock.now(), LIMITS.maintenanceRowsMax)) === LIMITS.maintenanceRowsMax);
-  // PGlite has no autovacuum. This table is small but turns over with every call; the others are updated in place.
-  if (database.kind === 'pglite') await sql`vacuum execution`.execute(database.db)
+  if (turn % SWEEP_EVERY === 0) await keepHouse(database, clock.now())
 }
 
 /**
- * Heartbeat, take-over of lapsed processes and removal of expired keys, every `LIMITS.heartbeatMs` and one round at a time. Failures are logged and
+ * Heartbeat, take-over of lapsed processes and housekeeping, every `LIMITS.heartbeatMs` and one round at a time. Failures are logged and
  * tried again. The returned function ends it and resolves when the running round has ended.
  */
 export function startMaintenance(options: MaintenanceOptions): () => Promise<void> {

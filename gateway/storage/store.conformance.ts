@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { admissionConformance } from './admission.conformance.ts'
+import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
+import { labelConformance } from './label.conformance.ts'
 import { readConformance } from './read.conformance.ts'
 import { registryConformance } from './registry.conformance.ts'
 import type { TestDatabase } from './test-databases.ts'
@@ -35,7 +37,9 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   }
   admissionConformance(at)
   counterConformance(at)
+  counterSeriesConformance(at)
   holdConformance(at)
+  labelConformance(at)
   readConformance(at)
   registryConformance(at, reopen)
   policySetConformance(at)

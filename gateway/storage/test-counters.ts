@@ -13,70 +13,80 @@ export const paidBy = (agent: string): string => digest(`paid by ${agent}`)
 export const SEEN = digest('series of recipients')
 export const recipient = (name: string): string => digest(`recipient ${name}`)
 export const CLEAN = digest('series of clean approvals')
+export const cleanOf = (agent: string): string => digest(`clean approvals of ${agent}`)
 
-export const YEAR_MS = 365 * 24 * 3_600_000
+export const HOUR_MS = 3_600_000
+export const DAY_MS = 24 * HOUR_MS
+export const YEAR_MS = 365 * DAY_MS
 
-const eventsOf =
-  (read: (input: JsonObject, agent: string) => readonly Reservation[]): CountedSeries['eventsOf'] =>
-  ({ input, agent }) =>
-    read(input, agent)
+const series = (
+  name: string,
+  kind: CountedSeries['kind'],
+  windowMs: number,
+  read: (input: JsonObject, agent: string) => readonly Reservation[],
+): CountedSeries => ({
+  series: name,
+  kind,
+  windowMs,
+  operations: [operationId('crm', 'orders')],
+  eventsOf: ({ input, agent }) => read(input, agent),
+})
+
+export const paidSeries = (windowMs = YEAR_MS): CountedSeries =>
+  series(PAID, 'sum', windowMs, ({ amount }, agent) => (typeof amount === 'string' ? [{ key: paidBy(agent), amount }] : []))
 
 export const SERIES: readonly CountedSeries[] = [
-  {
-    series: PAID,
-    kind: 'sum',
-    windowMs: YEAR_MS,
-    operations: [operationId('crm', 'orders')],
-    eventsOf: eventsOf(({ amount }, agent) => (typeof amount === 'string' ? [{ key: paidBy(agent), amount }] : [])),
-  },
-  {
-    series: SEEN,
-    kind: 'unseen',
-    windowMs: YEAR_MS,
-    operations: [operationId('crm', 'orders')],
-    eventsOf: eventsOf(({ to }) => (typeof to === 'string' ? [{ key: recipient(to), amount: null }] : [])),
-  },
-  { series: CLEAN, kind: 'streak', windowMs: 0, operations: [operationId('crm', 'orders')], eventsOf: () => [] },
+  paidSeries(),
+  series(SEEN, 'unseen', YEAR_MS, ({ to }) => (typeof to === 'string' ? [{ key: recipient(to), amount: null }] : [])),
+  series(CLEAN, 'streak', 0, () => []),
 ]
 
-export const asking = (kind: CounterQuestion['kind'], key: string, windowMs = 3_600_000): CounterQuestion => ({
+const SERIES_OF: Readonly<Record<CounterQuestion['kind'], string>> = { sum: PAID, count: PAID, last: PAID, unseen: SEEN, streak: CLEAN }
+
+export const asking = (kind: CounterQuestion['kind'], keys: readonly string[], windowMs = HOUR_MS): CounterQuestion => ({
   fact: kind,
   kind,
-  series: kind === 'unseen' ? SEEN : kind === 'streak' ? CLEAN : PAID,
-  keys: [key],
+  series: SERIES_OF[kind],
+  keys,
   windowMs,
 })
 
 interface PaymentSample {
   amount?: string
+  /** In whole units. */
   cap?: number
   sample?: Sample
   make?: (clock: TestClock, sample: Sample) => NewCall
+  /** Values that are used beside. */
+  to?: readonly string[]
 }
 
-/** A payment that is permitted while the sum with it stays within the cap, and denied beyond and where the sum is not known. */
+export type Payment = Deciding & { would: NewCall; intent: IntentId }
+
+/** A payment that is permitted while the sum with it stays within the cap, and denied beyond it and where the sum is not known. */
 export function payment(
   clock: TestClock,
-  { amount = '2000.0', cap = 5_000, sample = {}, make = permitted }: PaymentSample = {},
-): Deciding & { would: NewCall; intent: IntentId } {
+  { amount = '2000.0', cap = 5_000, sample = {}, make = permitted, to = [] }: PaymentSample = {},
+): Payment {
   const { agent = 'helper' } = sample
-  const question = asking('sum', paidBy(agent))
+  const question = asking('sum', [paidBy(agent)])
   const yes = make(clock, { ...sample, input: { amount } })
   const no = denied(clock, { ...sample, input: { amount } })
   const refused: NewCall = { ...no, call: { ...no.call, id: yes.call.id } }
+  const seen = to.map((name) => ({ key: recipient(name), amount: null }))
+  const reserves: readonly Reservation[] = [{ key: paidBy(agent), amount }, ...seen]
   return {
     callId: yes.call.id,
     agent,
     counters: [question],
-    reserves: question.keys,
+    reserves: reserves.map(({ key }) => key),
     repeats: { idempotency: yes.idempotency, joinKey: yes.joinKey },
     would: yes,
     intent: yes.intent ?? intentId(),
     decide(answers) {
       const answer = answers.get('sum')
       const before = answer?.kind === 'value' && typeof answer.value === 'string' ? Number(answer.value) : Number.NaN
-      const unit = before + Number(amount) <= cap ? { ...yes, reserves: question.keys.map((key) => ({ key, amount })) } : refused
-      return { kind: 'admit', unit }
+      return { kind: 'admit', unit: before + Number(amount) <= cap ? { ...yes, reserves } : refused }
     },
   }
 }
