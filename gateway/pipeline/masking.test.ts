@@ -172,8 +172,12 @@ describe('a fresh answer', () => {
     answers(422, { detail: `${CANARY} is taken` }, { etag: CANARY, 'retry-after': '3' })
     const answer = await ask('pay')
     const { status, text, headers, masked } = await read(resultIn(answer))
-    expect([status, headers, masked]).toEqual([422, { 'content-type': 'application/problem+json', 'retry-after': '3' }, ['']])
-    expect(JSON.parse(text)).toMatchObject({ type: 'urn:gatehouse:problem:UPSTREAM', status: 422, code: 'UPSTREAM' })
+    expect([status, headers, masked]).toEqual([
+      422,
+      { 'content-type': 'application/problem+json; charset=utf-8', 'retry-after': '3' },
+      [''],
+    ])
+    expect(JSON.parse(text)).toMatchObject({ type: 'urn:gatehouse:problem:UPSTREAM', status: 422, code: 'UPSTREAM', upstreamStatus: 422 })
     expect(await outcomeOf(answer.callId)).toMatchObject({ kind: 'failed', masked: { classes: ['pii'], pointers: [''] } })
     expect(JSON.stringify(await line.parts.store.call(answer.callId as CallId))).not.toContain(CANARY)
   })

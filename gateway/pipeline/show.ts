@@ -47,9 +47,10 @@ function problem(status: number, headers: Readonly<Record<string, string>>): Sho
     status,
     detail: `the system answered with status ${status}; what it said is masked, as this caller may not read all that this operation answers with`,
     code: 'UPSTREAM',
+    upstreamStatus: status,
   }
   const bytes = Buffer.from(JSON.stringify(body))
-  return { status, headers: { ...headers, 'content-type': 'application/problem+json' }, bytes, masked: [''] }
+  return { status, headers: { ...headers, 'content-type': 'application/problem+json; charset=utf-8' }, bytes, masked: [''] }
 }
 
 const withheld = (why: string): CallError => ({

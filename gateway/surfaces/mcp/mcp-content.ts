@@ -7,20 +7,23 @@ type Content = CallToolResult['content'][number]
 /**
  * The content blocks of an operation whose answer is `content`: its text, then pictures, sound, links and embedded resources as what they are
  * (2025-11-25 server/tools, "Tool Result"). Null where the value is not of that form. Only the members that the specification gives a block are
- * kept: an upstream's `_meta` and annotations never reach an agent.
+ * kept: an upstream's `_meta` and annotations never reach an agent. What is masked of them is said in a text, or left out.
  */
-export function mcpContent(value: JsonValue): CallToolResult | null {
-  if (!isJsonObject(value) || typeof value.text !== 'string') return null
-  const { text, items = [] } = value
-  if (!Array.isArray(items)) return null
+export function mcpContent(value: JsonValue, isMasked: boolean): CallToolResult | null {
+  if (!isJsonObject(value)) return null
+  const text = isMasked && value.text === null ? MASKED : value.text
+  const items = isMasked && value.items === null ? [] : (value.items ?? [])
+  if (typeof text !== 'string' || !Array.isArray(items)) return null
   const content: Content[] = text === '' && items.length > 0 ? [] : [{ type: 'text', text }]
   for (const raw of items) {
     const block = isJsonObject(raw) ? blockOf(raw) : null
-    if (block === null) return null
-    content.push(block)
+    if (block !== null) content.push(block)
+    else if (!isMasked) return null
   }
-  return { content }
+  return { content: content.length === 0 ? [{ type: 'text', text: MASKED }] : content }
 }
+
+const MASKED = 'The answer is masked: you may not read it.'
 
 function blockOf({ type, data, mimeType, uri, name, title, description, resource }: JsonObject): Content | null {
   if ((type === 'image' || type === 'audio') && typeof data === 'string' && typeof mimeType === 'string') return { type, data, mimeType }

@@ -32,7 +32,8 @@ function resultOf(answer: Answer, operation: Operation | undefined): CallToolRes
   const content: Content[] = [text(sentence(answer))]
   if (answer.kind === 'failed' && answer.result) {
     const body = textOf(answer.result)
-    if (body !== '') content.push(text(`The system answered: ${clipped(body)}`))
+    if (answer.result.masked) content.push(text('What the system said is masked: you may not read all that this operation answers with.'))
+    else if (body !== '') content.push(text(`The system answered: ${clipped(body)}`))
   }
   return { isError: true, content }
 }
@@ -124,7 +125,7 @@ function success(result: CallResult, operation: Operation | undefined): CallTool
     return errorResult(
       `EXECUTED, but its answer is withheld (WITHHELD). It has ${words.length} characters, more than the ${LIMITS.mcpResultCharsMax} that fit. Do not repeat it unchanged; ask for less where the operation allows it.`,
     )
-  const native = operation?.content ? mcpContent(value) : null
+  const native = operation?.content ? mcpContent(value, result.masked !== undefined) : null
   if (native !== null) return native
   const outputSchema = operation && publishedOutput(operation)
   const structured = isJsonObject(value) ? value : { result: value }
