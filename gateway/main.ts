@@ -10,7 +10,7 @@ import type { Environment } from './config/environment.ts'
 import { type Configuration, loadConfiguration } from './config/load.ts'
 import { type Clock, instant } from './core/clock.ts'
 import { GatewayError } from './core/errors.ts'
-import { newCallId, newHoldId, newProposalId } from './core/ids.ts'
+import { newCallId, newHoldId, newProposalId, newRunId } from './core/ids.ts'
 import { counterKey } from './credentials/counter-key.ts'
 import { openVaultKey } from './credentials/key-file.ts'
 import { createVault } from './credentials/vault.ts'
@@ -26,8 +26,9 @@ import { authenticateOperator, LocalOperator } from './local-operator.ts'
 import { openPolicies } from './open-policies.ts'
 import { createOperator } from './operator/operator.ts'
 import { createCalls } from './pipeline/calls.ts'
+import { dryDecision } from './pipeline/dry-decision.ts'
 import { joinKeyOfCall } from './pipeline/hold.ts'
-import { createReleaser } from './pipeline/resume.ts'
+import { createReleaser, streaksOf } from './pipeline/resume.ts'
 import { createSlots } from './pipeline/slots.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
 import type { Bus } from './ports/bus.ts'
@@ -413,6 +414,9 @@ function openOperator(
       compiled.validators.check(operation.id, input)
       return input
     },
+    decideDry: (subject, given, readsHistory) => dryDecision(parts, subject, given, readsHistory),
+    streaksOf: (call) => streaksOf(parts, call),
+    newRunId: () => newRunId(Date.now(), idBytes(16)),
     joinKeyOf: joinKeyOfCall,
     afterApproval,
   })

@@ -1,14 +1,16 @@
-import type { Call } from '../core/call.ts'
+import type { Asserted, Call, Door } from '../core/call.ts'
 import type { Clock } from '../core/clock.ts'
-import type { CallId, ProposalId } from '../core/ids.ts'
+import type { Facts } from '../core/facts.ts'
+import type { CallId, ProposalId, RunId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
+import type { Principal } from '../core/principal.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
-import type { Decider } from '../ports/decider.ts'
+import type { Decider, Explanation } from '../ports/decider.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { Publisher } from '../ports/publisher.ts'
-import type { Recorder } from '../ports/recorder.ts'
+import type { Recorder, StreakCounter } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
 import type { Log, Telemetry } from '../ports/telemetry.ts'
 import type { Vault } from '../ports/vault.ts'
@@ -17,6 +19,15 @@ import type { Vault } from '../ports/vault.ts'
 export interface DevelopmentTokens {
   mintAgent(agent: string, subject: string | undefined): Promise<string>
   mintPerson(name: string): Promise<string>
+}
+
+/** A call that nobody made. */
+export interface DrySubject {
+  door: Door
+  principal: Principal
+  operation: Operation
+  input: JsonObject
+  asserted: Asserted
 }
 
 /** Everything that people's use cases need, wired once by the composition root. */
@@ -39,6 +50,14 @@ export interface OperatorDeps {
   count: Telemetry['count']
   /** The canonical form of an input that is valid for the operation. Throws BAD_INPUT. */
   prepare(operation: Operation, input: JsonObject): JsonObject
+  /**
+   * Decides without consequences, on facts as they stand and those that are given. Counters are read only where `readsHistory`: their answers tell what
+   * other calls had in them. Throws UNAVAILABLE.
+   */
+  decideDry(subject: DrySubject, given: Partial<Facts>, readsHistory: boolean): Promise<Explanation>
+  /** Counters of clean approvals that the end of this call's hold changes. */
+  streaksOf(call: Call): readonly StreakCounter[]
+  newRunId(): RunId
   /** The key under which equal calls join. */
   joinKeyOf(call: Call): string
   /** Told after an approval is durable, so that a hold with `on_approval: execute` is released. Must not throw. */

@@ -6,8 +6,11 @@ import { JOBS } from '../../policies/engine/workshop-jobs.ts'
 import { createInProcessBus } from '../bus/in-process.ts'
 import type { OutcomeKind } from '../core/call.ts'
 import { type Clock, instant } from '../core/clock.ts'
-import { type CallId, newProposalId } from '../core/ids.ts'
+import { type CallId, newProposalId, newRunId } from '../core/ids.ts'
+import { counterKey } from '../credentials/counter-key.ts'
 import { createVault } from '../credentials/vault.ts'
+import { dryDecision } from '../pipeline/dry-decision.ts'
+import { streaksOf } from '../pipeline/resume.ts'
 import { compileValidators } from '../pipeline/validate.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { PolicySetTexts } from '../ports/policy-sets.ts'
@@ -66,7 +69,14 @@ async function openProcess(database: string) {
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
   const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
   const changing = { decider: () => live.decider, policySets: sets, publisher, newProposalId: nextProposal }
-  const deps = { ...fixedParts(seen), ...changing, store: storage.calls, recorder, registry, vault, clock, bus }
+  const counting = { decider, organisation: 'acme', factKey: counterKey(randomBytes(32)) }
+  const dry = { ...counting, clock, registry, store: storage.calls, detectors: [], labelWindowMs: 86_400_000 }
+  const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId'> = {
+    decideDry: (subject, given, readsHistory) => dryDecision({ ...dry, decider: live.decider }, subject, given, readsHistory),
+    streaksOf: (call) => streaksOf(counting, call),
+    newRunId: () => newRunId(clock.now(), randomBytes(16)),
+  }
+  const deps = { ...fixedParts(seen), ...changing, ...facts, store: storage.calls, recorder, registry, vault, clock, bus }
   const ask = async (how: Ask) => {
     const { unit, holdId, intent } = newCall(live.decider, registry, clock.now(), how)
     const written = await recorder.admit(unit)

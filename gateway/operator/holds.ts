@@ -4,6 +4,7 @@ import { type Hold, ineligibility, satisfied, type Vote } from '../core/hold.ts'
 import type { HoldId } from '../core/ids.ts'
 import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
 import type { Operator } from '../ports/operator.ts'
+import type { HoldChange } from '../ports/recorder.ts'
 import type { OperatorDeps } from './deps.ts'
 import { comment, hasRole, isAsked, isReader, requirePerson } from './roles.ts'
 
@@ -100,7 +101,7 @@ async function cast(deps: OperatorDeps, { hold, call, vote }: Ballot, to: 'open'
   const written = await deps.recorder.changeHold(
     to === 'open'
       ? { ...change, to: 'approved', callState: 'held', voteOnly: true }
-      : { ...change, to, callState: to, ...(vote.comment === null ? {} : { why: vote.comment }) },
+      : { ...change, to, callState: to, ...streaksFor(deps, call, to), ...(vote.comment === null ? {} : { why: vote.comment }) },
   )
   if (written) return
   const now = await deps.store.hold(hold.id)
@@ -108,6 +109,12 @@ async function cast(deps: OperatorDeps, { hold, call, vote }: Ballot, to: 'open'
   assertOpen(now, deps.clock.now())
   if ((await deps.store.votes(hold.id)).some((other) => other.voter === vote.voter)) throw alreadyVoted()
   throw new GatewayError('HOLD_NOT_OPEN', `hold \`${hold.id}\` changed while the vote was cast: look at it again`)
+}
+
+/** A clean approval makes a streak longer, a refusal ends it. */
+function streaksFor(deps: OperatorDeps, call: Call, to: 'approved' | 'rejected'): Pick<HoldChange, 'streaks'> {
+  const counters = deps.streaksOf(call)
+  return counters.length === 0 ? {} : { streaks: { counters, to: to === 'approved' ? 'one_more' : 'none' } }
 }
 
 /** Approves an open hold whose seats are all filled, tells who waits, and answers with the hold as it is now. */
@@ -122,6 +129,7 @@ async function settle(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
       callState: 'approved',
       by: vote.voter,
       digest: hold.digest,
+      ...streaksFor(deps, call, 'approved'),
     })
     now = (await deps.store.hold(hold.id)) ?? now
   }

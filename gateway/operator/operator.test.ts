@@ -43,6 +43,11 @@ test.each([
     ['FORBIDDEN', 'ok', 'ok', 'ok', 'FORBIDDEN'],
   ],
   [
+    'start a run',
+    (c: OperatorUseCases, by: Operator) => c.startRun(by, 'clerk', 'maria'),
+    ['FORBIDDEN', 'ok', 'ok', 'FORBIDDEN', 'FORBIDDEN'],
+  ],
+  [
     'suspend',
     (c: OperatorUseCases, by: Operator) => c.setAgentStatus(by, 'intern', 'suspended', 'x'),
     ['FORBIDDEN', 'ok', 'ok', 'FORBIDDEN', 'ok'],
@@ -203,6 +208,33 @@ describe('explaining', () => {
     ['an undeclared argument', 'clerk', 'erp.releasePayment', { vendorId: 'v', amount: 1, more: 1 }, 'BAD_INPUT'],
   ])('refused: %s', async (_title, agent, operation, input, expected) => {
     await expect(bed.cases.explain(as('aisha'), agent, operation, input, undefined)).rejects.toEqual(code(expected))
+  })
+})
+
+describe('facts that are given for an explanation', () => {
+  test.each([
+    ['another name', { derived: {} }],
+    ['history that is no object', { history: [] }],
+    ['labels that are no list', { labels: 'pii' }],
+    ['findings that are no texts', { findings: [1] }],
+  ])('refused: %s', async (_title, facts) => {
+    const input = { vendorId: 'v', amount: 1 }
+    await expect(bed.cases.explain(as('aisha'), 'clerk', 'erp.releasePayment', input, undefined, facts)).rejects.toEqual(code('BAD_INPUT'))
+  })
+})
+
+describe('a run that somebody starts', () => {
+  test('is in the record', async () => {
+    const run = await bed.cases.startRun(as('olga'), 'clerk', 'maria')
+    expect(run).toMatch(/^run_[0-9a-z]{26}$/)
+    expect((await bed.notes('run.started')).at(-1)).toEqual({ kind: 'run.started', run, agent: 'clerk', subject: 'maria', by: 'olga' })
+  })
+
+  test.each([
+    ['an unknown agent', 'nobody', 'maria', 'NOT_FOUND'],
+    ['a subject that is none', 'clerk', 'a b', 'BAD_INPUT'],
+  ])('refused: %s', async (_title, agent, subject, expected) => {
+    await expect(bed.cases.startRun(as('olga'), agent, subject)).rejects.toEqual(code(expected))
   })
 })
 

@@ -17,6 +17,7 @@ import {
   reviewProposal,
   rollBackPolicies,
 } from './policy-changes.ts'
+import { startRun } from './runs.ts'
 import { mintAgentToken, mintPersonToken } from './tokens.ts'
 
 type Verb<A extends readonly unknown[], R> = (deps: OperatorDeps, ...args: A) => R
@@ -48,6 +49,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     operations: bound(listOperations),
     policies: bound(listPolicies),
     explain: bound(explain),
+    startRun: bound(startRun),
     mintAgentToken: bound(mintAgentToken),
     mintPersonToken: bound(mintPersonToken),
     setCredential: bound(setCredential),

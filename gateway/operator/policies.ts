@@ -1,14 +1,13 @@
 import { callRequest } from '../core/entry.ts'
-import { NO_FACTS } from '../core/facts.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { Facts } from '../core/facts.ts'
 import type { OperationId } from '../core/ids.ts'
-import { atPointer, type JsonObject } from '../core/json.ts'
-import { resourceOf } from '../core/operation.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import type { Principal } from '../core/principal.ts'
-import type { PolicyText, Question } from '../ports/decider.ts'
+import type { PolicyText } from '../ports/decider.ts'
 import type { Explained, Operator } from '../ports/operator.ts'
 import type { OperatorDeps } from './deps.ts'
-import { requireReader, requireRole } from './roles.ts'
+import { hasRole, requireReader, requireRole } from './roles.ts'
 
 export function listPolicies(deps: OperatorDeps, by: Operator): readonly PolicyText[] {
   requireReader(by, 'listing policies')
@@ -22,7 +21,10 @@ export async function policyText(deps: OperatorDeps, _by: Operator, id: string, 
   return decider.policies().find((policy) => policy.id === id)
 }
 
-/** What policy would say to this call now. Nothing is executed or held; the question and its answer are recorded. Throws NOT_FOUND, BAD_INPUT. */
+/**
+ * What policy would say to this call now, on facts as they stand and those that are given. Nothing is executed, held or looked up; the question and its
+ * answer are recorded. Throws NOT_FOUND, BAD_INPUT.
+ */
 export async function explain(
   deps: OperatorDeps,
   by: Operator,
@@ -30,6 +32,7 @@ export async function explain(
   operationName: string,
   raw: JsonObject,
   subject: string | undefined,
+  facts: JsonObject | undefined,
 ): Promise<Explained> {
   requireRole(by, 'explaining a decision', 'security', 'auditor', 'operator')
   const agent = deps.registry.agent(agentName)
@@ -44,19 +47,28 @@ export async function explain(
     issuer: 'explain',
     tokenExpiresAtMs: deps.clock.now(),
   }
-  const person = subject === undefined ? undefined : deps.registry.person(subject)
-  const resourceKey = resourceOf(operation, input, atPointer)
-  const question: Question = {
-    operation,
-    principal,
-    ...(person ? { person } : {}),
-    ...(resourceKey === undefined ? {} : { resourceKey }),
-    input,
-    now: deps.clock.now(),
-    door: 'graphql',
-    facts: NO_FACTS,
-  }
-  const { decision, determining } = deps.decider().explain(question)
-  await deps.recorder.note(null, { kind: 'explained', by: by.name, request: callRequest({ ...question, asserted: {} }, null), decision })
+  const asked = { door: 'graphql', principal, operation, input, asserted: {} } as const
+  const { decision, determining } = await deps.decideDry(asked, givenFacts(facts ?? {}), hasRole(by, 'security', 'auditor'))
+  await deps.recorder.note(null, { kind: 'explained', by: by.name, request: callRequest(asked, null), decision })
   return { decision, policies: determining }
+}
+
+const isTexts = (value: JsonValue): value is string[] => Array.isArray(value) && value.every((item) => typeof item === 'string')
+
+/** Throws BAD_INPUT, with a pointer, for what is none of the facts. */
+function givenFacts(given: JsonObject): Partial<Facts> {
+  const facts: { history?: JsonObject; lookup?: JsonObject; labels?: string[]; findings?: string[] } = {}
+  for (const [name, value] of Object.entries(given)) {
+    if ((name === 'history' || name === 'lookup') && isJsonObject(value)) facts[name] = value
+    else if ((name === 'labels' || name === 'findings') && isTexts(value)) facts[name] = [...new Set(value)].sort()
+    else
+      throw new GatewayError(
+        'BAD_INPUT',
+        'facts are `history` and `lookup`, objects by name, and `labels` and `findings`, lists of texts',
+        {
+          faults: [{ pointer: `/facts/${name.slice(0, 64)}`, message: 'is none of them, or of another form' }],
+        },
+      )
+  }
+  return facts
 }

@@ -4,6 +4,7 @@ import { type Facts, NO_FACTS } from '../core/facts.ts'
 import type { CallId } from '../core/ids.ts'
 import { canonicalJson, type JsonValue } from '../core/json.ts'
 import type { Decider } from '../ports/decider.ts'
+import type { Finding } from '../ports/detector.ts'
 import type { CounterAnswer } from '../ports/recorder.ts'
 import type { Span } from '../ports/telemetry.ts'
 import { findingsIn } from './findings.ts'
@@ -44,10 +45,10 @@ async function factsFor(parts: Parts, subject: Subject, callId: CallId, span: Sp
   const { decider } = parts
   const needs = decider.needs(subject.operation.id)
   const history = historyOf(parts, countedCall(subject), needs)
-  const findings = needs.findings ? findingsIn(parts.detectors, textsIn(subject.input)) : undefined
+  const found = needs.findings ? findings(parts, subject) : undefined
   const labels = needs.labels ? await labelsOf(parts, subject) : undefined
-  if (!history && !findings && !labels && needs.lookups.length === 0) return { ...NOTHING, decider }
-  const facts: Facts = { ...NO_FACTS, ...(labels ? { labels } : {}), ...(findings ? { findings } : {}) }
+  if (!history && !found && !labels && needs.lookups.length === 0) return { ...NOTHING, decider }
+  const facts: Facts = { ...NO_FACTS, ...(labels ? { labels } : {}), ...(found ? { findings: found } : {}) }
   if (needs.lookups.length === 0) return { ...NOTHING, decider, facts, history }
   if (!decider.couldAllow(questionOf(parts, subject, facts))) return { ...NOTHING, decider, facts, hopeless: true }
   const lookups = await lookUp(parts, subject, needs.lookups, callId, span)
@@ -65,9 +66,17 @@ export const countedCall = ({ operation, input, principal: { agent, subject } }:
   subject: subject ?? null,
 })
 
-async function labelsOf(parts: Parts, { principal, asserted }: Subject): Promise<readonly string[]> {
-  const since = (parts.clock.now() - parts.labelWindowMs) as Instant
-  return (await parts.store.labels(principal.agent.name, principal.subject ?? null, asserted.run ?? null, since)).labels
+/** What the detectors find in the arguments. */
+export const findings = ({ detectors }: Pick<Parts, 'detectors'>, { input }: Subject): readonly Finding[] =>
+  findingsIn(detectors, textsIn(input))
+
+/** Labels that stick to the caller in the run that it names, sorted. Throws UNAVAILABLE. */
+export async function labelsOf(
+  { store, clock, labelWindowMs }: Pick<Parts, 'store' | 'clock' | 'labelWindowMs'>,
+  { principal, asserted }: Subject,
+): Promise<readonly string[]> {
+  const since = (clock.now() - labelWindowMs) as Instant
+  return (await store.labels(principal.agent.name, principal.subject ?? null, asserted.run ?? null, since)).labels
 }
 
 /** Facts as policy gets them. */

@@ -8,7 +8,7 @@ import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { Operation } from '../core/operation.ts'
 import { LIMITS } from '../limits.ts'
 import type { CounterAnswer } from '../ports/recorder.ts'
-import { type CountedCall, historyOf, streakKeys } from './history.ts'
+import { type CountedCall, historyOf, streakCounters } from './history.ts'
 
 const counting = { organisation: 'acme', factKey: createSecretKey(Buffer.alloc(32, 7)) }
 const PAY = operationId('erp', 'pay')
@@ -177,9 +177,9 @@ describe('what the intent reserves', () => {
   })
 
   test('streaks have keys of their own use', () => {
-    expect(streakKeys(counting, call({}), { counted: [fact('streak'), fact('count')] })).toHaveLength(1)
-    expect(streakKeys(counting, call({}), { counted: [fact('streak', { by: 'subject' })] })).toEqual([])
-    expect(streakKeys(counting, call({}), { counted: [fact('streak', { same: ['/vendor'] })] })).toEqual([])
+    expect(streakCounters(counting, call({}), { counted: [fact('streak'), fact('count')] })).toHaveLength(1)
+    expect(streakCounters(counting, call({}), { counted: [fact('streak', { by: 'subject' })] })).toEqual([])
+    expect(streakCounters(counting, call({}), { counted: [fact('streak', { same: ['/vendor'] })] })).toEqual([])
   })
 })
 

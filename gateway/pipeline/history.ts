@@ -55,7 +55,7 @@ export function historyOf(counting: Counting, call: CountedCall, needs: FactNeed
 }
 
 /** Counters of clean approvals that a call's approval or refusal changes. */
-export function streakKeys(counting: Counting, call: CountedCall, { counted }: Pick<FactNeeds, 'counted'>): readonly StreakCounter[] {
+export function streakCounters(counting: Counting, call: CountedCall, { counted }: Pick<FactNeeds, 'counted'>): readonly StreakCounter[] {
   const keys = new Keys(counting, call)
   const found = new Map<string, StreakCounter>()
   for (const fact of counted.filter(({ kind }) => kind === 'streak')) {

@@ -8,12 +8,13 @@ import type { CallId, HoldId, IntentId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer } from '../ports/calls.ts'
-import type { DecidedUnit, HoldChange, Release, ReleaseResult } from '../ports/recorder.ts'
+import type { DecidedUnit, HoldChange, Release, ReleaseResult, StreakCounter } from '../ports/recorder.ts'
 import type { Span } from '../ports/telemetry.ts'
 import { type Counted, decide, type Permit, permitOf } from './decide.ts'
 import type { Subject } from './subject.ts'
 import { execute } from './execute.ts'
 import { changedFacts, gather, type Gathered } from './facts.ts'
+import { streakCounters } from './history.ts'
 import { bindingDigest, openHold } from './hold.ts'
 import { guardsOf, intentOf } from './record.ts'
 import type { Parts } from './stages.ts'
@@ -199,6 +200,10 @@ type Ending = Pick<HoldChange, 'to' | 'callState'> & { why: string; replacement?
 
 const endOf = (call: Call, hold: Hold, ending: Ending): HoldChange => ({ hold: hold.id, callId: call.id, by: 'gateway', ...ending })
 
+/** Counters of clean approvals that the end of a call's hold changes, by today's policies. */
+export const streaksOf = (parts: Pick<Parts, 'decider' | 'organisation' | 'factKey'>, call: Call): readonly StreakCounter[] =>
+  streakCounters(parts, { ...call, operation: { id: call.operation } }, parts.decider.needs(call.operation))
+
 export interface Releaser {
   /** Releases an approved `execute` hold soon; its result waits in the record. */
   afterApproval(callId: CallId): void
@@ -226,6 +231,9 @@ export function createReleaser(parts: Parts, releasesMax: number, pollMs: number
   const sweep = async (): Promise<void> => {
     for (const hold of await parts.store.expiredHolds(parts.clock.now(), releasesMax)) {
       if (leaving.signal.aborted) return
+      const call = await parts.store.call(hold.callId)
+      // Silence is no clean approval.
+      const counters = call ? streaksOf(parts, call) : []
       await parts.recorder.changeHold({
         hold: hold.id,
         callId: hold.callId,
@@ -233,6 +241,7 @@ export function createReleaser(parts: Parts, releasesMax: number, pollMs: number
         callState: 'expired',
         by: 'gateway',
         why: 'nobody approved in time',
+        ...(counters.length > 0 ? { streaks: { counters, to: 'none' } } : {}),
       })
     }
     for (const hold of await parts.store.releasable(releasesMax)) start(hold.id)

@@ -3,7 +3,7 @@ import type { Decision } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { Hold, Vote } from '../core/hold.ts'
-import type { CallId, HoldId, ProposalId } from '../core/ids.ts'
+import type { CallId, HoldId, ProposalId, RunId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Agent, PersonRole } from '../core/principal.ts'
@@ -90,8 +90,17 @@ export interface OperatorUseCases {
   connectors(by: Operator): readonly ConnectorInfo[]
   operations(by: Operator, connector: string | undefined): readonly Operation[]
   policies(by: Operator): readonly PolicyText[]
-  /** A dry decision, recorded as such. Throws NOT_FOUND, BAD_INPUT. */
-  explain(by: Operator, agent: string, operation: string, input: JsonObject, subject: string | undefined): Promise<Explained>
+  /** A dry decision, recorded as such: on facts as they stand, and those given by name (`history`, `lookup`, `labels`, `findings`). Throws NOT_FOUND, BAD_INPUT. */
+  explain(
+    by: Operator,
+    agent: string,
+    operation: string,
+    input: JsonObject,
+    subject: string | undefined,
+    facts?: JsonObject,
+  ): Promise<Explained>
+  /** Mints a run whose labels begin with none, for agent and subject. Throws FORBIDDEN, NOT_FOUND, BAD_INPUT. */
+  startRun(by: Operator, agent: string, subject: string | undefined): Promise<RunId>
   /** Development tokens: an agent's access token, or a person's, each an entry. Throws FORBIDDEN where the issuer is not a development issuer. */
   mintAgentToken(by: Operator, agent: string, subject: string | undefined): Promise<string>
   mintPersonToken(by: Operator, person: string): Promise<string>

@@ -23,9 +23,17 @@ export class PolicyResolver {
     @Arg('operation', () => String, { description: '`connector.operation`.' }) operation: string,
     @Arg('input', () => GraphQLJSON, { description: 'The arguments, as an object.' }) input: unknown,
     @Arg('subject', () => String, { nullable: true }) subject: string | null,
+    @Arg('facts', () => GraphQLJSON, {
+      nullable: true,
+      description:
+        'Facts to take instead of those that would be gathered: `history` and `lookup` as objects by name, `labels` and `findings` as lists. No system is looked into for an explanation, so lookups are known only from here.',
+    })
+    facts: unknown,
   ): Promise<DecisionType> {
     if (!isJsonObject(input)) throw new GatewayError('BAD_INPUT', '`input` must be an object')
-    const { decision } = await cases.explain(by, agent, operation, input, subject ?? undefined)
+    const given = facts ?? {}
+    if (!isJsonObject(given)) throw new GatewayError('BAD_INPUT', '`facts` must be an object')
+    const { decision } = await cases.explain(by, agent, operation, input, subject ?? undefined, given)
     return new DecisionType(decision, { at: null, release: null, facts: async () => decision.evidence.request })
   }
 }

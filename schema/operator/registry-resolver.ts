@@ -1,4 +1,4 @@
-import { Arg, Ctx, Mutation, Query, Resolver } from 'type-graphql'
+import { Arg, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { AgentChangeType, AgentType, ConnectorType, CredentialSetType, MeType, OperationType } from './registry-types.ts'
@@ -55,6 +55,18 @@ export class RegistryResolver {
     @Arg('reason', () => String, optional) reason: string | null,
   ): Promise<AgentChangeType> {
     return new AgentChangeType(await cases.setAgentStatus(by, name, 'active', reason ?? undefined))
+  }
+
+  @Mutation(() => ID, {
+    description:
+      'Starts a run whose labels begin with none: what the agent read before, for this subject, does not stick to it. The agent names the run that comes back in its calls. Errors: FORBIDDEN, NOT_FOUND, BAD_INPUT, UNAVAILABLE.',
+  })
+  startRun(
+    @Ctx() { by, cases }: OperatorContext,
+    @Arg('agent', () => String) agent: string,
+    @Arg('subject', () => String, optional) subject: string | null,
+  ): Promise<string> {
+    return cases.startRun(by, agent, subject ?? undefined)
   }
 
   @Mutation(() => String, { description: `An access token of an agent, from a development issuer. ${LOCAL_ERRORS}` })
