@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { mcpKind } from '../connectors/mcp/kind.ts'
 import { openapiKind } from '../connectors/openapi/kind.ts'
 import { createDecider } from '../policies/engine/decider.ts'
+import { instantiate } from '../policies/library/instantiate.ts'
+import { libraryRules } from '../policies/library/rules.ts'
 import type { Configuration } from './config/load.ts'
 import { Faults } from './config/faults.ts'
 import type { OperationId } from './core/ids.ts'
@@ -48,12 +50,15 @@ export function compileOrganisation(configuration: Configuration, dialer: Dialer
   }
   const catalogue = catalogueOf([...connectors.values()], faults)
   const validators = faults.gather(() => compileValidators(catalogue))
+  const approvals = new Set(configuration.approvals.keys())
+  const library = instantiate(configuration.library, configuration.library.length > 0 ? libraryRules() : [], { catalogue, approvals })
+  for (const { pointer, message } of library.faults) faults.add(pointer, message)
   faults.refuse()
   if (!validators) throw new Error('unreachable: validators that do not compile are faults')
   const policySource: PolicySource = {
-    files: configuration.policies,
+    files: [...configuration.policies, ...library.files],
     catalogue,
-    approvals: new Set(configuration.approvals.keys()),
+    approvals,
     people: configuration.people,
     ...(configuration.facts ? { facts: configuration.facts } : {}),
   }

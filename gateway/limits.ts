@@ -105,6 +105,7 @@ export const LIMITS = Object.freeze({
   policyTermsMax: 1_000,
   policyDepthMax: 200,
   policiesMax: 5_000,
+  libraryUsesMax: 200,
   nearMissesMax: 10,
   policiesBytesMax: 16_777_216,
   workshopJobMsMax: 60_000,

@@ -50,6 +50,24 @@ const CLERK = '- { name: clerk, owner: paul, team: finance, region: eu, client: 
 const external = (jwks: string): string =>
   `${FILES['gatehouse.yaml']?.replace('  - kind: built-in\n', `  - { kind: external, issuer: https://id.example, audience: a, algorithms: [ES256], jwks: ${jwks} }\n`)}`
 
+const library = (use: string): string => `${FILES['gatehouse.yaml']}library:\n  - ${use}\n`
+
+test('rules of the library are policies like any other', async () => {
+  const use = '{ rule: working-hours, name: office, with: { operations: [read], zone: Europe/Berlin, from: "08:00", to: "18:00" } }'
+  expect(await checked(lay({ 'gatehouse.yaml': library(use) }))).toMatchObject({
+    exit: 0,
+    printed: expect.stringContaining('1 connectors, 1 operations, 2 policies, 1 agents; 0 policy tests passed, 0 failed'),
+  })
+})
+
+test.each([
+  ['{ rule: autonomi, name: x }', 'gatehouse.yaml:8:7: the library has no rule `autonomi`: did you mean `autonomy`?'],
+  ['{ rule: autonomy, name: x }', 'gatehouse.yaml:8:5: rule `autonomy` needs `least`: the autonomy it takes, 0 to 5'],
+  ['{ rule: autonomy, name: x, with: { least: much } }', 'gatehouse.yaml:8:40: `least`: `much` is no whole number: write `10`'],
+])('a faulty use is told with its place: %s', async (use, fault) => {
+  await expect(checked(lay({ 'gatehouse.yaml': library(use) }))).rejects.toThrow(fault)
+})
+
 test.each<[string, Record<string, string>]>([
   ['a small organisation', {}],
   ['an agent whose keys are made later', { 'agents.yaml': CLERK.replace('CLIENT', '{ jwks: clerk.json }') }],

@@ -50,4 +50,14 @@ export function policyCommands(policy: Command): void {
         return await diffPolicyFolders(output, environment, { config: String(options.config), before, after, failOn })
       }),
     )
+  policy
+    .command('library')
+    .description('list the rules that can be used by name, with their parameters; reads files only')
+    .argument('[rule]', 'only this one')
+    .action(
+      run(async (output, _options, rule?: string) => {
+        const { listLibrary } = await import('./policy-library.ts')
+        return await listLibrary(output, rule)
+      }),
+    )
 }

@@ -6,7 +6,7 @@ import { canonicalJson } from '../core/json.ts'
 import type { Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Manifest } from '../ports/connector.ts'
-import type { FactsFile, PolicyFile } from '../ports/policy-source.ts'
+import type { FactsFile, LibraryUse, PolicyFile } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { Environment } from './environment.ts'
 import { Faults } from './faults.ts'
@@ -43,6 +43,7 @@ export interface Configuration {
   policyFolders: readonly string[]
   policies: readonly PolicyFile[]
   facts?: FactsFile
+  library: readonly LibraryUse[]
   policyChanges: GatehouseFile['policyChanges']
   policyTests: readonly { path: string; text: string }[]
   approvals: ReadonlyMap<string, ApprovalDefinition>
@@ -112,6 +113,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     policyFolders: policyFolders.map(({ folder }) => folder),
     policies,
     ...(facts ? { facts } : {}),
+    library: value.library.map((use, i) => ({ ...use, place: (keys) => place(['library', i, ...keys]) })),
     policyChanges: value.policyChanges,
     policyTests,
     approvals,

@@ -51,6 +51,18 @@ export const gatehouseFile = z.strictObject({
   policies: z.array(z.string().min(1)).min(1),
   /** `files`: an edited policy file is in force at once. `review`: files fill an empty record, and every change is proposed and reviewed. */
   policyChanges: z.enum(['files', 'review']).default('files'),
+  /** Rules of the library that are in force beside the policies. */
+  library: z
+    .array(
+      z.strictObject({
+        rule: z.string().min(1),
+        /** Part of the ids of its policies, `library.<name>.<part>`. */
+        name: name,
+        /** Its parameters: `gatehouse policy library` lists them. */
+        with: z.record(z.string(), z.json()).default({}),
+      }),
+    )
+    .default([]),
   approvals: z.string().min(1).optional(),
   people: z.string().min(1).optional(),
   agents: z.string().min(1),

@@ -106,6 +106,7 @@ function configurationOf(url: string): Configuration {
     telemetry: { logLevel: 'warn', serviceName: 'gatehouse' },
     limits: { callsPerMinute: 100_000, concurrentCalls: 1_000, openHolds: 1_000 },
     policyChanges: 'files',
+    library: [],
     labelWindowMs: LIMITS.labelWindowHoursDefault * 3_600_000,
     policyFolders: [],
   }

@@ -1,3 +1,4 @@
+import type { JsonObject } from '../core/json.ts'
 import type { Catalogue } from '../core/operation.ts'
 import type { Person } from '../core/principal.ts'
 
@@ -13,6 +14,16 @@ export interface PolicyFile {
 export interface FactsFile {
   path: string
   text: string
+}
+
+/** A rule of the library that an organisation uses. */
+export interface LibraryUse {
+  rule: string
+  /** The use's own name, unique in the organisation: part of its policies' ids. */
+  name: string
+  with: JsonObject
+  /** Where it, or what `keys` lead to in it, stands in the configuration: `file:line:column`. */
+  place(keys: readonly string[]): string
 }
 
 /** Everything that a policy set is compiled from. */

@@ -7,7 +7,7 @@ import type { Cedar, CedarEngine, CedarSchema } from './cedar.ts'
 import { cedarSchema, contextShape, sortedOperations } from './cedar-schema.ts'
 import { conditionsOf, headOf, parseCondition } from './conditions.ts'
 import { chainsIn } from './expression.ts'
-import { type DeclaredFacts, loadFacts } from './facts-file.ts'
+import { type DeclaredFacts, factsFilesOf, loadFacts } from './facts-file.ts'
 import { classSchema, unknownClasses } from './class-policies.ts'
 import { type LoadedPolicy, loadPolicies } from './load-policies.ts'
 import { actionOf, canApply, type Slice, sliceOperations } from './slice.ts'
@@ -36,7 +36,7 @@ export function compilePolicies(source: PolicySource, engine: CedarEngine): Comp
   const operations = sortedOperations(source.catalogue)
   const faults: Fault[] = businessTypeFaults(operations)
   const { policies, faults: loadFaults } = loadPolicies(source, engine)
-  const { facts, faults: factFaults } = loadFacts(source.facts, source.catalogue)
+  const { facts, faults: factFaults } = loadFacts(factsFilesOf(source), source.catalogue)
   faults.push(...loadFaults, ...factFaults)
   const ruling = policies.filter(({ classes }) => !classes)
   const classPolicies = policies.filter(({ classes }) => classes)

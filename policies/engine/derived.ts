@@ -1,32 +1,50 @@
 import { domainToASCII } from 'node:url'
+import type { Instant } from '../../gateway/core/clock.ts'
 import { decimalText, tenThousandths } from '../../gateway/core/decimal.ts'
 import { canonicalJson, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { valuesAt } from '../../gateway/core/pointers.ts'
-import { type Declaration, scalarKind, shown } from './declaration.ts'
+import { type Declaration, meant, scalarKind, shown } from './declaration.ts'
 import { CannotEncode } from './encode.ts'
 import type { Field, Shape } from './input-shape.ts'
+import { isTimeZone, localTime, timeZones } from './local-time.ts'
 import { shapesAt } from './pointer-shape.ts'
 
-const KINDS = ['count', 'sum', 'min', 'max', 'length', 'distinct', 'outside_domains'] as const
+const KINDS = ['count', 'sum', 'min', 'max', 'length', 'distinct', 'outside_domains', 'weekday', 'minute_of_day'] as const
 type DerivedKind = (typeof KINDS)[number]
 
-/** A pure function of the arguments that policy cannot express. */
+/** A pure function of the arguments, or of the time, that policy cannot express. */
 export interface DerivedFact {
   readonly name: string
   readonly kind: DerivedKind
   readonly pointers: readonly string[]
   /** Of `outside_domains`: lower-case ASCII; one with a dot in front stands for all its subdomains. */
   readonly domains: readonly string[]
+  /** Of `weekday` and `minute_of_day`: whose clock is read. */
+  readonly zone?: string
 }
 
-/** Reads one entry of `derived`: one of the kinds with its pointers, and `domains` for `outside_domains`. Undefined, with faults, where it does not hold. */
+/**
+ * Reads one entry of `derived`: one of the kinds with its pointers, and `domains` for `outside_domains`; `weekday` and `minute_of_day` with a time zone
+ * instead. Undefined, with faults, where it does not hold.
+ */
 export function derivedFact(declared: Declaration): DerivedFact | undefined {
   const kind = declared.kind(KINDS)
   if (!kind) return undefined
+  if (kind === 'weekday' || kind === 'minute_of_day') return localTimeFact(declared, kind)
   declared.refuseOtherKeys(kind === 'outside_domains' ? [kind, 'domains'] : [kind])
   const pointers = declared.pointers([kind], declared.body[kind])
   const domains = kind === 'outside_domains' ? domainsOf(declared) : []
   return declared.faulty ? undefined : { name: declared.name, kind, pointers, domains }
+}
+
+function localTimeFact(declared: Declaration, kind: 'weekday' | 'minute_of_day'): DerivedFact | undefined {
+  declared.refuseOtherKeys([kind])
+  const zone = declared.body[kind]
+  if (typeof zone === 'string' && isTimeZone(zone))
+    return declared.faulty ? undefined : { name: declared.name, kind, pointers: [], domains: [], zone }
+  const word = shown(zone ?? null)
+  declared.fault([kind], `there is no time zone \`${word}\`: ${meant(word, timeZones(), 'write `Europe/Berlin` or `+01:00`')}`)
+  return undefined
 }
 
 function domainsOf(declared: Declaration): readonly string[] {
@@ -59,6 +77,8 @@ const OPERAND: Readonly<Record<DerivedKind, 'decimal' | 'string' | undefined>> =
   length: 'string',
   distinct: undefined,
   outside_domains: 'string',
+  weekday: undefined,
+  minute_of_day: undefined,
 }
 
 /** Where all its pointers lead to something, of the type that it is made from. */
@@ -88,9 +108,10 @@ export function derivedField({ kind }: DerivedFact): Field {
 /**
  * The fact for these arguments: `count` of the values, their exact `sum`, `min` and `max` as decimal text (null without values), `length` of all texts
  * in Unicode code points, how many are `distinct` as JSON, and how many addresses lie in none of the domains. Absent members and nulls are no values.
+ * `weekday` is 1 for Monday to 7 for Sunday and `minute_of_day` 0 to 1439, both by the zone's clock at `now`, summer time included.
  * Throws CannotEncode where it cannot be computed.
  */
-export function derive({ kind, pointers, domains }: DerivedFact, input: JsonObject): JsonValue {
+export function derive({ kind, pointers, domains, zone = 'UTC' }: DerivedFact, input: JsonObject, now: Instant): JsonValue {
   const found = pointers.flatMap((pointer) => valuesAt(input, pointer).map((value) => ({ pointer, value })))
   switch (kind) {
     case 'count':
@@ -99,6 +120,10 @@ export function derive({ kind, pointers, domains }: DerivedFact, input: JsonObje
       return new Set(found.map(({ pointer, value }) => canonical(value, pointer))).size
     case 'length':
       return found.reduce((sum, { pointer, value }) => sum + [...text(value, pointer)].length, 0)
+    case 'weekday':
+      return localTime(zone, now).weekday
+    case 'minute_of_day':
+      return localTime(zone, now).minute
     case 'outside_domains':
       return found.filter(({ value }) => !liesIn(value, domains)).length
     default:

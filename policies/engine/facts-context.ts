@@ -9,7 +9,7 @@ import type { RecordShape } from './input-shape.ts'
  * The facts that `context`, cut down to what policies look at, has room for: derived ones are computed here, the others come with the question. Throws
  * CannotEncode for one that is not there, by its name and never with a value.
  */
-export function factsContext(context: RecordShape, declared: OperationFacts, { facts, input }: Question): JsonObject {
+export function factsContext(context: RecordShape, declared: OperationFacts, { facts, input, now }: Question): JsonObject {
   const known: JsonObject = {}
   const each = (section: string, value: (name: string) => JsonValue | undefined): void => {
     const shape = context.fields.get(section)?.shape
@@ -21,7 +21,7 @@ export function factsContext(context: RecordShape, declared: OperationFacts, { f
   each('lookup', (name) => needed(facts.lookup, 'lookup', name))
   each('derived', (name) => {
     const fact = declared.derived.get(name)
-    return fact && derive(fact, input)
+    return fact && derive(fact, input, now)
   })
   for (const name of ['labels', 'findings'] as const) {
     const found = facts[name]

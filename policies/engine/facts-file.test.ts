@@ -4,7 +4,7 @@ import { createDecider } from './decider.ts'
 import { loadFacts } from './facts-file.ts'
 import { catalogueOf, closeTicket, faultsOf, object, operation, releasePayment, source, trading } from './test-organisation.ts'
 
-const load = (text: string, catalogue = trading) => loadFacts({ path: 'facts.yaml', text }, catalogue)
+const load = (text: string, catalogue = trading) => loadFacts([{ path: 'facts.yaml', text }], catalogue)
 const faults = (text: string, catalogue = trading): string[] =>
   load(text, catalogue).faults.map(({ pointer, message }) => `${pointer} ${message}`)
 

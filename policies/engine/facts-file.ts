@@ -3,7 +3,7 @@ import type { Fault } from '../../gateway/core/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import type { Catalogue, Operation } from '../../gateway/core/operation.ts'
 import { LIMITS } from '../../gateway/limits.ts'
-import type { FactsFile } from '../../gateway/ports/policy-source.ts'
+import type { FactsFile, PolicyFile, PolicySource } from '../../gateway/ports/policy-source.ts'
 import { Declaration, meant } from './declaration.ts'
 import { type DerivedFact, derivedExists, derivedFact, operandWords } from './derived.ts'
 import { historyExists, historyFact, type TypedHistoryFact } from './history-fact.ts'
@@ -39,18 +39,49 @@ const SECTIONS: readonly Section[] = ['history', 'derived', 'lookups']
 const RESERVED = new Set(['true', 'false', 'if', 'then', 'else', 'in', 'is', 'like', 'has', '__cedar', '__entity', '__extn', '__expr'])
 
 /**
- * Reads `facts.yaml`: `history`, `derived` and `lookups`, each a map of names to facts (semantics, "Facts a policy can use"). Collects every fault with
- * `path:line:column`; a faulty fact is left out. A fact exists for the operations that are counted in it or whose arguments have what it needs; one that
- * exists for none is a fault.
+ * Reads declared facts, of `facts.yaml` and of rules that bring their own: `history`, `derived` and `lookups`, each a map of names to facts (semantics,
+ * "Facts a policy can use"). Collects every fault with `path:line:column`; a faulty fact is left out. A fact exists for the operations that are counted
+ * in it or whose arguments have what it needs; one that exists for none is a fault, and so is one that is declared twice.
  */
-export function loadFacts(file: FactsFile | undefined, catalogue: Catalogue): Loaded {
-  if (!file) return { facts: NO_DECLARED_FACTS, faults: [] }
-  const reader = new FactsReader(file, catalogue)
-  const all = reader.read()
+export function loadFacts(files: readonly FactsFile[], catalogue: Catalogue): Loaded {
+  if (files.length === 0) return { facts: NO_DECLARED_FACTS, faults: [] }
+  const read = files.map((file) => {
+    const reader = new FactsReader(file, catalogue)
+    return { reader, own: reader.read() }
+  })
+  const all: OperationFacts = {
+    history: new Map(read.flatMap(({ own }) => [...own.history])),
+    derived: new Map(read.flatMap(({ own }) => [...own.derived])),
+    lookup: new Map(read.flatMap(({ own }) => [...own.lookup])),
+  }
   const of = new Map<string, OperationFacts>()
   for (const operation of catalogue.operations.values()) of.set(operation.id, existing(all, operation))
-  for (const section of SECTIONS) reader.refuseIdle(section, all, [...of.values()])
-  return { facts: { all, of: ({ id }) => of.get(id) ?? NONE }, faults: reader.faults }
+  for (const [i, { reader, own }] of read.entries()) {
+    for (const section of SECTIONS) {
+      reader.refuseIdle(section, own, [...of.values()])
+      reader.refuseTwins(
+        section,
+        own,
+        read.slice(0, i).map((one) => one.own),
+      )
+    }
+  }
+  return { facts: { all, of: ({ id }) => of.get(id) ?? NONE }, faults: read.flatMap(({ reader }) => reader.faults) }
+}
+
+/** All declared facts of a source: its own file, and what rules of the library carry in the comment at their head, after `// facts:`. */
+export function factsFilesOf({ files, facts }: Pick<PolicySource, 'files' | 'facts'>): readonly FactsFile[] {
+  return [...(facts ? [facts] : []), ...files.flatMap((file) => (file.path.startsWith('library/') ? carriedFacts(file) : []))]
+}
+
+/** Lines and columns stay those of the policy file. */
+function carriedFacts({ path, text }: PolicyFile): readonly FactsFile[] {
+  const lines = text.split('\n')
+  const start = lines.indexOf('// facts:')
+  const end = lines.findIndex((line) => !line.startsWith('//'))
+  if (start < 0 || (end >= 0 && end < start)) return []
+  const own = lines.map((line, i) => (i > start && (end < 0 || i < end) ? `  ${line.slice(2)}` : ''))
+  return [{ path, text: own.join('\n') }]
 }
 
 function existing(all: OperationFacts, operation: Operation): OperationFacts {
@@ -98,6 +129,14 @@ class FactsReader {
     for (const fact of all[name].keys())
       if (!of.some((one) => one[name].has(fact)))
         this.#fault([section, fact], `\`${fact}\` exists for no operation: ${this.#missing(section, fact, all)}`)
+  }
+
+  /** One name is one fact, wherever it is declared. */
+  refuseTwins(section: Section, own: OperationFacts, others: readonly OperationFacts[]): void {
+    const name = section === 'lookups' ? 'lookup' : section
+    for (const fact of own[name].keys())
+      if (others.some((other) => other[name].has(fact)))
+        this.#fault([section, fact], `\`${fact}\` is declared twice: rename one, or the use of the rule that brings it`)
   }
 
   #missing(section: Section, name: string, all: OperationFacts): string {

@@ -118,7 +118,7 @@ describe('coverage', () => {
 })
 
 test('the schema has a text form for editors', () => {
-  const text = cedarSchemaText({ catalogue: acme })
+  const text = cedarSchemaText({ files: [], catalogue: acme })
   expect(text).toContain('action "releasePayment" in [Gatehouse::Action::"write", Gatehouse::Action::"irreversible"]')
   expect(text).toContain('"x-cost centre"?: __cedar::String')
 })
