@@ -7,7 +7,7 @@ import { LIMITS } from './limits.ts'
 import { countedSeries } from './pipeline/counted-series.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Decider } from './ports/decider.ts'
-import type { PolicySource } from './ports/policy-source.ts'
+import { isLibraryFile, type PolicySource } from './ports/policy-source.ts'
 import type { ActivePolicySet, PolicySets, PolicySetTexts } from './ports/policy-sets.ts'
 import type { Publisher } from './ports/publisher.ts'
 import type { CountedSeries, Recorder } from './ports/recorder.ts'
@@ -81,13 +81,14 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   }
 }
 
-const readTexts = (configuration: Configuration): PolicySetTexts => {
+/** The files as they are now; the rules of the library as they were configured at the start. */
+const readTexts = (configuration: Configuration, source: PolicySource): PolicySetTexts => {
   const { policies, facts } = loadPolicies(configuration)
-  return { files: policies, facts: facts ?? null }
+  return { files: [...policies, ...source.files.filter(isLibraryFile)], facts: facts ?? null }
 }
 
 function filesOf(
-  { configuration, sets, recorder, telemetry }: PoliciesOptions,
+  { configuration, source, sets, recorder, telemetry }: PoliciesOptions,
   live: LivePolicies,
   { compile, seriesOf }: { compile: (texts: PolicySetTexts) => Promise<Decider>; seriesOf: (decider: Decider) => readonly CountedSeries[] },
 ): PolicyFiles {
@@ -95,7 +96,7 @@ function filesOf(
   return new PolicyFiles({
     folders: configuration.policyFolders,
     async take() {
-      const texts = readTexts(configuration)
+      const texts = readTexts(configuration, source)
       const filesDigest = textsDigest(texts)
       // Another replica with the same files may have taken them over, and something may have been published since.
       if ((await sets.active()).filesDigest === filesDigest) return
@@ -142,9 +143,9 @@ function noteFaults(recorder: PoliciesOptions['recorder'], live: LivePolicies, {
 }
 
 /** Never throws: nothing depends on it. */
-async function tellDifference({ configuration, sets, telemetry: { log } }: PoliciesOptions): Promise<void> {
+async function tellDifference({ configuration, source, sets, telemetry: { log } }: PoliciesOptions): Promise<void> {
   try {
-    const digest = textsDigest(readTexts(configuration))
+    const digest = textsDigest(readTexts(configuration, source))
     if ((await sets.active()).filesDigest === digest) return
     log.warn({}, 'the policy files are not what was last taken over and change nothing: propose them with `gatehouse policy propose`')
   } catch (error) {

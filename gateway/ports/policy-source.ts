@@ -10,6 +10,9 @@ export interface PolicyFile {
   text: string
 }
 
+/** Whether a file was made from a rule of the library: its path says so, as in `library/amount-cap.cedar (as payments-hour)`. */
+export const isLibraryFile = ({ path }: PolicyFile): boolean => /^library\/[a-z0-9-]+\.cedar \(as [a-z0-9-]+\)$/.test(path)
+
 /** `facts.yaml` of the policies' folder. */
 export interface FactsFile {
   path: string

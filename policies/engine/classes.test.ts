@@ -178,7 +178,7 @@ describe('policy tests', () => {
 })
 
 test('the schema for editors has the action and the classes', () => {
-  const text = cedarSchemaText({ catalogue })
+  const text = cedarSchemaText({ files: [], catalogue })
   expect(text).toContain('action "readClass"')
   expect(text).toContain('entity DataClass')
 })

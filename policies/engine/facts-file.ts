@@ -3,7 +3,7 @@ import type { Fault } from '../../gateway/core/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import type { Catalogue, Operation } from '../../gateway/core/operation.ts'
 import { LIMITS } from '../../gateway/limits.ts'
-import type { FactsFile, PolicyFile, PolicySource } from '../../gateway/ports/policy-source.ts'
+import { type FactsFile, isLibraryFile, type PolicyFile, type PolicySource } from '../../gateway/ports/policy-source.ts'
 import { Declaration, meant } from './declaration.ts'
 import { type DerivedFact, derivedExists, derivedFact, operandWords } from './derived.ts'
 import { historyExists, historyFact, type TypedHistoryFact } from './history-fact.ts'
@@ -71,7 +71,7 @@ export function loadFacts(files: readonly FactsFile[], catalogue: Catalogue): Lo
 
 /** All declared facts of a source: its own file, and what rules of the library carry in the comment at their head, after `// facts:`. */
 export function factsFilesOf({ files, facts }: Pick<PolicySource, 'files' | 'facts'>): readonly FactsFile[] {
-  return [...(facts ? [facts] : []), ...files.flatMap((file) => (file.path.startsWith('library/') ? carriedFacts(file) : []))]
+  return [...(facts ? [facts] : []), ...files.filter(isLibraryFile).flatMap(carriedFacts)]
 }
 
 /** Lines and columns stay those of the policy file. */

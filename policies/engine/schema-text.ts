@@ -12,7 +12,10 @@ import { factsFilesOf, loadFacts } from './facts-file.ts'
  */
 export function cedarSchemaText(source: Pick<PolicySource, 'catalogue' | 'facts' | 'files'>): string {
   const { Gatehouse: classes } = classSchema()
-  const { Gatehouse: own, ...rest } = fullSchema(sortedOperations(source.catalogue), loadFacts(factsFilesOf(source), source.catalogue).facts)
+  const { Gatehouse: own, ...rest } = fullSchema(
+    sortedOperations(source.catalogue),
+    loadFacts(factsFilesOf(source), source.catalogue).facts,
+  )
   const merged = { entityTypes: { ...own?.entityTypes, ...classes?.entityTypes }, actions: { ...own?.actions, ...classes?.actions } }
   const schema = { ...rest, Gatehouse: merged }
   const answer = new CedarEngine().with((api) => api.schemaToText(schema))
