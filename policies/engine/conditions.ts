@@ -49,6 +49,35 @@ export function headOf(policy: string): string {
   return policy.slice(0, first?.offset).trimEnd()
 }
 
+/** The principal's part of a policy's scope as it is written, such as `principal in Gatehouse::Role::"payer"`. */
+export function principalScopeOf(policy: string): { text: string; offset: number } {
+  const all = nested(policy)
+  const effect = all.findIndex(({ text, depth }) => depth === 0 && (text === 'permit' || text === 'forbid'))
+  const from = all.findIndex((token, index) => index > effect && token.text === '(') + 1
+  const to = all.findIndex((token, index) => index >= from && token.depth === 1 && token.text === ',')
+  const scope = unwrapped(all.slice(from, to))
+  return { text: scope.map(({ text }) => text).join(''), offset: scope[0]?.offset ?? 0 }
+}
+
+/**
+ * The smallest parts of a condition: its comparisons and questions, without `&&`, `||`, `!` and brackets around them. A conditional is one part. What a
+ * condition says depends on nothing else.
+ */
+export function partsOf({ text, offset }: Condition): readonly Condition[] {
+  const whole = nested(text)
+  const take = (expression: readonly Token[]): Condition[] => {
+    for (const operator of ['||', '&&'] as const) {
+      const parts = split(expression, operator)
+      if (parts.length > 1) return parts.flatMap(take)
+    }
+    const inner = unwrapped(expression)
+    const [first, ...rest] = inner
+    if (first?.text === '!') return take(rest)
+    return [{ kind: 'when', text: inner.map((token) => token.text).join(''), offset: offset + (first?.offset ?? 0) }]
+  }
+  return take(whole)
+}
+
 /** All tokens, white space and comments as one blank. */
 function nested(policy: string): Token[] {
   let depth = 0

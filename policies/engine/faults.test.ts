@@ -215,6 +215,11 @@ describe('a fault says what to write instead', () => {
       { org: '@id("a") permit(principal is Gatehouse::Person in Gatehouse::Role::"x", action, resource);' },
       '1:1 policy `a`: policy is impossible: no call has this principal, action and resource together: agents are in roles, people in groups, and a resource is of the connector or one of its business objects',
     ],
+    [
+      'actions of several connectors in one list',
+      { org: '@id("a") permit(principal, action in [Erp::Action::"getInvoice", Crm::Action::"closeTicket"], resource);' },
+      '1:1 policy `a`: the types Crm::Action and Erp::Action do not go together: actions of several connectors cannot stand in one list, write a policy for each',
+    ],
     ['a word of another language', at('context.door == "x" and true'), '3:28 unexpected token `and`: write `&&`'],
     [
       'a missing end',

@@ -151,6 +151,8 @@ const group = (action: string, schema: CedarSchema): string =>
 /** What to do where two values are of different types. */
 function together(one: string, two: string): string {
   const both = [one, two]
+  if (both.every((type) => type.endsWith('::Action')))
+    return 'actions of several connectors cannot stand in one list, write a policy for each'
   if (both.some((type) => /\bas(String|Long|Decimal|Bool|Set|Record)\?/.test(type)))
     return 'the property has several types, ask for one of them: `x has asString && x.asString == "..."`'
   if (both.includes('decimal')) return 'a `number` is a decimal: compare it with `decimal("1000.0")`'

@@ -3,6 +3,8 @@ import type { PolicyText } from '../../gateway/ports/decider.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { createDecider } from './decider.ts'
 import { type DiffOptions, diffPolicies, type PolicyDiff } from './diff.ts'
+import type { Finding } from './findings/finding.ts'
+import { type FindingsInput, findingsIn } from './findings/findings.ts'
 import { type PolicyTestFile, type PolicyTestResult, runPolicyTests } from './policy-tests.ts'
 
 /** A policy set that a start would take. */
@@ -39,6 +41,11 @@ export const JOBS = {
     const faults = failed.map(({ file, name, message }) => ({ pointer: file, message: `test \`${name}\`: ${message}` }))
     if (faults.length > 0) throw new GatewayError('CONFIG_INVALID', `${faults.length} policy tests fail: ${faults[0]?.message}`, { faults })
     return { policySet: decider.policySet, policies: decider.policies() }
+  },
+
+  /** What is wrong with policies that are valid. Throws CONFIG_INVALID where they are not. */
+  findings(input: FindingsInput): readonly Finding[] {
+    return findingsIn(input)
   },
 
   /** Runs policy tests. Throws CONFIG_INVALID where the policies themselves are faulty. */

@@ -1,0 +1,68 @@
+import { combineApprovals, type Requirement, satisfied } from '../../../gateway/core/hold.ts'
+import type { LoadedPolicy } from '../load-policies.ts'
+import { canApply } from '../slice.ts'
+import { type Examined, type Finding, type KnownAgent, listed } from './finding.ts'
+import type { KnownPrincipals } from './known-principals.ts'
+
+/** Holds that nobody could approve, for some or for all agents, and approvals that nobody asks for. */
+export function approvalFindings(examined: Examined, principals: KnownPrincipals): Finding[] {
+  const { compiled, organisation } = examined
+  const definitions = new Map(organisation.approvals.map(({ definition }) => [definition.name, definition]))
+  const asked = new Set(compiled.policies.flatMap(({ hold }) => hold ?? []))
+  const found = compiled.policies.flatMap((policy): Finding[] => {
+    const definition = policy.hold === undefined ? undefined : definitions.get(policy.hold)
+    return definition ? unsatisfiable(examined, principals, [policy], definition.requires) : []
+  })
+  const alone = new Set(found.map(({ policy }) => policy))
+  for (const { policies } of compiled.slices) {
+    const holds = policies.filter(({ id, hold }) => hold !== undefined && !alone.has(id))
+    const all = holds.flatMap(({ hold }) => definitions.get(hold ?? '') ?? [])
+    if (new Set(all).size > 1) found.push(...unsatisfiable(examined, principals, holds, combineApprovals(all).requires))
+  }
+  const unused = organisation.approvals.filter(({ definition }) => !asked.has(definition.name))
+  return [
+    ...new Map(found.map((finding) => [`${finding.policy} ${finding.message}`, finding])).values(),
+    ...unused.map(({ definition, place }): Finding => {
+      const message = `no policy asks for the approval \`${definition.name}\`: name it in a \`@hold\`, or remove it`
+      return { place, severity: 'warning', rule: 'unused-approval', policy: null, message }
+    }),
+  ]
+}
+
+/** Whether the people there are could fill every seat, for every agent whose calls it holds: never the agent's owner, and each person one seat. */
+function unsatisfiable(
+  examined: Examined,
+  principals: KnownPrincipals,
+  holds: readonly LoadedPolicy[],
+  requires: readonly Requirement[],
+): Finding[] {
+  const { people } = examined.source
+  const [first] = holds
+  if (!first) return []
+  const agents = examined.organisation.agents.filter((agent) => mayBeHeld(agent, holds, examined, principals))
+  const stuck = agents.filter(
+    ({ owner }) =>
+      !satisfied(
+        requires,
+        people.filter(({ name }) => name !== owner),
+      ),
+  )
+  const never = !satisfied(requires, people)
+  if (!never && stuck.length === 0) return []
+  const seats = requires.map(({ group, count }) => `${count} of \`${group}\``).join(' and ')
+  const holding = holds.length > 1 ? `where ${listed(holds.map(({ id }) => id))} hold one call together` : `where it holds a call`
+  const whose =
+    never || stuck.length === agents.length
+      ? 'nobody could approve it'
+      : `nobody could approve it for ${listed(stuck.map(({ name }) => name))}, whose owner has no vote`
+  const message = `${holding}, ${seats} must approve, and ${whose}: put more people into the group${requires.length > 1 ? 's' : ''}`
+  const severity = whose === 'nobody could approve it' && holds.length === 1 ? 'error' : 'warning'
+  return [{ place: first.place(0), severity, rule: 'unsatisfiable-hold', policy: first.id, message }]
+}
+
+/** Whether all of the holds can match a call of this agent that some permit allows. */
+function mayBeHeld({ name }: KnownAgent, holds: readonly LoadedPolicy[], { compiled }: Examined, { fits }: KnownPrincipals): boolean {
+  if (!holds.every(({ id }) => fits(id, name))) return false
+  const operations = compiled.operations.filter((operation) => holds.every((hold) => canApply(hold, operation)))
+  return operations.some(({ id }) => compiled.sliceOf.get(id)?.policies.some((one) => one.effect === 'permit' && fits(one.id, name)))
+}
