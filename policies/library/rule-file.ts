@@ -74,6 +74,10 @@ export const factNames = ({ facts }: Pick<Rule, 'facts'>): readonly string[] =>
 function refuseStrangers(rule: Rule): void {
   const known = ['name', ...rule.parameters.map(({ name }) => name), ...factNames(rule)]
   if (new Set(known).size < known.length) throw new BrokenRule(`rule \`${rule.name}\`: a name stands twice`)
+  // A condition that is left out makes its policy match more: that is safe for a forbid alone.
+  const loose = rule.parameters.find(({ optional }) => optional)
+  if (loose && /^\s*permit\b/m.test(rule.body.replaceAll(/@\w+\("[^"]*"\)/g, '')))
+    throw new BrokenRule(`rule \`${rule.name}\`: \`${loose.name}\` is optional in a permit, which would be wider without it`)
   const used = [...`${JSON.stringify(rule.facts)}\n${rule.body}`.matchAll(/\$([A-Za-z_]\w*)/g)].map(([, name = '']) => name)
   const stranger = used.find((name) => !known.includes(name)) ?? known.find((name) => !used.includes(name))
   if (stranger !== undefined)
