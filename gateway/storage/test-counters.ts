@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
+import type { Clock } from '../core/clock.ts'
 import { type IntentId, operationId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { CountedSeries, CounterQuestion, Deciding, NewCall, Reservation } from '../ports/recorder.ts'
-import { denied, intentId, permitted, type Sample, type TestClock } from './test-units.ts'
+import { denied, intentId, permitted, type Sample } from './test-units.ts'
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -56,7 +57,9 @@ interface PaymentSample {
   /** In whole units. */
   cap?: number
   sample?: Sample
-  make?: (clock: TestClock, sample: Sample) => NewCall
+  make?: (clock: Clock, sample: Sample) => NewCall
+  /** Whose payments count together; else the agent's. */
+  payer?: string
   /** Values that are used beside. */
   to?: readonly string[]
 }
@@ -65,16 +68,17 @@ export type Payment = Deciding & { would: NewCall; intent: IntentId }
 
 /** A payment that is permitted while the sum with it stays within the cap, and denied beyond it and where the sum is not known. */
 export function payment(
-  clock: TestClock,
-  { amount = '2000.0', cap = 5_000, sample = {}, make = permitted, to = [] }: PaymentSample = {},
+  clock: Clock,
+  { amount = '2000.0', cap = 5_000, sample = {}, make = permitted, to = [], payer }: PaymentSample = {},
 ): Payment {
   const { agent = 'helper' } = sample
-  const question = asking('sum', [paidBy(agent)])
+  const key = paidBy(payer ?? agent)
+  const question = asking('sum', [key])
   const yes = make(clock, { ...sample, input: { amount } })
   const no = denied(clock, { ...sample, input: { amount } })
   const refused: NewCall = { ...no, call: { ...no.call, id: yes.call.id } }
   const seen = to.map((name) => ({ key: recipient(name), amount: null }))
-  const reserves: readonly Reservation[] = [{ key: paidBy(agent), amount }, ...seen]
+  const reserves: readonly Reservation[] = [{ key, amount }, ...seen]
   return {
     callId: yes.call.id,
     agent,

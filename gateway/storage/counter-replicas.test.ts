@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createInProcessBus } from '../bus/in-process.ts'
+import { instant } from '../core/clock.ts'
+import { openStorage, type Storage } from './open-storage.ts'
+import { asking, paidBy, SERIES } from './test-counters.ts'
+import { freshPglite, freshPostgres, onTestServer, type TestDatabase } from './test-databases.ts'
+import { activateEmptySet } from './test-policy-sets.ts'
+import { POLICY_SET, seed } from './test-units.ts'
+
+const CHILD = fileURLToPath(new URL('./test-payer-child.ts', import.meta.url))
+const clock = { now: () => instant(Date.now()) }
+
+interface Payer {
+  child: ChildProcess
+  lines: string[]
+  /** Resolves when the process has said this, `times` times. */
+  said(what: string, times?: number): Promise<void>
+  go(): void
+}
+
+function start(mode: string, agent: string, { options }: TestDatabase): Payer {
+  const args = [CHILD, mode, agent, options.databaseUrl ?? '', options.dataDir]
+  const child = spawn(process.execPath, ['--no-warnings', '--experimental-transform-types', ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const lines: string[] = []
+  const waiting = new Set<() => void>()
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    lines.push(line)
+    for (const look of waiting) look()
+  })
+  const ended = once(child, 'close').then(() => {
+    throw new Error(`the process ended early, after ${lines.slice(-3).join(', ')}`)
+  })
+  ended.catch(() => undefined)
+  return {
+    child,
+    lines,
+    said: (what, times = 1) =>
+      Promise.race([
+        ended,
+        new Promise<void>((resolve) => {
+          const look = (): void => {
+            if (lines.filter((line) => line.startsWith(what)).length >= times) resolve()
+          }
+          waiting.add(look)
+          look()
+        }),
+      ]),
+    go: () => void child.stdin?.write('go\n'),
+  }
+}
+
+/** Buckets say what the events say, and exactly the calls have events that count. */
+async function consistent({ database: { db } }: Storage): Promise<void> {
+  const { rows: wrong } = await sql`
+    with told as (
+      select counter, width as width_ms, at_ms - at_ms % width as start_ms, count(*) as calls, coalesce(sum(amount), 0) as total
+      from counter_event cross join (values (60000::int8), (3600000), (86400000)) as w (width) group by 1, 2, 3)
+    select * from told t full join counter_bucket b using (counter, width_ms, start_ms)
+    where t.calls is distinct from b.calls or t.total is distinct from b.total`.execute(db)
+  expect(wrong).toEqual([])
+  const { rows: calls } = await sql`
+    select c.id, c.state, count(e.counter)::int as events from call c left join counter_event e on e.call_id = c.id group by 1, 2
+    having (count(e.counter) > 0) <> (c.state in ('executing', 'completed', 'in_doubt', 'approved'))`.execute(db)
+  expect(calls).toEqual([])
+  const { rows: hollow } = await sql`
+    select c.id from counter c where c.streak = 0 and not exists (select 1 from counter_event e where e.counter = c.id)`.execute(db)
+  expect(hollow).toEqual([])
+}
+
+const opened = async ({ options }: TestDatabase): Promise<Storage> => {
+  const storage = await openStorage({ ...options, clock, bus: createInProcessBus() })
+  await storage.registry([seed('helper'), seed('other')], [])
+  await activateEmptySet(storage.policySets, POLICY_SET, SERIES)
+  return storage
+}
+
+const postgres = await freshPostgres('counters of two gateways')
+
+describe.skipIf(postgres === undefined)('two gateways on one PostgreSQL', () => {
+  let storage: Storage
+  const database = postgres ?? freshPglite()
+  beforeAll(async () => {
+    storage = await opened(database)
+  })
+  afterAll(async () => {
+    await storage.close()
+    await database.drop()
+  })
+  const both = (mode: string): [Payer, Payer] => [start(mode, 'helper', database), start(mode, 'other', database)]
+
+  test('50 payments of 2,000 at once against one cap of 5,000: two', async () => {
+    const payers = both('cap')
+    await Promise.all(payers.map(({ said }) => said('ready')))
+    for (const { go } of payers) go()
+    await Promise.all(payers.map(({ said }) => said('done')))
+    const told = payers.flatMap(({ lines }) => lines).filter((line) => line.startsWith('recorded'))
+    expect(told.sort()).toEqual([...Array(48).fill('recorded deny'), ...Array(2).fill('recorded permit')])
+    const answers = await storage.calls.counters([asking('sum', [paidBy('everybody')])], clock.now())
+    expect(answers.get('sum')).toEqual({ kind: 'value', value: '4000.0' })
+    await consistent(storage)
+  }, 60_000)
+
+  test('counters and labels that cross in every order: no deadlock, and every count is right', async () => {
+    const payers = both('cross')
+    await Promise.all(payers.map(({ said }) => said('ready')))
+    for (const { go } of payers) go()
+    await Promise.all(payers.map(({ said }) => said('done')))
+    expect(payers.map(({ lines }) => lines.filter((line) => line.startsWith('outcome')).length)).toEqual([150, 150])
+    await consistent(storage)
+    const name = new URL(database.options.databaseUrl ?? '').pathname.slice(1)
+    await sql`select pg_stat_force_next_flush()`.execute(storage.database.db)
+    const { rows } = await onTestServer('select deadlocks from pg_stat_database where datname = $1', [name])
+    expect(rows).toEqual([{ deadlocks: '0' }])
+  }, 60_000)
+
+  test('kill -9 of one while both work: what was acknowledged counts, nothing counts twice', async () => {
+    const [one, two] = both('endless')
+    await Promise.all([one, two].map(({ said }) => said('ready')))
+    for (const { go } of [one, two]) go()
+    await Promise.all([one, two].map(({ said }) => said('outcome', 40)))
+    one.child.kill('SIGKILL')
+    await two.said('outcome', two.lines.length + 40)
+    two.child.kill('SIGKILL')
+    await Promise.all([one, two].map(({ child }) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
+    await sql`update process set heartbeat_ms = 0 where id <> ${storage.writer.process()}`.execute(storage.database.db)
+    await storage.takeOverLapsed()
+    const calls = new Set((await storage.database.db.selectFrom('call').select('id').execute()).map(({ id }) => id as string))
+    for (const line of [...one.lines, ...two.lines]) if (line.startsWith('intent')) expect(calls.has(line.slice(7))).toBe(true)
+    await consistent(storage)
+  }, 60_000)
+})
+
+test('kill -9 on PGlite: what was acknowledged counts, nothing counts twice', async () => {
+  const database = freshPglite()
+  await (await opened(database)).close()
+  const payer = start('endless', 'helper', database)
+  await payer.said('ready')
+  payer.go()
+  await payer.said('outcome', 60)
+  payer.child.kill('SIGKILL')
+  await (payer.child.signalCode ?? once(payer.child, 'exit'))
+  const storage = await openStorage({ ...database.options, clock, bus: createInProcessBus() })
+  await storage.takeOverLapsed()
+  const calls = new Set((await storage.database.db.selectFrom('call').select('id').execute()).map(({ id }) => id as string))
+  for (const line of payer.lines) if (line.startsWith('intent')) expect(calls.has(line.slice(7))).toBe(true)
+  await consistent(storage)
+  await storage.close()
+  await database.drop()
+}, 60_000)
