@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { createInProcessBus } from '../bus/in-process.ts'
 import { type Clock, instant } from '../core/clock.ts'
+import { newCallId } from '../core/ids.ts'
 import { createRecorder, type RunningRecorder } from '../record/recorder.ts'
 import { openStorage } from './open-storage.ts'
 import { payment } from './test-counters.ts'
@@ -41,7 +43,6 @@ async function cross(recorder: RunningRecorder, turn: number): Promise<void> {
   })
   await recorder.decide(unit)
   print(`intent ${unit.callId}`)
-  await recorder.stick({ callId: unit.callId, agent: 'both', subject: null, run: null, labels: shuffled(NAMES).slice(0, 4) })
   if (waits) await recorder.cancelUnstarted(unit.callId, 'another field failed')
   else {
     const kind = (['completed', 'failed', 'not_sent', 'in_doubt'] as const)[turn % 4] ?? 'completed'
@@ -49,6 +50,13 @@ async function cross(recorder: RunningRecorder, turn: number): Promise<void> {
     if (kind === 'in_doubt') await recorder.resolve(unit.callId, 'bob', turn % 3 === 0 ? 'HAPPENED' : 'DID_NOT_HAPPEN', 'looked it up')
   }
   print(`outcome ${unit.callId}`)
+}
+
+/** Labels that every process sticks to the same subjects at once, each in its own order. */
+async function carry(recorder: RunningRecorder, round: number): Promise<void> {
+  const subjects = shuffled(Array.from({ length: 50 }, (_, i) => `${round} ${i}`))
+  const callId = newCallId(clock.now(), randomBytes(16))
+  await Promise.all(subjects.map((subject) => recorder.stick({ callId, agent: 'shared', subject, run: null, labels: shuffled(NAMES) })))
 }
 
 const storage = await openStorage({ dataDir, clock, bus: createInProcessBus(), ...(databaseUrl === '' ? {} : { databaseUrl }) })
@@ -63,6 +71,7 @@ else {
   const worker = async (_: unknown, nth: number): Promise<void> => {
     for (let turn = 0; turn < turns; turn++) await cross(recorder, turn * 10 + nth)
   }
+  for (let round = 0; round < 20; round++) await carry(recorder, round)
   await Promise.all(Array.from({ length: 10 }, worker))
 }
 print('done')
