@@ -1,8 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { RunId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
 import type { HoldChange } from '../ports/recorder.ts'
 import { replay } from './projections.ts'
-import { approved, denied, finished, held, newHold, permitted, releaseOf } from './test-units.ts'
+import { approved, denied, finished, held, newHold, permitted, POLICY_SET, releaseOf } from './test-units.ts'
+import { payment, SERIES } from './test-counters.ts'
+import { activateEmptySet } from './test-policy-sets.ts'
 import { closeTestStore, emptyCalls, openTestStore, type TestStore } from './test-store.ts'
 import { freshPglite } from './test-databases.ts'
 
@@ -18,6 +22,9 @@ afterAll(async () => {
 
 const STEPS = [
   'permit',
+  'pay',
+  'pay later',
+  'carry',
   'deny',
   'turn',
   'hold',
@@ -45,6 +52,15 @@ class History {
   pick(n: number) {
     return this.units[n % Math.max(1, this.units.length)]
   }
+}
+
+/** A payment that counts, at once or when its turn comes. */
+async function pay(history: History, make: typeof approved, joinKey: string, n: number): Promise<void> {
+  const unit = payment(store.clock, { amount: `${n}.5`, to: [`p${n}`], cap: 30, make, sample: { joinKey } })
+  const done = await store.recorder.decide(unit)
+  if (done.kind !== 'admitted' || done.result.kind !== 'recorded') return
+  history.units.push(done.unit as ReturnType<typeof permitted>)
+  if (done.unit.intent) history.intents.set(unit.callId, done.unit.intent)
 }
 
 async function begin(history: History, step: 'permit' | 'deny' | 'turn' | 'hold', joinKey: string): Promise<void> {
@@ -92,7 +108,9 @@ async function goOn(history: History, step: (typeof STEPS)[number], n: number): 
   if (!unit) return
   const { id } = unit.call
   const intent = history.intents.get(id)
-  if (step === 'release') {
+  if (step === 'carry') {
+    await recorder.stick({ callId: id, agent: 'helper', subject: n % 2 === 0 ? 'paul' : null, run, labels: [`l${n % 4}`, 'pii'] })
+  } else if (step === 'release') {
     const release = releaseOf(unit, history.holds.get(id) ?? null)
     if ((await recorder.release(release)).kind === 'recorded') history.intents.set(id, release.intent)
   } else if (step === 'resolve') {
@@ -103,8 +121,28 @@ async function goOn(history: History, step: (typeof STEPS)[number], n: number): 
   } else if (step === 'wait') {
     clock.nowMs += 20
   } else if (intent) {
-    await recorder.finish(finished(id, intent, step === 'doubt' ? 'in_doubt' : n % 3 === 0 ? 'failed' : 'completed', 'body'))
+    const kind = step === 'doubt' ? 'in_doubt' : n % 3 === 0 ? 'failed' : 'completed'
+    await recorder.finish({ ...finished(id, intent, kind, 'body'), reserved: true })
   }
+}
+
+const run = 'run_00000000000000000000000001'
+
+const sorted = (rows: readonly object[]): string[] => rows.map((row) => JSON.stringify(row, Object.keys(row).sort())).sort()
+
+const countedNow = (): Promise<object[]> =>
+  store.storage.database.db
+    .selectFrom('counter_event as e')
+    .innerJoin('counter as c', 'c.id', 'e.counter')
+    .select(['c.key', 'e.amount', 'e.call_id as callId', 'e.at_ms as atMs'])
+    .execute()
+
+async function carriedNow(): Promise<object[]> {
+  const rows = await store.storage.database.db.selectFrom('label').selectAll().execute()
+  return rows.map(({ agent, subject, run: of, label, last_at_ms: lastAtMs }) => {
+    const who: unknown = JSON.parse(subject)
+    return { agent, subject: who, run: of === '' ? null : of, label, lastAtMs }
+  })
 }
 
 test('calls and holds rebuilt from entries equal the projections, after any history', async () => {
@@ -112,10 +150,15 @@ test('calls and holds rebuilt from entries equal the projections, after any hist
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
       await emptyCalls(store)
+      await activateEmptySet(store.storage.policySets, POLICY_SET, SERIES)
+      await store.recorder.startRun({ run: run as RunId, agent: 'helper', subject: 'paul', by: 'olga' })
+      store.clock.nowMs += LIMITS.labelRefreshMs
       const history = new History()
       for (const { step: what, n } of steps) {
         store.clock.nowMs += 1
         if (what === 'permit' || what === 'deny' || what === 'turn' || what === 'hold') await begin(history, what, `j${n % 3}`)
+        else if (what === 'pay') await pay(history, permitted, `j${n % 3}`, n)
+        else if (what === 'pay later') await pay(history, approved, `j${n % 3}`, n)
         else if (what in CHANGES) await change(history, what as keyof typeof CHANGES, n)
         else await goOn(history, what, n)
       }
@@ -125,6 +168,8 @@ test('calls and holds rebuilt from entries equal the projections, after any hist
       expect(rebuilt.calls.size).toBe(history.units.length)
       for (const [id, call] of rebuilt.calls) expect(await live.call(id)).toMatchObject(call)
       for (const [id, hold] of rebuilt.holds) expect(await live.hold(id)).toEqual(hold)
+      expect(sorted(rebuilt.counted)).toEqual(sorted(await countedNow()))
+      expect(sorted(rebuilt.labels)).toEqual(sorted(await carriedNow()))
     }),
     { numRuns: 15, seed: 20260728 },
   )

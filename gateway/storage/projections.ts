@@ -4,11 +4,28 @@ import type { Entry } from '../core/entry.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
+import { LIMITS } from '../limits.ts'
+import type { CounterEvent } from './counters.ts'
 
-/** A call and its holds as their entries tell them. Results, their hand-over and upstream's own fields live in the projection only. */
+/**
+ * A call and its holds as their entries tell them, and what calls count for. Results, their hand-over and upstream's own fields live in the projection
+ * only. So do streaks, and what was filled in for calls from before their fact was declared: the next activation fills it in again.
+ */
 export interface Rebuilt {
   calls: ReadonlyMap<CallId, RebuiltCall>
   holds: ReadonlyMap<HoldId, Hold>
+  /** In the order of their intents. */
+  counted: readonly CounterEvent[]
+  labels: readonly RebuiltLabel[]
+}
+
+export interface RebuiltLabel {
+  agent: string
+  subject: string | null
+  /** Null for agent and subject, whatever run is named. */
+  run: string | null
+  label: string
+  lastAtMs: number
 }
 
 export type RebuiltCall = Pick<
@@ -113,6 +130,40 @@ function fold(call: RebuiltCall, holds: Map<HoldId, Hold>, entry: Entry): void {
   }
 }
 
+/** What calls count for, while it stands. */
+class Counts {
+  readonly #of = new Map<CallId, CounterEvent[]>()
+
+  fold(callId: CallId, { at, body }: Entry, state: CallState | undefined): void {
+    if (body.kind === 'decision' || body.kind === 'intent') {
+      for (const { key, amount } of body.reserves ?? []) {
+        this.#of.set(callId, [...(this.#of.get(callId) ?? []), { key, amount, callId, atMs: Math.floor(at) }])
+      }
+    } else if (gaveBack(body, state)) this.#of.delete(callId)
+  }
+
+  all(): CounterEvent[] {
+    return [...this.#of.values()].flat().sort((a, b) => a.atMs - b.atMs)
+  }
+}
+
+/** Whether an entry says that nothing happened. `state` is the call's before it. */
+function gaveBack(body: Entry['body'], state: CallState | undefined): boolean {
+  if (body.kind === 'outcome') return stateAfter(body.outcome.kind) === 'failed' && (state === 'executing' || state === 'in_doubt')
+  return body.kind === 'cancelled' || (body.kind === 'resolved' && body.effect === 'DID_NOT_HAPPEN')
+}
+
+function carry(labels: Map<string, RebuiltLabel>, { at, body }: Entry): void {
+  if (body.kind !== 'labelled') return
+  const { agent, subject } = body
+  for (const run of new Set([null, body.run])) {
+    for (const label of body.labels) {
+      const lastAtMs = Math.ceil(at) + LIMITS.labelRefreshMs
+      labels.set(JSON.stringify([agent, subject, run, label]), { agent, subject, run, label, lastAtMs })
+    }
+  }
+}
+
 /**
  * Replays entries, given in their order, into calls and holds. Pure. What it gives equals the projections, but for results, their hand-over and the
  * time of the last change, which no entry holds.
@@ -120,11 +171,16 @@ function fold(call: RebuiltCall, holds: Map<HoldId, Hold>, entry: Entry): void {
 export function replay(entries: Iterable<Entry>): Rebuilt {
   const calls = new Map<CallId, RebuiltCall>()
   const holds = new Map<HoldId, Hold>()
+  const counts = new Counts()
+  const labels = new Map<string, RebuiltLabel>()
   for (const entry of entries) {
-    if (entry.callId === null) continue
-    const call = calls.get(entry.callId)
+    const { callId } = entry
+    if (callId === null) continue
+    const call = calls.get(callId)
+    counts.fold(callId, entry, call?.state)
+    carry(labels, entry)
     if (call) fold(call, holds, entry)
-    else if (entry.body.kind === 'decision') calls.set(entry.callId, begun(entry.callId, entry.body))
+    else if (entry.body.kind === 'decision') calls.set(callId, begun(callId, entry.body))
   }
-  return { calls, holds }
+  return { calls, holds, counted: counts.all(), labels: [...labels.values()] }
 }

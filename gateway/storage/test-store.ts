@@ -45,6 +45,7 @@ export async function emptyCalls({ storage }: TestStore): Promise<void> {
     'counter_bucket',
     'counter',
     'label',
+    'minted_run',
     'call',
   ] as const)
     await storage.database.db.deleteFrom(table).execute()
