@@ -4,6 +4,7 @@ import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { Batch, BatchWriter, Unit, UnitResult } from '../ports/batch-writer.ts'
 import type { Signal } from '../ports/bus.ts'
+import { payment } from '../storage/test-counters.ts'
 import { approved, denied, finished, permitted, releaseOf, testClock } from '../storage/test-units.ts'
 import { createRecorder, type RunningRecorder } from './recorder.ts'
 
@@ -159,6 +160,44 @@ describe('a database that is slow or away', () => {
     await writer.answer()
     const { units } = await writer.answer()
     expect(units).toMatchObject([{ kind: 'finish', unit: { intent: release.intent, outcome: { kind: 'not_sent' } } }])
+  })
+
+  test.each([
+    ['an intent that was decided inside', permitted, 'finish'],
+    ['a turn that was decided inside', approved, 'cancelUnstarted'],
+  ] as const)('%s gives back what it reserved', async (_title, make, kind) => {
+    const unit = payment(clock, { make })
+    const told = code(recorder.decide(unit))
+    await writer.next()
+    await vi.advanceTimersByTimeAsync(LIMITS.recordWaitMsMax + 1_000)
+    expect(await told).toBe('UNAVAILABLE')
+    await writer.answer(() => {
+      const decided = unit.decide(new Map([['sum', { kind: 'value', value: '0.0' }]]), clock.nowMs)
+      if (decided.kind !== 'admit') throw new Error('a payment is a new call')
+      return { kind: 'decided', result: { kind: 'admitted', unit: decided.unit, result: { kind: 'recorded' } } }
+    })
+    const [end] = (await writer.answer()).units
+    const notSent = { callId: unit.callId, intent: unit.intent, outcome: { kind: 'not_sent' }, reserved: true }
+    expect(end).toMatchObject(kind === 'finish' ? { kind, unit: notSent } : { kind, callId: unit.callId })
+  })
+
+  test('labels that could not be written are told as such, and written when they are asked for again', async () => {
+    const unit = { callId: 'call_1' as CallId, agent: 'helper', subject: null, run: null, labels: ['pii'] }
+    const told = code(recorder.stick(unit))
+    await writer.answer(away)
+    expect(await told).toBe('UNAVAILABLE')
+    const again = code(recorder.stick(unit))
+    expect((await writer.answer(() => ({ kind: 'written' }))).units).toMatchObject([{ kind: 'stick' }])
+    expect([await again, await code(recorder.stick(unit))]).toEqual(['done', 'done'])
+    expect(writer.batches.length).toBe(2)
+    for (let i = 0; i < LIMITS.labelsRememberedMax; i += 50_000) {
+      const many = recorder.stick({ ...unit, labels: Array.from({ length: 50_000 }, (_, n) => `l${i + n}`) })
+      await writer.answer(() => ({ kind: 'written' }))
+      await many
+    }
+    const forgotten = recorder.stick(unit)
+    await writer.answer(() => ({ kind: 'written' }))
+    await forgotten
   })
 
   test('what was not begun in time is never written', async () => {
