@@ -14,6 +14,8 @@ import { counterKey } from '../credentials/counter-key.ts'
 import { createDialer } from '../egress/dialer.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer, Asked, Calls } from '../ports/calls.ts'
+import type { Manifest } from '../ports/connector.ts'
+import type { Detector } from '../ports/detector.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from '../storage/open-storage.ts'
 import { freshPglite, freshPostgres } from '../storage/test-databases.ts'
@@ -69,7 +71,27 @@ const approval = (name: string, onApproval: 'execute' | 'claim', expiresMs = 60_
   { name, requires: [{ group: 'leads', count: 1 }], expiresMs, onApproval, version: name.repeat(8) },
 ]
 
-function configurationOf(url: string): Configuration {
+/** What the line stands on, where it is not the shop above: one connector `shop`, its policies and the facts they use. */
+export interface World {
+  document: object
+  overrides: Manifest['operations']['overrides']
+  policies: string
+  facts: string
+  detectors?: readonly Detector[]
+}
+
+const SHOP: Omit<World, 'facts'> = {
+  document: DOCUMENT,
+  overrides: {
+    getThing: { timeoutMs: 3_000 },
+    pay: { timeoutMs: 3_000 },
+    order: { idempotency: { kind: 'key-header', header: 'Idempotency-Key' } },
+    putThing: { idempotency: { kind: 'idempotent' } },
+  },
+  policies: POLICIES,
+}
+
+function configurationOf(url: string, { document, overrides, policies, facts }: Omit<World, 'facts'> & Partial<World>): Configuration {
   const agent = (name: string) => ({ name, owner: 'paul', team: 't', region: 'eu', purpose: '', roles: [], clearance: [], autonomy: 0 })
   return {
     file: 'gatehouse.yaml',
@@ -80,28 +102,22 @@ function configurationOf(url: string): Configuration {
         connector: 'shop',
         kind: 'openapi',
         file: 'shop.yaml',
-        source: { path: 'shop.json', text: JSON.stringify(DOCUMENT) },
+        source: { path: 'shop.json', text: JSON.stringify(document) },
         baseUrl: url,
         region: 'eu',
         egress: ['127.0.0.1'],
-        operations: {
-          overrides: {
-            getThing: { timeoutMs: 3_000 },
-            pay: { timeoutMs: 3_000 },
-            order: { idempotency: { kind: 'key-header', header: 'Idempotency-Key' } },
-            putThing: { idempotency: { kind: 'idempotent' } },
-          },
-        },
+        operations: { overrides },
       },
     ],
-    policies: [{ path: 'shop.cedar', connector: 'shop', text: POLICIES }],
+    policies: [{ path: 'shop.cedar', connector: 'shop', text: policies }],
+    ...(facts === undefined ? {} : { facts: { path: 'facts.yaml', text: facts } }),
     policyTests: [],
     approvals: new Map([approval('lead', 'execute'), approval('claim', 'claim')]),
     people: [
       { name: 'lea', groups: ['leads'], roles: [] },
       { name: 'liz', groups: ['leads'], roles: [] },
     ],
-    agents: [agent('clerk'), agent('other')],
+    agents: [agent('clerk'), agent('other'), agent('third')],
     clients: new Map(),
     telemetry: { logLevel: 'warn', serviceName: 'gatehouse' },
     limits: { callsPerMinute: 100_000, concurrentCalls: 1_000, openHolds: 1_000 },
@@ -156,17 +172,16 @@ const STANDING = {
     lease: () => Promise.reject(new GatewayError('UNAVAILABLE', 'none')),
     list: () => Promise.resolve([]),
   },
-  detectors: [],
   refreshPolicies: () => Promise.resolve(),
   onStage: () => undefined,
 } satisfies Partial<Parts>
 
-export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLine> {
+export async function openTestLine(limits: Partial<Limits> = {}, world: Omit<World, 'facts'> & Partial<World> = SHOP): Promise<TestLine> {
   const reached: string[] = []
   const meets: Upstream[] = []
   const server = await listen(reached, meets)
   const { port } = server.address() as AddressInfo
-  const configuration = configurationOf(`http://127.0.0.1:${port}`)
+  const configuration = configurationOf(`http://127.0.0.1:${port}`, world)
   const lines: string[] = []
   const telemetry = createTelemetry({
     env: {},
@@ -198,6 +213,7 @@ export async function openTestLine(limits: Partial<Limits> = {}): Promise<TestLi
     bus,
     telemetry,
     limits: { ...configuration.limits, ...limits },
+    detectors: world.detectors ?? [],
     lookupSlots: createSlots(LIMITS.lookupsConcurrentPerAgentMax),
     factKey,
     labelWindowMs: configuration.labelWindowMs,
