@@ -27,10 +27,12 @@ import { openPolicies } from './open-policies.ts'
 import { createOperator } from './operator/operator.ts'
 import { createCalls } from './pipeline/calls.ts'
 import { dryDecision } from './pipeline/dry-decision.ts'
+import { findingsIn } from './pipeline/findings.ts'
 import { joinKeyOfCall } from './pipeline/hold.ts'
 import { createReleaser, streaksOf } from './pipeline/resume.ts'
 import { createSlots } from './pipeline/slots.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
+import { textsIn } from './pipeline/texts.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Vault } from './ports/vault.ts'
 import { createRandomBytes } from './random-bytes.ts'
@@ -396,6 +398,8 @@ function openOperator(
     decider: () => parts.decider,
     policySets: record.storage.policySets,
     publisher: record.policies.publisher,
+    simulator: record.policies.simulator,
+    findings: (input) => findingsIn(parts.detectors, textsIn(input)),
     newProposalId: () => newProposalId(Date.now(), idBytes(16)),
     catalogue: () => compiled.catalogue,
     vault,

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { createDecider } from '../policies/engine/decider.ts'
-import { createWorkshop } from '../policies/engine/workshop.ts'
+import { createWorkshop, type Workshop } from '../policies/engine/workshop.ts'
 import { type Configuration, loadPolicies } from './config/load.ts'
 import type { GatewayError } from './core/errors.ts'
 import { LIMITS } from './limits.ts'
@@ -10,6 +10,7 @@ import type { Decider } from './ports/decider.ts'
 import { isLibraryFile, type PolicySource } from './ports/policy-source.ts'
 import type { ActivePolicySet, PolicySets, PolicySetTexts } from './ports/policy-sets.ts'
 import type { Publisher } from './ports/publisher.ts'
+import type { Simulator } from './ports/simulator.ts'
 import type { CountedSeries, Recorder } from './ports/recorder.ts'
 import type { Telemetry } from './ports/telemetry.ts'
 import { LivePolicies } from './publication/live-policies.ts'
@@ -36,6 +37,7 @@ export interface PoliciesOptions {
 export interface RunningPolicies {
   live: LivePolicies
   publisher: Publisher
+  simulator: Simulator
   /** Follows other processes and edited files from now on. */
   start(): void
   /** Takes over edited policy files now; where changes are reviewed it only says in the log that they differ. */
@@ -68,6 +70,7 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   return {
     live,
     publisher,
+    simulator: createSimulator(source, workshop.run.bind(workshop)),
     start() {
       live.start()
       if (changes === 'files') files.start()
@@ -78,6 +81,17 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
       await files.close()
       await live.close()
     },
+  }
+}
+
+type Run = Workshop['run']
+
+/** Tries texts out in the workshop, against what a start would compile them against. */
+export function createSimulator(source: PolicySource, run: Run): Simulator {
+  return {
+    readingFindings: (texts) => run('readingFindings', { source: sourceOf(source, texts) }),
+    redecide: ({ draft, against, calls, sets }) =>
+      run('redecide', { source: sourceOf(source, draft), against: against && sourceOf(source, against), calls, sets }),
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { CHANGES, type Change } from '../../policies/engine/diff-changes.ts'
+import { CHANGES, type Change } from '../core/decision-change.ts'
 import { configOption, environment, run } from './command.ts'
 
 const percent = (raw: string): number => {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { Writable } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { acmeConfiguration } from '../../examples/acme/start.ts'
-import type { Change } from '../../policies/engine/diff-changes.ts'
+import type { Change } from '../core/decision-change.ts'
 import { createOutput } from './output.ts'
 import { diffPolicyFolders } from './policy-diff.ts'
 

@@ -12,6 +12,7 @@ import type { PolicySets } from '../ports/policy-sets.ts'
 import type { Publisher } from '../ports/publisher.ts'
 import type { Recorder, StreakCounter } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
+import type { Simulator } from '../ports/simulator.ts'
 import type { Log, Telemetry } from '../ports/telemetry.ts'
 import type { Vault } from '../ports/vault.ts'
 
@@ -40,6 +41,9 @@ export interface OperatorDeps {
   catalogue(): Catalogue
   policySets: PolicySets
   publisher: Publisher
+  simulator: Simulator
+  /** What detectors find in arguments. Bounded in time. */
+  findings(input: JsonObject): readonly string[]
   newProposalId(): ProposalId
   vault: Vault
   /** Null where the issuer is not a development issuer. */

@@ -8,12 +8,17 @@ import type { OutcomeKind } from '../core/call.ts'
 import { type Clock, instant } from '../core/clock.ts'
 import { type CallId, newProposalId, newRunId } from '../core/ids.ts'
 import { counterKey } from '../credentials/counter-key.ts'
-import { createVault } from '../credentials/vault.ts'
 import { dryDecision } from '../pipeline/dry-decision.ts'
 import { streaksOf } from '../pipeline/resume.ts'
+import type { JsonObject } from '../core/json.ts'
+import { createVault } from '../credentials/vault.ts'
+import { createDetectors } from '../detectors/detectors.ts'
+import { findingsIn } from '../pipeline/findings.ts'
+import { textsIn } from '../pipeline/texts.ts'
 import { compileValidators } from '../pipeline/validate.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { PolicySetTexts } from '../ports/policy-sets.ts'
+import type { Simulator } from '../ports/simulator.ts'
 import type { PolicySource } from '../ports/policy-source.ts'
 import { LivePolicies } from '../publication/live-policies.ts'
 import { openingSet } from '../publication/opening-set.ts'
@@ -65,10 +70,17 @@ async function openProcess(database: string) {
     ...{ sets, live, seriesOf, fileFaults: () => [], compile: async (texts) => compile(texts) },
     examine: async (texts, tests) => ({ ...JOBS.examine({ source: sourceOf(SOURCE, texts), tests }), remarks: ['a remark'] }),
   })
+  const simulator: Simulator = {
+    readingFindings: async (texts) => JOBS.readingFindings({ source: sourceOf(SOURCE, texts) }),
+    redecide: async ({ draft, against, ...rest }) =>
+      JOBS.redecide({ source: sourceOf(SOURCE, draft), against: against && sourceOf(SOURCE, against), ...rest }),
+  }
+  const detectors = createDetectors()
+  const findings = (input: JsonObject) => findingsIn(detectors, textsIn(input))
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
   const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
-  const changing = { decider: () => live.decider, policySets: sets, publisher, newProposalId: nextProposal }
+  const changing = { decider: () => live.decider, policySets: sets, publisher, newProposalId: nextProposal, simulator, findings }
   const counting = { decider, organisation: 'acme', factKey: counterKey(randomBytes(32)) }
   const dry = { ...counting, clock, registry, store: storage.calls, detectors: [], labelWindowMs: 86_400_000 }
   const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId'> = {

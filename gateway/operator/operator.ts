@@ -18,6 +18,7 @@ import {
   rollBackPolicies,
 } from './policy-changes.ts'
 import { startRun } from './runs.ts'
+import { simulatePolicies } from './simulate.ts'
 import { mintAgentToken, mintPersonToken } from './tokens.ts'
 
 type Verb<A extends readonly unknown[], R> = (deps: OperatorDeps, ...args: A) => R
@@ -61,6 +62,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     proposePolicies: bound(proposePolicies),
     reviewPolicyProposal: bound(reviewProposal),
     rollBackPolicies: bound(rollBackPolicies),
+    simulatePolicies: bound(simulatePolicies),
     refused: bound(recordRefusal),
   }
 }

@@ -4,7 +4,7 @@ import type { EntryBody } from '../core/entry.ts'
 import type { ProposalId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { Page, PageRequest } from '../ports/call-store.ts'
-import type { Operator, PolicyDraft, PolicyReview, RolledBack } from '../ports/operator.ts'
+import type { DraftTexts, Operator, PolicyDraft, PolicyReview, RolledBack } from '../ports/operator.ts'
 import type { PolicyActivation, PolicyProposal, PolicySetTexts, ProposalState, StoredPolicySet } from '../ports/policy-sets.ts'
 import type { PolicyFile } from '../ports/policy-source.ts'
 import type { PublicationStatus, PublishResult } from '../ports/publisher.ts'
@@ -223,8 +223,8 @@ function required(words: string, what: string): string {
   return said
 }
 
-/** The files of a draft by their names: `org.cedar`, and `<connector>.cedar`. */
-function textsOf(deps: OperatorDeps, { files, facts }: PolicyDraft): PolicySetTexts {
+/** The files of a draft by their names: `org.cedar`, and `<connector>.cedar`. Throws BAD_INPUT. */
+export function textsOf(deps: OperatorDeps, { files, facts }: DraftTexts): PolicySetTexts {
   const connectors = new Set(deps.catalogue().connectors.map(({ name }) => name))
   const faults: Fault[] = []
   const names = new Set<string>()

@@ -50,6 +50,8 @@ export interface CallStore {
   entries(callId: CallId): Promise<readonly Entry[]>
   /** Entries of all kinds for one process or all, in order; at most `LIMITS.pageRowsMax`. */
   entriesAfter(position: { at: Instant; process: string; seq: number } | null, first: number): Promise<readonly Entry[]>
+  /** Decision entries at or after `since` and before a position, newest first; at most `LIMITS.pageRowsMax`. */
+  decisionsBefore(since: Instant, position: { at: Instant; process: string; seq: number } | null, first: number): Promise<readonly Entry[]>
   /** Open holds past `now`, oldest first, bounded. */
   expiredHolds(now: Instant, first: number): Promise<readonly Hold[]>
   /**

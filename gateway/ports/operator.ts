@@ -1,4 +1,5 @@
 import type { Call } from '../core/call.ts'
+import type { Instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
 import type { ErrorCode } from '../core/errors.ts'
@@ -9,6 +10,7 @@ import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Agent, PersonRole } from '../core/principal.ts'
 import type { CallFilter, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { PolicyText } from './decider.ts'
+import type { Simulation } from './simulator.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
 import type { PolicyTests, PublicationStatus } from './publisher.ts'
 
@@ -22,6 +24,21 @@ export interface Operator {
 export interface Explained {
   decision: Decision
   policies: readonly PolicyText[]
+}
+
+/** Texts to try out: `org.cedar`, `<connector>.cedar`, and the text of `facts.yaml`. */
+export interface DraftTexts {
+  files: readonly { name: string; text: string }[]
+  facts: string | null
+}
+
+export interface SimulationRequest {
+  draft: DraftTexts
+  /** Compared with the draft; undefined for what was decided then. */
+  against: DraftTexts | undefined
+  since: Instant
+  /** Calls to decide again; undefined for as many as there may be. */
+  first: number | undefined
 }
 
 /** Texts that somebody proposes. They stand in place of all texts of the set that they are built upon. */
@@ -116,6 +133,11 @@ export interface OperatorUseCases {
   reviewPolicyProposal(by: Operator, id: ProposalId, verdict: 'approve' | 'reject', comment: string | undefined): Promise<PolicyReview>
   /** Throws NOT_FOUND for a set that never was active, POLICIES_CHANGED, BAD_INPUT. */
   rollBackPolicies(by: Operator, policySet: string, why: string, emergency: boolean): Promise<RolledBack>
+  /**
+   * What a draft would have said to recorded calls, newest first; nothing of it binds or is kept. Names and counts alone: neither arguments nor facts.
+   * Throws BAD_INPUT with every fault of the texts, FORBIDDEN, LIMITED, UNAVAILABLE.
+   */
+  simulatePolicies(by: Operator, asked: SimulationRequest): Promise<Simulation>
   /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
   refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>

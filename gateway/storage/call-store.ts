@@ -2,7 +2,7 @@ import { LIMITS } from '../limits.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import { callById, callsPage, lastEqualCall } from './calls.ts'
 import { readCounters } from './counters.ts'
-import { entriesAfter, entriesOfCall } from './entries.ts'
+import { decisionsBefore, entriesAfter, entriesOfCall } from './entries.ts'
 import { expiredHolds, holdById, holdsPage, releasableHolds, votesOf } from './holds.ts'
 import { labelsOf } from './labels.ts'
 import { reading } from './outage.ts'
@@ -23,6 +23,7 @@ export function callStoreOn(db: Db): CallStore {
     publishers: (policies) => reading(() => publishersOf(db, policies)),
     entries: (callId) => reading(() => entriesOfCall(db, callId, LIMITS.pageRowsMax)),
     entriesAfter: (position, first) => reading(() => entriesAfter(db, position, bounded(first))),
+    decisionsBefore: (since, position, first) => reading(() => decisionsBefore(db, since, position, bounded(first))),
     labels: (agent, subject, run, since) => reading(() => labelsOf(db, agent, subject, run, since)),
     counters: (questions, now) => reading(() => readCounters(db, questions, now)),
     expiredHolds: (now, first) => reading(() => expiredHolds(db, now, bounded(first))),

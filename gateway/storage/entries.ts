@@ -91,3 +91,27 @@ export async function entriesAfter(
   }
   return (await query.execute()).map(fromRow)
 }
+
+/** Decisions at or after `since` and before a position, newest first. */
+export async function decisionsBefore(
+  db: Db,
+  since: number,
+  position: { at: number; process: string; seq: number } | null,
+  first: number,
+): Promise<readonly Entry[]> {
+  let query = db
+    .selectFrom('entry')
+    .select(COLUMNS)
+    .where('kind', '=', 'decision')
+    .where('at_ms', '>=', since)
+    .orderBy('at_ms', 'desc')
+    .orderBy('process', 'desc')
+    .orderBy('seq', 'desc')
+    .limit(first)
+  if (position) {
+    query = query.where(({ eb, refTuple, tuple }) =>
+      eb(refTuple('at_ms', 'process', 'seq'), '<', tuple(position.at, position.process, position.seq)),
+    )
+  }
+  return (await query.execute()).map(fromRow)
+}

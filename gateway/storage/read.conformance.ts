@@ -42,6 +42,28 @@ export function readConformance(at: () => TestStore): void {
       await expect(db.deleteFrom('entry').execute()).rejects.toThrow('never removed')
     })
 
+    test('its decisions are read backwards in pages, as far as a time', async () => {
+      const { storage, recorder, clock } = at()
+      for (let i = 0; i < 5; i++) await recorder.admit(denied(clock))
+      const since = clock.now()
+      const wanted: string[] = []
+      for (let i = 0; i < 7; i++) {
+        const unit = i % 2 === 0 ? denied(clock) : permitted(clock)
+        await recorder.admit(unit)
+        wanted.unshift(unit.call.id)
+      }
+      const found: string[] = []
+      for (let position: Parameters<typeof storage.calls.decisionsBefore>[1] = null; ; ) {
+        const page = await storage.calls.decisionsBefore(since, position, 3)
+        expect(page.every(({ body }) => body.kind === 'decision')).toBe(true)
+        found.push(...page.map(({ callId }) => callId ?? ''))
+        const last = page.at(-1)
+        if (!last) break
+        position = { at: last.at, process: last.process, seq: last.seq }
+      }
+      expect(found.slice(0, 7)).toEqual(wanted)
+    })
+
     test('is read in pages from any position', async () => {
       const { storage } = at()
       const all = []

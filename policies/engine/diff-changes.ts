@@ -1,20 +1,6 @@
-import type { Verdict } from '../../gateway/core/decision.ts'
+import type { Change, Said } from '../../gateway/core/decision-change.ts'
 import type { JsonObject, JsonValue } from '../../gateway/core/json.ts'
 import type { Agent } from '../../gateway/core/principal.ts'
-
-export const CHANGES = ['newly-allowed', 'newly-held', 'held-otherwise', 'newly-denied'] as const
-export type Change = (typeof CHANGES)[number]
-
-/** What one policy set says to a request. */
-export interface Said {
-  readonly effect: Verdict['effect']
-  /** Of a denial. */
-  readonly reason?: string
-  /** Of a hold, sorted. */
-  readonly approvals: readonly string[]
-  /** Ids of the determining policies, sorted. */
-  readonly policies: readonly string[]
-}
 
 /** A request that both policy sets were asked. */
 export interface ExampleRequest {
@@ -79,17 +65,4 @@ export function joined(changes: readonly DecisionChange[]): DecisionChange[] {
     byKey.set(key, known ? { ...known, ...both } : change)
   }
   return [...byKey.values()]
-}
-
-/** Undefined where both say the same to agent and people. */
-export function changeOf(before: Said, after: Said): Change | undefined {
-  if (before.effect === after.effect) {
-    return before.effect === 'hold' && before.approvals.join() !== after.approvals.join() ? 'held-otherwise' : undefined
-  }
-  return after.effect === 'permit' ? 'newly-allowed' : after.effect === 'hold' ? 'newly-held' : 'newly-denied'
-}
-
-export function saidBy(verdict: Verdict): Said {
-  const approvals = verdict.effect === 'hold' ? [...new Set(verdict.holds.map(({ approval }) => approval))].sort() : []
-  return { effect: verdict.effect, ...(verdict.effect === 'deny' ? { reason: verdict.reason } : {}), approvals, policies: verdict.policies }
 }

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { changeOf, saidBy } from '../../gateway/core/decision-change.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { Agent } from '../../gateway/core/principal.ts'
 import type { Question } from '../../gateway/ports/decider.ts'
 import { createDecider } from './decider.ts'
 import { diffPolicies, type PolicyDiff } from './diff.ts'
-import { changeOf, saidBy } from './diff-changes.ts'
+
 import { clerk, closeTicket, faultsOf, getInvoice, question, releasePayment, source } from './test-organisation.ts'
 
 /** Whatever the policies and the edit: what asking at random finds, the diff has found. */

@@ -1,4 +1,5 @@
 import { instant, type Instant } from '../../gateway/core/clock.ts'
+import { type Change, changeOf, type Said, saidBy } from '../../gateway/core/decision-change.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
 import type { Operation } from '../../gateway/core/operation.ts'
 import type { Agent } from '../../gateway/core/principal.ts'
@@ -10,17 +11,7 @@ import { contextShape, cutRecord } from './cedar-schema.ts'
 import { type Compiled, compilePolicies, factsJson } from './compile.ts'
 import { atomsOf, type Rule, ruleOf } from './atoms.ts'
 import { DecisionSearch, type SearchedSide } from './decision-search.ts'
-import {
-  byWeight,
-  type Change,
-  changeOf,
-  type DecisionChange,
-  type ExampleRequest,
-  joined,
-  type Said,
-  saidBy,
-  withoutVariants,
-} from './diff-changes.ts'
+import { byWeight, type DecisionChange, type ExampleRequest, joined, withoutVariants } from './diff-changes.ts'
 import { deciderOf } from './decider.ts'
 import { mergeReads } from './expression.ts'
 import type { RecordShape } from './input-shape.ts'

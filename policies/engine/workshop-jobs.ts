@@ -1,10 +1,13 @@
 import { GatewayError } from '../../gateway/core/errors.ts'
+import type { OperationId } from '../../gateway/core/ids.ts'
 import type { PolicyText } from '../../gateway/ports/decider.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
+import type { Redecided } from '../../gateway/ports/simulator.ts'
 import { createDecider } from './decider.ts'
 import { type DiffOptions, diffPolicies, type PolicyDiff } from './diff.ts'
 import type { Finding } from './findings/finding.ts'
 import { type FindingsInput, findingsIn } from './findings/findings.ts'
+import { readingFindings, redecide, type SimulateOptions } from './simulate.ts'
 import { type PolicyTestFile, type PolicyTestResult, runPolicyTests } from './policy-tests.ts'
 
 /** A policy set that a start would take. */
@@ -56,6 +59,16 @@ export const JOBS = {
   /** Requests that two policy sets decide differently. Throws CONFIG_INVALID where one of them is faulty. */
   diff(options: DiffOptions): PolicyDiff {
     return diffPolicies(options)
+  },
+
+  /** See `Simulator.readingFindings`. */
+  readingFindings({ source }: { source: PolicySource }): ReadonlySet<OperationId> {
+    return readingFindings(source)
+  },
+
+  /** See `Simulator.redecide`. */
+  redecide(options: SimulateOptions): Redecided[] {
+    return redecide(options)
   },
 }
 
