@@ -1,10 +1,14 @@
 import { GraphQLJSON } from 'graphql-scalars'
-import { Arg, Ctx, Query, Resolver } from 'type-graphql'
+import { Arg, Ctx, GraphQLISODateTime, Int, Query, Resolver } from 'type-graphql'
+import { instant } from '../../gateway/core/clock.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
 import { isJsonObject } from '../../gateway/core/json.ts'
+import { LIMITS } from '../../gateway/limits.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { DecisionType } from './decision-type.ts'
+import { spend } from './looks.ts'
 import { PolicyType } from './registry-types.ts'
+import { PolicyTextsInput, SimulationType } from './simulation-type.ts'
 
 @Resolver()
 export class PolicyResolver {
@@ -36,4 +40,34 @@ export class PolicyResolver {
     const { decision } = await cases.explain(by, agent, operation, input, subject ?? undefined, given)
     return new DecisionType(decision, { at: null, release: null, facts: async () => decision.evidence.request })
   }
+
+  @Query(() => SimulationType, {
+    description:
+      'What a draft would have said to recorded calls, newest first. It is decided apart from what is in force; nothing is kept. Errors: FORBIDDEN (without a reading role), BAD_INPUT with every fault of the texts, LIMITED, UNAVAILABLE.',
+  })
+  async simulatePolicies(
+    @Ctx() context: OperatorContext,
+    @Arg('draft', () => PolicyTextsInput) draft: PolicyTextsInput,
+    @Arg('against', () => PolicyTextsInput, { nullable: true, description: 'Compared with the draft in place of what was decided then.' })
+    against: PolicyTextsInput | null,
+    @Arg('since', () => GraphQLISODateTime) since: Date,
+    @Arg('first', () => Int, {
+      nullable: true,
+      description: `Calls to decide again: at most ${LIMITS.simulatedCallsMax}, which is the default.`,
+    })
+    first: number | null,
+  ): Promise<SimulationType> {
+    const { by, cases } = context
+    // One at a time: a simulation takes as long as thousands of decisions.
+    spend(context, LIMITS.operatorLoadsPerRequestMax)
+    const asked = {
+      draft: textsOf(draft),
+      against: against ? textsOf(against) : undefined,
+      since: instant(since.getTime()),
+      first: first ?? undefined,
+    }
+    return new SimulationType(await cases.simulatePolicies(by, asked))
+  }
 }
+
+const textsOf = ({ files, facts }: PolicyTextsInput) => ({ files: files.map(({ name, text }) => ({ name, text })), facts: facts ?? null })
