@@ -10,7 +10,7 @@ import type { PolicySetTexts } from '../../gateway/ports/policy-sets.ts'
 import type { RecordedCall, Redecided } from '../../gateway/ports/simulator.ts'
 import { CedarEngine } from './cedar.ts'
 import { createDecider } from './decider.ts'
-import { type DeclaredFacts, loadFacts, type OperationFacts } from './facts-file.ts'
+import { type DeclaredFacts, factsFilesOf, loadFacts, type OperationFacts } from './facts-file.ts'
 import { loadPolicies } from './load-policies.ts'
 import { canApply } from './slice.ts'
 
@@ -158,7 +158,10 @@ class PastSets {
     if (!texts) return undefined
     const known = this.#declared.get(policySet)
     if (known) return known.of(operation)
-    const { facts } = loadFacts(texts.facts ?? undefined, this.#source.catalogue)
+    const { facts } = loadFacts(
+      factsFilesOf({ files: texts.files, ...(texts.facts ? { facts: texts.facts } : {}) }),
+      this.#source.catalogue,
+    )
     this.#declared.set(policySet, facts)
     return facts.of(operation)
   }
