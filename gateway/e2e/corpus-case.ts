@@ -49,6 +49,8 @@ export interface Want {
   pointer?: string
   upstreamStatus?: number
   inDoubt?: true
+  /** Places that the answer names as masked, `*` for all of it; none where absent. */
+  masked?: readonly string[]
   /** Something that the answer contains. */
   says?: string
   /** Fields of the call in the record, among others. */

@@ -1,6 +1,7 @@
 import type { Case } from './corpus-case.ts'
 import { DENIALS, HOLDS, INVISIBLE, SUBJECTS } from './corpus-decisions.ts'
 import { PERMITS, TRICKS } from './corpus-permits.ts'
+import { MASKED } from './corpus-masking.ts'
 import { BAD_INPUTS } from './corpus-refusals.ts'
 import { REPEATS, UPSTREAM } from './corpus-upstream.ts'
 
@@ -14,5 +15,6 @@ export const CORPUS: readonly Case[] = [
   ...INVISIBLE,
   ...BAD_INPUTS,
   ...UPSTREAM,
+  ...MASKED,
   ...REPEATS,
 ]

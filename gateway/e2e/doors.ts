@@ -120,7 +120,7 @@ class GraphqlClient implements Door {
   }
 
   async after(ask: Ask, callId: string): Promise<Heard> {
-    const query = `query ($id: ID!, $wait: Int) { call(id: $id, waitSeconds: $wait) { state error { code advice } upstreamStatus result } }`
+    const query = `query ($id: ID!, $wait: Int) { call(id: $id, waitSeconds: $wait) { state error { code advice } upstreamStatus result masked } }`
     const stands = async (wait: number): Promise<{ reply: Reply; call: Fields }> => {
       const reply = await this.#post(ask, { query, variables: { id: callId, wait } })
       return { reply, call: fields(fields(fields(jsonOf(reply)).data).call) }

@@ -12,6 +12,8 @@ export interface Heard {
   value?: unknown
   upstreamStatus?: number
   inDoubt?: true
+  /** Places in the answer that are masked, `*` for all of it; absent where none are. */
+  masked?: readonly string[]
   /** Places in the arguments that are wrong. */
   pointers: readonly string[]
   reply: Reply
@@ -26,6 +28,10 @@ function codeOf(code: unknown, reply: Reply): ErrorCode {
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 const pointersIn = (errors: unknown): string[] => items(errors).map((each) => String(fields(each).pointer))
+/** As the header has them. */
+const maskedIn = ({ headers }: Reply): string[] | undefined => headers['gatehouse-masked']?.split(', ')
+const maskedList = (list: unknown): string[] | undefined =>
+  Array.isArray(list) ? list.map((pointer) => (pointer === '' ? '*' : String(pointer))) : undefined
 const callIdIn = ({ headers }: Reply): string | undefined => headers['gatehouse-call']?.split(', ').at(-1)
 
 /** Leaves out what is undefined. */
@@ -44,6 +50,7 @@ export function heardHttp(reply: Reply): Heard {
       code: ok ? 'OK' : 'UPSTREAM',
       callId: callIdIn(reply),
       ...(ok ? value : { upstreamStatus: reply.status }),
+      masked: maskedIn(reply),
       pointers: [],
       reply,
     })
@@ -54,9 +61,10 @@ export function heardHttp(reply: Reply): Heard {
     code: codeOf(code, reply),
     reason: text(reason),
     advice: text(advice),
-    callId: text(callId),
+    callId: text(callId) ?? callIdIn(reply),
     upstreamStatus: typeof upstreamStatus === 'number' ? upstreamStatus : undefined,
     inDoubt: inDoubt === true ? true : undefined,
+    masked: maskedIn(reply),
     pointers: pointersIn(errors),
     reply,
   })
@@ -64,9 +72,11 @@ export function heardHttp(reply: Reply): Heard {
 
 /** The first error of a GraphQL answer, or the value of its one root field. */
 export function heardGraphql(reply: Reply): Heard {
-  const { data, errors } = fields(jsonOf(reply))
+  const { data, errors, extensions } = fields(jsonOf(reply))
   const [error] = items(errors)
-  if (error === undefined) return heard({ code: 'OK', callId: callIdIn(reply), value: Object.values(fields(data))[0], pointers: [], reply })
+  const masked = maskedList(Object.values(fields(fields(fields(extensions).gatehouse).masked))[0])
+  if (error === undefined)
+    return heard({ code: 'OK', callId: callIdIn(reply), value: Object.values(fields(data))[0], masked, pointers: [], reply })
   const { code, reason, advice, callId, upstreamStatus, inDoubt } = fields(fields(error).extensions)
   return heard({
     code: codeOf(code, reply),
@@ -75,6 +85,7 @@ export function heardGraphql(reply: Reply): Heard {
     callId: text(callId),
     upstreamStatus: typeof upstreamStatus === 'number' ? upstreamStatus : undefined,
     inDoubt: inDoubt === true ? true : undefined,
+    masked,
     pointers: items(errors).flatMap((each) => pointersIn(fields(fields(each).extensions).errors)),
     reply,
   })
@@ -95,7 +106,7 @@ const STATES: Readonly<Record<string, Heard['code']>> = {
 export function heardState(
   reply: Reply,
   callId: string,
-  { state, error, result, upstreamStatus }: Readonly<Record<string, unknown>>,
+  { state, error, result, masked, upstreamStatus }: Readonly<Record<string, unknown>>,
 ): Heard {
   const { code, advice } = fields(error)
   return heard({
@@ -105,6 +116,7 @@ export function heardState(
     callId,
     ...(state === 'completed' ? { value: result } : { upstreamStatus: typeof upstreamStatus === 'number' ? upstreamStatus : undefined }),
     inDoubt: state === 'in_doubt' ? true : undefined,
+    masked: items(masked).length > 0 ? maskedList(masked) : undefined,
     pointers: [],
     reply,
   })
@@ -126,13 +138,14 @@ export function heardMcp(reply: Reply, message: unknown): Heard {
       reply,
     })
   }
-  const { content, isError, structuredContent } = fields(result)
+  const { content, isError, structuredContent, _meta } = fields(result)
+  const masked = maskedList(fields(_meta)['gatehouse/masked'])
   const said = items(content)
     .map((block) => String(fields(block).text))
     .join('\n')
-  if (isError !== true) return heard({ code: 'OK', callId, value: unwrapped(structuredContent ?? said), pointers: [], reply })
+  if (isError !== true) return heard({ code: 'OK', callId, value: unwrapped(structuredContent ?? said), masked, pointers: [], reply })
   if (structuredContent !== undefined) throw new Error('an error with structured content')
-  return heard({ ...sentence(said, reply), callId, reply })
+  return heard({ ...sentence(said, reply), callId, masked, reply })
 }
 
 /** What is no object is wrapped, since structured content is one. */

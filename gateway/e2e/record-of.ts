@@ -7,7 +7,7 @@ const QUERY = `query ($id: ID!) {
     decision { outcome denyReason advice reasons { policyId approval } errors shadow facts }
     hold { state requires { group count } onApproval votes { voter verdict comment } }
     intent { policySet }
-    outcome { kind upstreamStatus resultBytes error { code message advice } }
+    outcome { kind upstreamStatus resultBytes maskedClasses masked error { code message advice } }
     error { code message advice }
     entries(payloads: true) { kind body }
   }
@@ -17,7 +17,10 @@ const QUERY = `query ($id: ID!) {
 export async function recordOf(bed: Bed, callId: string): Promise<Fields> {
   const call = fields((await bed.people('lee', QUERY, { id: callId })).call)
   const policies = items(fields(call.decision).reasons).map((reason) => String(fields(reason).policyId))
-  return { ...call, policies, entries: items(call.entries).filter((entry) => fields(entry).kind !== 'view') }
+  const entries = items(call.entries).filter((entry) => fields(entry).kind !== 'view')
+  // What sticks to an agent sticks before it hears anything, and a door that hears a system's log hears it before the answer.
+  const labelled = (entry: unknown): boolean => fields(entry).kind === 'labelled'
+  return { ...call, policies, entries: [...entries.filter((entry) => !labelled(entry)), ...entries.filter(labelled)] }
 }
 
 /** Keys whose values no two calls share, or that name the door. */

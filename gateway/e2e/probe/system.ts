@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { leakTo } from './leak.ts'
+import { personTo } from './person.ts'
 
 /** One request that reached the probe, as it came. */
 export interface ProbeEntry {
@@ -37,7 +38,10 @@ export interface Probe {
 /** Larger than any buffered answer may be. */
 const HUGE_BYTES = 9 * 1_048_576
 
-/** A system on loopback that writes down what reaches it, answers with it, fails as told, and below `/leaks` gives its caller's headers away. */
+/**
+ * A system on loopback that writes down what reaches it, answers with it, fails as told, gives its caller's headers away below `/leaks`, and personal data
+ * below `/people`.
+ */
 export async function startProbe(): Promise<Probe> {
   const journal: ProbeEntry[] = []
   const faults: ProbeFault[] = []
@@ -84,6 +88,7 @@ async function answer(req: IncomingMessage, res: ServerResponse, { journal, faul
   }
   if (fault !== undefined && fault !== 'held back') return fail(fault, req, res)
   if (entry.path.startsWith('/leaks')) return leakTo(req, res, text)
+  if (entry.path.startsWith('/people')) return personTo(req, res, text)
   json(res, 200, { method: entry.method, path: entry.path, body: entry.body })
 }
 

@@ -201,8 +201,9 @@ class Door {
     return `{"resultType":"complete",${members}${cache},"_meta":{"${META.serverInfo}":${this.serverInfo}}}`
   }
 
-  private toolText({ era }: Request, { result, callId, traceparent }: ToolAnswer): string {
+  private toolText({ era }: Request, { result: { _meta: said, ...result }, callId, traceparent }: ToolAnswer): string {
     const own = {
+      ...said,
       ...(callId !== undefined && { 'gatehouse/callId': callId }),
       ...(traceparent && { traceparent }),
     }
