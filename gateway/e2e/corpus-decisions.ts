@@ -147,7 +147,10 @@ export const HOLDS: readonly Case[] = [
     held(['crm-export-needs-security'], {
       person: 'aisha',
       vote: 'approve',
-      want: permitted(['crm-export-needs-security'], 'GET /contacts/export?segment=medical&country=CH'),
+      // It runs elsewhere, and personal data stay in their region.
+      want: permitted(['crm-export-needs-security'], 'GET /contacts/export?segment=medical&country=CH', {
+        masked: ['/contacts/*/birthDate', '/contacts/*/email', '/contacts/*/name', '/contacts/*/phone'],
+      }),
     }),
   ),
   {

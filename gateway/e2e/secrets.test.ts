@@ -4,11 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Door, DOORS, McpClient, openDoor } from './doors.ts'
+import { leakOf, whole } from './forms-of.ts'
 import { type Bed, type Remains, startBed } from './harness.ts'
 import type { Heard } from './heard.ts'
 import { httpForms } from './http-form.ts'
 import { LEAKS } from './probe/leak.ts'
-import { type Reply, send } from './send.ts'
+import { send } from './send.ts'
 
 /** Looks different in JSON, in URLs and in base64, and cannot be anything else. */
 const CANARY = `cN+ry/9x&Q=="<k>~%41'z_${'7'.repeat(3)}kestrel`
@@ -24,33 +25,7 @@ const receiver = createServer((req, res) => {
   })
 })
 
-/** Every form of the secret that a reader could turn back. Written without the gateway's own list of forms. */
-function formsOf(secret: string): string[] {
-  const bytes = Buffer.from(secret)
-  const shifted = [0, 1, 2].flatMap((before) => {
-    const whole = Buffer.concat([Buffer.alloc(before, 0x2d), bytes]).toString('base64')
-    // What stays the same whatever stands before and behind it.
-    const inner = whole.slice(before === 0 ? 0 : 4, -4)
-    return [inner, inner.replaceAll('+', '-').replaceAll('/', '_')]
-  })
-  const json = JSON.stringify(secret).slice(1, -1)
-  const texts = [
-    secret,
-    json,
-    json.replaceAll('/', '\\/'),
-    JSON.stringify(json).slice(1, -1),
-    encodeURIComponent(secret),
-    new URLSearchParams({ s: secret }).toString().slice(2),
-  ]
-  return [...new Set([...texts, bytes.toString('hex'), ...shifted].map((form) => form.toLowerCase()))]
-}
-
-const FORMS = formsOf(CANARY)
-const leakedIn = (text: string): string | undefined => {
-  const folded = text.toLowerCase()
-  return FORMS.find((form) => folded.includes(form))
-}
-const whole = ({ status, headers, bytes }: Reply): string => `${status} ${JSON.stringify(headers)} ${bytes.toString('latin1')}`
+const leakedIn = leakOf(CANARY)
 
 let bed: Bed
 let doors: readonly Door[]
