@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { type Compiled, compile } from '../../gateway/compile.ts'
 import { loadConfiguration } from '../../gateway/config/load.ts'
 import { instant } from '../../gateway/core/clock.ts'
-import { NO_FACTS } from '../../gateway/core/facts.ts'
+import type { FactNeeds, Facts } from '../../gateway/core/facts.ts'
 import { operationId } from '../../gateway/core/ids.ts'
 import { atPointer, type JsonObject } from '../../gateway/core/json.ts'
 import { resourceOf } from '../../gateway/core/operation.ts'
@@ -27,6 +27,16 @@ function principalOf(name: string, subject?: string): Principal {
   return { agent: active, actors: [name], issuer: 'test', tokenExpiresAtMs: 0, ...(subject ? { subject } : {}) }
 }
 
+/** Facts of a day on which nothing else happened. */
+const quiet = ({ history }: FactNeeds): Facts => ({
+  history: Object.fromEntries(
+    history.map(({ name, kind, inclusive }) => [name, kind === 'sum' ? '1.0' : kind === 'last' ? null : inclusive ? 1 : 0]),
+  ),
+  lookup: {},
+  labels: [],
+  findings: [],
+})
+
 /** What policy says to an agent, for a person where given: the effect, with the approvals a hold asks for. */
 function verdict(agent: string, operation: string, input: JsonObject, subject?: string): string {
   const [connector = '', name = ''] = operation.split('.')
@@ -42,7 +52,7 @@ function verdict(agent: string, operation: string, input: JsonObject, subject?: 
     input,
     now: instant(Date.UTC(2026, 5, 30, 10)),
     door: 'http',
-    facts: NO_FACTS,
+    facts: quiet(acme.decider.needs(found.id)),
   })
   if (said.effect === 'deny') return `deny ${said.reason}`
   return said.effect === 'hold' ? `hold ${said.holds.map((hold) => hold.approval).join(' ')}` : 'permit'
