@@ -1,6 +1,8 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CHANGES, type Change } from '../core/decision-change.ts'
-import { configOption, environment, run } from './command.ts'
+import { durationMs } from '../core/duration.ts'
+import { LIMITS } from '../limits.ts'
+import { configOption, environment, gateway, run } from './command.ts'
 
 const percent = (raw: string): number => {
   const number = Number(raw)
@@ -14,6 +16,22 @@ function changes(raw: string): readonly Change[] {
     if (!known) throw new InvalidArgumentError(`there is no change \`${name}\`: name some of ${CHANGES.join(', ')}`)
     return known
   })
+}
+
+const failOnOption = (): Option =>
+  new Option('--fail-on <changes>', `exit with 1 where there are any: ${CHANGES.join(', ')}`).argParser(changes).default([])
+
+function duration(raw: string): number {
+  const ms = durationMs(raw)
+  if (ms === undefined) throw new InvalidArgumentError('a duration is written as `12h`, `30d` or in ISO 8601')
+  return ms
+}
+
+function callCount(raw: string): number {
+  const number = Number(raw)
+  if (!/^\d{1,6}$/.test(raw) || number < 1 || number > LIMITS.simulatedCallsMax)
+    throw new InvalidArgumentError(`a number of calls is from 1 to ${LIMITS.simulatedCallsMax}`)
+  return number
 }
 
 /** The commands about policies. Each loads what it needs when it runs. */
@@ -42,12 +60,32 @@ export function policyCommands(policy: Command): void {
     .argument('<old>', 'folder of policies')
     .argument('<new>', 'folder of policies')
     .addOption(configOption())
-    .option('--fail-on <changes>', `exit with 1 where there are any: ${CHANGES.join(', ')}`, changes, [])
+    .addOption(failOnOption())
+    .option('--since <duration>', 'ask both about the recorded calls of a running gateway, too, as far back: 30d', duration)
     .action(
       run(async (output, options, before: string, after: string) => {
         const { diffPolicyFolders } = await import('./policy-diff.ts')
         const failOn = options.failOn as readonly Change[]
-        return await diffPolicyFolders(output, environment, { config: String(options.config), before, after, failOn })
+        const recorded = typeof options.since === 'number' ? { sinceMs: options.since, address: gateway(options) } : undefined
+        return await diffPolicyFolders(output, environment, { config: String(options.config), before, after, failOn, recorded })
+      }),
+    )
+  policy
+    .command('simulate')
+    .description('what a folder of policies would have said to the recorded calls of a running gateway')
+    .requiredOption('--policies <dir>', 'the draft')
+    .addOption(new Option('--since <duration>', 'how far back').argParser(duration).default(durationMs('30d'), '30d'))
+    .option('--first <calls>', `at most so many calls, newest first: 1 to ${LIMITS.simulatedCallsMax}`, callCount)
+    .addOption(failOnOption())
+    .action(
+      run(async (output, options) => {
+        const { simulatePolicyFolder } = await import('./policy-simulate.ts')
+        return await simulatePolicyFolder(output, gateway(options), {
+          policies: String(options.policies),
+          sinceMs: Number(options.since),
+          first: options.first as number | undefined,
+          failOn: options.failOn as readonly Change[],
+        })
       }),
     )
   policy

@@ -35,7 +35,11 @@ async function diff(json: boolean, ...failOn: Change[]): Promise<{ exit: number;
     },
   })
   return {
-    exit: await diffPolicyFolders(createOutput(json, stream, stream), {}, { config, before: current, after: draft, failOn }),
+    exit: await diffPolicyFolders(
+      createOutput(json, stream, stream),
+      {},
+      { config, before: current, after: draft, failOn, recorded: undefined },
+    ),
     printed,
   }
 }

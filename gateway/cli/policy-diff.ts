@@ -1,4 +1,4 @@
-import { CHANGES, type Change, type Said } from '../core/decision-change.ts'
+import { CHANGES, type Change } from '../core/decision-change.ts'
 import type { Agent } from '../core/principal.ts'
 import type { PolicySource } from '../ports/policy-source.ts'
 import type { PolicyDiff } from '../../policies/engine/diff.ts'
@@ -6,9 +6,13 @@ import type { DecisionChange } from '../../policies/engine/diff-changes.ts'
 import { createWorkshop } from '../../policies/engine/workshop.ts'
 import { compileOrganisation } from '../compile.ts'
 import type { Environment } from '../config/environment.ts'
+import type { Address } from '../config/address-file.ts'
 import { type Configuration, loadConfiguration } from '../config/load.ts'
 import { createDialer } from '../egress/dialer.ts'
+import { saidInWords, TITLES, wrapped } from './change-words.ts'
 import type { ExitCode, Output } from './output.ts'
+import { readPolicyFolder } from './policy-folder.ts'
+import { failing, simulate, type Simulated, simulationInWords } from './policy-simulate.ts'
 
 export interface PolicyDiffOptions {
   config: string
@@ -17,9 +21,13 @@ export interface PolicyDiffOptions {
   after: string
   /** Kinds of changes that make the command exit with 1. */
   failOn: readonly Change[]
+  /** Recorded calls that both are asked about, too: how far back, in milliseconds, and which gateway has them. */
+  recorded: { sinceMs: number; address: Address } | undefined
 }
 
-/** Tells with which requests two folders of policies differ. Reads files only. Throws CONFIG_INVALID where one of them is faulty. */
+/**
+ * Tells with which requests two folders of policies differ. Reads files only, but for recorded calls. Throws CONFIG_INVALID where one of them is faulty.
+ */
 export async function diffPolicyFolders(output: Output, environment: Environment, options: PolicyDiffOptions): Promise<ExitCode> {
   const configuration = loadConfiguration(options.config, environment, { policies: options.before })
   const [before, after] = [
@@ -29,22 +37,22 @@ export async function diffPolicyFolders(output: Output, environment: Environment
   const agents = configuration.agents.map((agent): Agent => ({ ...agent, status: agent.status ?? 'active', epoch: 1 }))
   const workshop = createWorkshop()
   const diff = await workshop.run('diff', { before, after, agents })
-  const failed = diff.changes.filter(({ change }) => options.failOn.includes(change)).length
-  output.print(inWords(diff), { ...diff, failed })
+  const recorded = options.recorded && (await replayed(options, options.recorded))
+  const found = diff.changes.filter(({ change }) => options.failOn.includes(change)).length
+  const failed = found + (recorded ? failing(recorded, options.failOn) : 0)
+  const words = recorded ? `${inWords(diff)}\n\nRECORDED CALLS\n${simulationInWords(recorded)}` : inWords(diff)
+  output.print(words, { ...diff, ...(recorded ? { recorded: recorded.facts } : {}), failed })
   return failed > 0 ? 1 : 0
+}
+
+function replayed({ before, after }: PolicyDiffOptions, { sinceMs, address }: { sinceMs: number; address: Address }): Promise<Simulated> {
+  return simulate(address, { draft: readPolicyFolder(after), against: readPolicyFolder(before), sinceMs, first: undefined })
 }
 
 async function sourceOf(configuration: Configuration): Promise<PolicySource> {
   const { connectors, policySource } = compileOrganisation(configuration, createDialer({ development: true }))
   await Promise.all([...connectors.values()].map((connector) => connector.close()))
   return policySource
-}
-
-const TITLES: Readonly<Record<Change, string>> = {
-  'newly-allowed': 'NEWLY ALLOWED',
-  'newly-held': 'NEWLY HELD',
-  'held-otherwise': 'HELD OTHERWISE',
-  'newly-denied': 'NEWLY DENIED',
 }
 
 function inWords(diff: PolicyDiff): string {
@@ -77,13 +85,6 @@ function changeInWords({ change, operations, before, after, example, because, re
 
 const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '))
 
-function saidInWords({ effect, reason, approvals, policies }: Said): string {
-  const by = policies.length === 0 ? '' : ` by ${policies.join(', ')}`
-  if (effect === 'permit') return `allowed${by}`
-  if (effect === 'hold') return `held for ${approvals.join(' and ')}${by}`
-  return reason === 'no_permit' ? `denied: nothing permits it${policies.length > 0 ? ` (and held${by})` : ''}` : `denied (${reason})${by}`
-}
-
 function textsInWords({ policies: { added, removed, changed }, facts }: PolicyDiff): string[] {
   const said = [
     ['added', added],
@@ -108,18 +109,4 @@ function summary({ changes, asked, combinations, complete, unchanged }: PolicyDi
     `${combinations.toLocaleString('en')} combinations of values that the conditions tell apart, ${looked}`,
     `${unchanged} operations have the same policies in both sets`,
   ].join('\n')
-}
-
-const COLUMNS = 100
-const INDENT = 11
-
-/** A label and text beside it, in lines of at most `COLUMNS` characters where words allow it. */
-function wrapped(label: string, text: string): string[] {
-  const lines: string[] = ['']
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? ''
-    if (line !== '' && line.length + 1 + word.length > COLUMNS - INDENT) lines.push(word)
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
-  }
-  return lines.map((line, i) => `  ${(i === 0 ? label : '').padEnd(INDENT - 2)}${line}`)
 }
