@@ -9,8 +9,8 @@ test('so many at once for each name; the next goes when one leaves, in order', a
   await slots.take('a', never)
   await slots.take('b', never)
   const order: number[] = []
-  const third = slots.take('a', never).then((leave) => (order.push(3), leave))
-  const fourth = slots.take('a', never).then((leave) => (order.push(4), leave))
+  const third = slots.take('a', never).finally(() => order.push(3))
+  const fourth = slots.take('a', never).finally(() => order.push(4))
   first?.()
   first?.()
   const leave = await third
