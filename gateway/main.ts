@@ -34,6 +34,7 @@ import { createSlots } from './pipeline/slots.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
 import { textsIn } from './pipeline/texts.ts'
 import type { Bus } from './ports/bus.ts'
+import { isLibraryFile } from './ports/policy-source.ts'
 import type { Vault } from './ports/vault.ts'
 import { createRandomBytes } from './random-bytes.ts'
 import { createRecorder } from './record/recorder.ts'
@@ -400,6 +401,7 @@ function openOperator(
     publisher: record.policies.publisher,
     simulator: record.policies.simulator,
     findings: (input) => findingsIn(parts.detectors, textsIn(input)),
+    libraryFiles: compiled.policySource.files.filter(isLibraryFile),
     newProposalId: () => newProposalId(Date.now(), idBytes(16)),
     catalogue: () => compiled.catalogue,
     vault,

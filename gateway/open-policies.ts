@@ -88,13 +88,10 @@ type Run = Workshop['run']
 
 /** Tries texts out in the workshop, against what a start would compile them against. */
 export function createSimulator(source: PolicySource, run: Run): Simulator {
-  const library = source.files.filter(isLibraryFile)
-  // Rules of the library are configured, not drafted.
-  const whole = ({ files, facts }: PolicySetTexts): PolicySource => sourceOf(source, { files: [...files, ...library], facts })
   return {
-    readingFindings: (texts) => run('readingFindings', { source: whole(texts) }),
+    readingFindings: (texts) => run('readingFindings', { source: sourceOf(source, texts) }),
     redecide: ({ draft, against, calls, sets }) =>
-      run('redecide', { source: whole(draft), against: against && whole(against), calls, sets }),
+      run('redecide', { source: sourceOf(source, draft), against: against && sourceOf(source, against), calls, sets }),
   }
 }
 

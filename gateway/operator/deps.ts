@@ -9,6 +9,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { Decider, Explanation } from '../ports/decider.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
+import type { PolicyFile } from '../ports/policy-source.ts'
 import type { Publisher } from '../ports/publisher.ts'
 import type { Recorder, StreakCounter } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
@@ -42,6 +43,8 @@ export interface OperatorDeps {
   policySets: PolicySets
   publisher: Publisher
   simulator: Simulator
+  /** Rules of the library as they are configured: they belong to every draft, since nobody drafts them. */
+  libraryFiles: readonly PolicyFile[]
   /** What detectors find in arguments. Bounded in time. */
   findings(input: JsonObject): readonly string[]
   newProposalId(): ProposalId

@@ -19,7 +19,7 @@ import { compileValidators } from '../pipeline/validate.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { PolicySetTexts } from '../ports/policy-sets.ts'
 import type { Simulator } from '../ports/simulator.ts'
-import type { PolicySource } from '../ports/policy-source.ts'
+import type { PolicyFile, PolicySource } from '../ports/policy-source.ts'
 import { LivePolicies } from '../publication/live-policies.ts'
 import { openingSet } from '../publication/opening-set.ts'
 import { createPublisher } from '../publication/publisher.ts'
@@ -136,14 +136,23 @@ async function openProcess(database: string) {
   }
 }
 
+const LIBRARY: PolicyFile = {
+  path: 'library/quiet.cedar (as quiet)',
+  connector: null,
+  text: '@id("library.quiet.all") @shadow forbid(principal, action, resource);',
+}
+
 const SOURCE: PolicySource = {
-  files: [{ path: 'policies/erp.cedar', connector: 'erp', text: policies }],
+  files: [LIBRARY, { path: 'policies/erp.cedar', connector: 'erp', text: policies }],
   catalogue,
   approvals: new Set(['finance']),
   people: [...people],
 }
 
-type Fixed = Pick<OperatorDeps, 'catalogue' | 'developmentTokens' | 'log' | 'count' | 'prepare' | 'joinKeyOf' | 'afterApproval'>
+type Fixed = Pick<
+  OperatorDeps,
+  'catalogue' | 'libraryFiles' | 'developmentTokens' | 'log' | 'count' | 'prepare' | 'joinKeyOf' | 'afterApproval'
+>
 
 function fixedParts(seen: { approved: CallId[]; logged: unknown[]; counted: unknown[] }): Fixed {
   const log = (fields: Readonly<Record<string, unknown>>) => void seen.logged.push(fields)
@@ -154,6 +163,7 @@ function fixedParts(seen: { approved: CallId[]; logged: unknown[]; counted: unkn
   const validators = compileValidators(catalogue)
   return {
     catalogue: () => catalogue,
+    libraryFiles: [LIBRARY],
     developmentTokens,
     log: { info: log, warn: log, error: log },
     count: (name, labels) => void seen.counted.push({ name, ...labels }),

@@ -39,6 +39,12 @@ const refusal = async (work: Promise<unknown>): Promise<Record<string, unknown>>
 const active = async (): Promise<string | null> => (await bed.cases.publicationStatus(aisha)).active
 const last = async (kind: EntryBody['kind']) => (await bed.notes(kind)).at(-1)
 
+test('rules of the library stay, whatever is proposed', async () => {
+  const { policySet } = await propose(uma)
+  const kept = await bed.cases.policySet(aisha, policySet)
+  expect(kept?.files.map(({ path }) => path)).toEqual(['erp.cedar', 'library/quiet.cedar (as quiet)'])
+})
+
 describe('who may', () => {
   let open: PolicyProposal
   beforeEach(async () => {

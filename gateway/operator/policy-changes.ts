@@ -238,5 +238,5 @@ export function textsOf(deps: OperatorDeps, { files, facts }: DraftTexts): Polic
   })
   if (faults.length > 0)
     throw new GatewayError('BAD_INPUT', `the proposal is refused: ${faults[0]?.pointer}: ${faults[0]?.message}`, { faults })
-  return { files: read, facts: facts === null ? null : { path: 'facts.yaml', text: facts } }
+  return { files: [...read, ...deps.libraryFiles], facts: facts === null ? null : { path: 'facts.yaml', text: facts } }
 }
