@@ -1,12 +1,12 @@
 import type { CallId } from '../core/ids.ts'
 import type { Batch, Unit, UnitResult } from '../ports/batch-writer.ts'
-import type { NewCallResult } from '../ports/recorder.ts'
+import type { NewCallResult, Sticking } from '../ports/recorder.ts'
 import { type HotUnit, isHot, type Loser } from './batch-statement.ts'
 import { isOutage, isOverload, isUniqueViolation, unavailable } from './outage.ts'
 import type { PendingEntry } from './entries.ts'
 import { dropEmptyCounters } from './counters.ts'
 import { stickAll } from './labels.ts'
-import { applyUnit, lockRound } from './units.ts'
+import { applyUnit, lockRound, readForDecisions, writeEvents } from './units.ts'
 import { entriesOf } from './unit-entries.ts'
 import type { Transactions, TransactionScope } from './transaction-scope.ts'
 
@@ -114,17 +114,26 @@ function resultOf({ verdict, other }: Loser): NewCallResult {
   return { kind: verdict, callId: other }
 }
 
-/** Units in one transaction, under locks that are all taken before the first is written. A decision that throws fails alone. */
+/**
+ * Units in one transaction, under locks that are all taken before the first is written. Decisions come last, so that one read serves them all; what one
+ * reserves the next one sees. One that throws fails alone.
+ */
 async function applyAll(scope: TransactionScope, units: readonly Unit[]): Promise<readonly UnitResult[]> {
   const locked = await lockRound(scope.tx, units)
-  const answers: UnitResult[] = []
-  for (const unit of units) answers.push(unit.kind === 'stick' ? { kind: 'written' } : await applyUnit(scope, locked, unit))
-  await stickAll(
-    scope,
-    units.flatMap((unit) => (unit.kind === 'stick' ? unit.unit : [])),
-  )
+  const answers = new Map<Unit, UnitResult>()
+  const decisions: Extract<Unit, { kind: 'decide' }>[] = []
+  const sticks: Sticking[] = []
+  for (const unit of units) {
+    if (unit.kind === 'decide') decisions.push(unit)
+    else if (unit.kind === 'stick') sticks.push(unit.unit)
+    else answers.set(unit, await applyUnit(scope, locked, unit))
+  }
+  if (decisions.length > 0) await readForDecisions(scope, locked, decisions)
+  for (const unit of decisions) answers.set(unit, await applyUnit(scope, locked, unit))
+  await stickAll(scope, sticks)
+  await writeEvents(scope.tx, locked)
   await dropEmptyCounters(scope.tx, locked.hollow)
-  return answers
+  return units.map((unit) => answers.get(unit) ?? { kind: 'written' })
 }
 
 async function slowRound(writer: Transactions, units: readonly Indexed[], results: UnitResult[], again = true): Promise<void> {

@@ -25,7 +25,7 @@ export function callStoreOn(db: Db): CallStore {
     entriesAfter: (position, first) => reading(() => entriesAfter(db, position, bounded(first))),
     decisionsBefore: (since, position, first) => reading(() => decisionsBefore(db, since, position, bounded(first))),
     labels: (agent, subject, run, since) => reading(() => labelsOf(db, agent, subject, run, since)),
-    counters: (questions, now) => reading(() => readCounters(db, questions, now)),
+    counters: (questions, now) => reading(async () => (await readCounters(db, questions, now)).answers(questions)),
     expiredHolds: (now, first) => reading(() => expiredHolds(db, now, bounded(first))),
     releasable: (first) => reading(() => releasableHolds(db, bounded(first))),
   }

@@ -133,8 +133,10 @@ export async function openEqualCall(tx: Tx, joinKey: string): Promise<CallId | u
 
 /** Inserts a call as its admission says. A race for its join key breaks a unique constraint. */
 export async function insertCall(tx: Tx, { call, intent, hold, joinKey }: NewCall, process: string, atMs: number): Promise<void> {
-  await tx
-    .insertInto('call')
+  const calls = intent
+    ? tx.with('started', (db) => db.insertInto('execution').values({ call_id: call.id, process })).insertInto('call')
+    : tx.insertInto('call')
+  await calls
     .values({
       id: call.id,
       door: call.door,
@@ -157,7 +159,6 @@ export async function insertCall(tx: Tx, { call, intent, hold, joinKey }: NewCal
       join_key: joinKey,
     })
     .execute()
-  if (intent) await tx.insertInto('execution').values({ call_id: call.id, process }).execute()
 }
 
 /** Locks a call's row and tells what a compare-and-set compares. */

@@ -1,4 +1,6 @@
 import { sql } from 'kysely'
+import { decimalText, fitsDecimal, parseDecimal } from '../core/decimal.ts'
+import { GatewayError } from '../core/errors.ts'
 import type { Reservation } from '../core/facts.ts'
 import type { Instant } from '../core/clock.ts'
 import { LIMITS } from '../limits.ts'
@@ -8,9 +10,6 @@ import type { Db, Tx } from './tables.ts'
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
-
-/** What Cedar's decimal holds. */
-const DECIMAL_MAX = 922_337_203_685_477_5807n
 
 /** Events are kept for the longest window and the day that it begins in. */
 export const COUNTED_MS = LIMITS.factWindowMsMax + DAY_MS
@@ -52,8 +51,18 @@ function bounds(fromMs: number): { fromMs: number; minuteMs: number; hourMs: num
   return { fromMs, minuteMs, hourMs, dayMs: up(hourMs, DAY_MS) }
 }
 
+/** Throws where four places do not hold it. */
+function unitsOf(text: string): bigint {
+  const units = parseDecimal(text)
+  if (units === undefined) throw new GatewayError('INTERNAL', `\`${text}\` is no amount with at most four decimal places`)
+  return units
+}
+
+/** One key as one question asks for it. Equal ones are read once. */
+type Asked = Pick<CounterQuestion, 'kind' | 'series' | 'windowMs'> & { key: string } & ReturnType<typeof bounds>
+
 interface CountedRow {
-  q: number
+  n: number
   complete: boolean
   edge: number
   calls: number
@@ -62,31 +71,66 @@ interface CountedRow {
   streak: number | null
 }
 
-/**
- * Answers by the name of the fact, of what is committed and of the transaction's own: at most a minute's rows, 59 minutes, 23 hours and 366 days for each
- * key, whatever the window. What must not change until COMMIT has to be locked before.
- */
-export async function readCounters(
-  db: Db,
-  questions: readonly CounterQuestion[],
-  nowMs: number,
-): Promise<ReadonlyMap<string, CounterAnswer>> {
-  const asked = questions.flatMap(({ kind, series, keys, windowMs }, q) =>
-    keys.map((key) => ({ q, kind, series, key, ...bounds(Math.max(0, Math.floor(nowMs) - windowMs)) })),
-  )
-  const rows = asked.length === 0 ? [] : await countedRows(db, asked)
-  return new Map(
-    questions.map((question, q) => [
-      question.fact,
-      answerOf(
-        question,
-        rows.filter((row) => row.q === q),
-      ),
-    ]),
-  )
+/** What was read of one key, with what the transaction added since. */
+interface Count extends Omit<CountedRow, 'n' | 'total'> {
+  units: bigint
 }
 
-type Asked = Pick<CounterQuestion, 'kind' | 'series'> & { q: number; key: string } & ReturnType<typeof bounds>
+const nameOf = ({ kind, series, windowMs }: Pick<Asked, 'kind' | 'series' | 'windowMs'>, key: string): string =>
+  `${kind} ${windowMs} ${series} ${key}`
+
+/** Counters as they stood when they were read, and what was added after: many decisions of one transaction cost one read. */
+export class CountersRead {
+  readonly #counts: ReadonlyMap<string, Count>
+  readonly #added = new Map<string, { calls: number; units: bigint; atMs: number }>()
+
+  constructor(counts: ReadonlyMap<string, Count>) {
+    this.#counts = counts
+  }
+
+  add(events: readonly CounterEvent[]): void {
+    for (const { key, amount, atMs } of events) {
+      const before = this.#added.get(key)
+      const units = (before?.units ?? 0n) + (amount === null ? 0n : unitsOf(amount))
+      this.#added.set(key, { calls: (before?.calls ?? 0) + 1, units, atMs })
+    }
+  }
+
+  /** Answers by the name of the fact. */
+  answers(questions: readonly CounterQuestion[]): ReadonlyMap<string, CounterAnswer> {
+    return new Map(
+      questions.map((question) => [
+        question.fact,
+        answerOf(
+          question,
+          question.keys.flatMap((key) => this.#count(question, key) ?? []),
+        ),
+      ]),
+    )
+  }
+
+  #count(question: CounterQuestion, key: string): Count | undefined {
+    const count = this.#counts.get(nameOf(question, key))
+    const added = this.#added.get(key)
+    if (!count || !added) return count
+    return { ...count, calls: count.calls + added.calls, units: count.units + added.units, last: Math.max(count.last ?? 0, added.atMs) }
+  }
+}
+
+/**
+ * Reads what is committed and the transaction's own: at most a minute's rows, 59 minutes, 23 hours and 366 days for each key, whatever the window. What
+ * must not change until COMMIT has to be locked before.
+ */
+export async function readCounters(db: Db, questions: readonly CounterQuestion[], nowMs: number): Promise<CountersRead> {
+  const asked = new Map<string, Asked>()
+  for (const { kind, series, windowMs, keys } of questions) {
+    const window = bounds(Math.max(0, Math.floor(nowMs) - windowMs))
+    for (const key of keys) asked.set(nameOf({ kind, series, windowMs }, key), { kind, series, windowMs, key, ...window })
+  }
+  const names = [...asked.keys()]
+  const rows = names.length === 0 ? [] : await countedRows(db, [...asked.values()])
+  return new CountersRead(new Map(rows.map(({ n, total, ...count }) => [names[n] ?? '', { ...count, units: unitsOf(total) }])))
+}
 
 async function countedRows(db: Db, asked: readonly Asked[]): Promise<readonly CountedRow[]> {
   const column = (name: keyof Asked): readonly (string | number)[] => asked.map((row) => row[name])
@@ -96,10 +140,10 @@ async function countedRows(db: Db, asked: readonly Asked[]): Promise<readonly Co
   const { rows } = await sql<CountedRow>`
     with asked as (
       select *, kind in ('sum', 'count') as windowed, kind in ('last', 'unseen') as latest, 9007199254740991 as end_ms
-      from unnest(${column('q')}::int[], ${column('kind')}::text[], ${column('series')}::text[], ${column('key')}::text[],
+      from unnest(${asked.map((_, n) => n)}::int[], ${column('kind')}::text[], ${column('series')}::text[], ${column('key')}::text[],
         ${column('fromMs')}::int8[], ${column('minuteMs')}::int8[], ${column('hourMs')}::int8[], ${column('dayMs')}::int8[])
-        as u (q, kind, series, key, from_ms, minute_ms, hour_ms, day_ms))
-    select a.q, c.streak, e.calls as edge, (e.calls + b.calls)::int8 as calls, (e.total + b.total)::text as total, l.last,
+        as u (n, kind, series, key, from_ms, minute_ms, hour_ms, day_ms))
+    select a.n, c.streak, e.calls as edge, (e.calls + b.calls)::int8 as calls, trim_scale(e.total + b.total)::text as total, l.last,
       exists (select 1 from counter_series s where s.series = a.series and s.until_ms is null
         and (a.kind = 'streak' or s.from_ms <= a.from_ms)) as complete
     from asked a left join counter c on c.key = a.key
@@ -119,22 +163,17 @@ async function countedRows(db: Db, asked: readonly Asked[]): Promise<readonly Co
 
 const unknown = (why: string): CounterAnswer => ({ kind: 'unknown', why })
 
-function answerOf({ kind, windowMs }: CounterQuestion, rows: readonly CountedRow[]): CounterAnswer {
+function answerOf({ kind, windowMs }: CounterQuestion, counts: readonly Count[]): CounterAnswer {
   if (windowMs > LIMITS.factWindowMsMax) return unknown('its window is longer than what is kept')
-  if (rows.some(({ complete }) => !complete)) return unknown('its past is not counted yet')
-  if (rows.some(({ edge }) => edge > LIMITS.factRowsPerKeyMax)) {
+  if (counts.some(({ complete }) => !complete)) return unknown('its past is not counted yet')
+  if (counts.some(({ edge }) => edge > LIMITS.factRowsPerKeyMax)) {
     return unknown(`more than ${LIMITS.factRowsPerKeyMax} calls stand in the minute that its window begins in`)
   }
-  if (kind === 'unseen') return { kind: 'value', value: rows.filter(({ last }) => last === null).length }
-  const [row] = rows
-  if (row === undefined || rows.length > 1) return unknown('it is not counted under one key')
-  return kind === 'sum' ? sumOf(row.total) : { kind: 'value', value: { count: row.calls, last: row.last, streak: row.streak ?? 0 }[kind] }
-}
-
-function sumOf(total: string): CounterAnswer {
-  const [whole = '0', places = ''] = total.split('.')
-  if (BigInt(whole + places.padEnd(4, '0')) > DECIMAL_MAX) return unknown('its sum is beyond what a decimal holds')
-  return { kind: 'value', value: `${whole}.${places.padEnd(1, '0').replace(/(?<=.)0+$/, '')}` }
+  if (kind === 'unseen') return { kind: 'value', value: counts.filter(({ last }) => last === null).length }
+  const [count] = counts
+  if (count === undefined || counts.length > 1) return unknown('it is not counted under one key')
+  if (kind !== 'sum') return { kind: 'value', value: { count: count.calls, last: count.last, streak: count.streak ?? 0 }[kind] }
+  return fitsDecimal(count.units) ? { kind: 'value', value: decimalText(count.units) } : unknown('its sum is beyond what a decimal holds')
 }
 
 const arraysOf = (events: readonly CounterEvent[]) => ({

@@ -19,7 +19,7 @@ import type {
 import { stateAfter } from '../core/call.ts'
 import { freesReservations } from './batch-statement.ts'
 import { insertCall, lockCall, openEqualCall, updateCall } from './calls.ts'
-import { addEvents, giveBack, keysOfCalls, lockCounters, readCounters, setStreaks } from './counters.ts'
+import { addEvents, type CounterEvent, CountersRead, giveBack, keysOfCalls, lockCounters, readCounters, setStreaks } from './counters.ts'
 import { countOpenHolds, insertHold, insertVote, lockHold, setHoldState } from './holds.ts'
 import { insertKey, lookUpKey } from './idempotency-keys.ts'
 import { startRun } from './labels.ts'
@@ -38,14 +38,28 @@ export interface Locked extends LockedGuards {
   keys: ReadonlySet<string>
   /** Counters that may have nothing in them when the round ends. */
   hollow: Set<number>
+  /** What the round's decisions read, with what they added themselves. */
+  counters: CountersRead
+  /** Counted and not written yet: all in one statement. */
+  events: CounterEvent[]
 }
 
 /** Locks what the units need before any call or hold: agents, policy set, counters. */
 export async function lockRound(tx: Tx, units: readonly Unit[]): Promise<Locked> {
   const guards = await lockGuards(tx, units)
   const keys = new Set([...units.flatMap(keysOf), ...(await keysOfCalls(tx, units.flatMap(givesBack)))])
-  return { ...guards, keys, hollow: new Set(await lockCounters(tx, keys)) }
+  const hollow = new Set(await lockCounters(tx, keys))
+  return { ...guards, keys, hollow, counters: new CountersRead(new Map()), events: [] }
 }
+
+/** Reads for all decisions of the round at once. */
+export async function readForDecisions({ tx, atMs }: TransactionScope, locked: Locked, units: readonly Unit[]): Promise<void> {
+  await writeEvents(tx, locked)
+  const questions = units.flatMap((unit) => (unit.kind === 'decide' ? unit.unit.counters : []))
+  locked.counters = await readCounters(tx, questions, atMs)
+}
+
+export const writeEvents = (tx: Tx, { events }: Locked): Promise<void> => addEvents(tx, events.splice(0))
 
 /** Counters that a unit names. */
 function keysOf(unit: Unit): readonly string[] {
@@ -122,34 +136,32 @@ async function repeated(
 }
 
 /** Counts a call. The keys are among the locked ones, each once: anything else would be lost, or counted under no lock. */
-async function reserve(
-  { tx, atMs }: TransactionScope,
-  locked: Locked,
-  callId: string,
-  reserves: readonly Reservation[] = [],
-): Promise<void> {
+function reserve({ atMs }: TransactionScope, locked: Locked, callId: string, reserves: readonly Reservation[] = []): void {
   const keys = new Set(reserves.map(({ key }) => key))
   if (keys.size < reserves.length || ![...keys].every((key) => locked.keys.has(key))) {
     throw new GatewayError('INTERNAL', `call \`${callId}\`: it reserves twice under one key, or under one that was not announced`)
   }
-  await addEvents(
-    tx,
-    reserves.map((reservation) => ({ ...reservation, callId, atMs })),
-  )
+  const events = reserves.map((reservation) => ({ ...reservation, callId, atMs }))
+  locked.events.push(...events)
+  locked.counters.add(events)
 }
 
-async function admit(scope: TransactionScope, locked: Locked, unit: NewCall): Promise<NewCallResult> {
+/** `looked`: what was looked up already in this transaction and is free. */
+async function admit(scope: TransactionScope, locked: Locked, unit: NewCall, looked: Deciding['repeats'] = null): Promise<NewCallResult> {
   const { tx, atMs } = scope
   const { call, hold, idempotency, joinKey } = unit
   const stale = staleness(locked, unit.guards)
   if (stale) return stale
-  const repeats = await repeated(scope, { idempotency, joinKey: call.state === 'denied' ? null : joinKey })
+  const repeats = await repeated(scope, {
+    idempotency: looked?.idempotency?.scope === idempotency?.scope ? null : idempotency,
+    joinKey: looked?.joinKey === joinKey || call.state === 'denied' ? null : joinKey,
+  })
   if (repeats) return repeats
   if (hold && (await countOpenHolds(tx, call.agent)) >= unit.openHoldsMax) return { kind: 'too_many_holds' }
   await insertCall(tx, unit, scope.process, atMs)
   if (hold) await insertHold(tx, hold, call.agent)
   if (idempotency && call.state !== 'denied') await insertKey(tx, call.id, idempotency)
-  if (counts(call)) await reserve(scope, locked, call.id, unit.reserves)
+  if (counts(call)) reserve(scope, locked, call.id, unit.reserves)
   appendAll(scope, { kind: 'admit', unit })
   return { kind: 'recorded' }
 }
@@ -169,7 +181,7 @@ async function release(scope: TransactionScope, locked: Locked, unit: Release): 
   const policies = redecision ? { policies: redecision.decision.verdict.policies } : {}
   await updateCall(tx, callId, atMs, { state: 'executing', intent, ...policies })
   await tx.insertInto('execution').values({ call_id: callId, process: scope.process }).execute()
-  await reserve(scope, locked, callId, unit.reserves)
+  reserve(scope, locked, callId, unit.reserves)
   appendAll(scope, { kind: 'release', unit })
   return { kind: 'recorded' }
 }
@@ -279,21 +291,20 @@ async function resolve(scope: TransactionScope, locked: Locked, unit: Extract<Un
 async function decide(scope: TransactionScope, locked: Locked, unit: Deciding): Promise<UnitResult> {
   const known = unit.repeats ? await repeated(scope, unit.repeats) : undefined
   if (known) return { kind: 'decided', result: { kind: 'repeated', result: known } }
-  const answers = await readCounters(scope.tx, unit.counters, scope.atMs)
   let decided: DecidedUnit
   try {
-    decided = unit.decide(answers, scope.atMs)
+    decided = unit.decide(locked.counters.answers(unit.counters), scope.atMs)
     checkDecided(unit, decided)
   } catch (error) {
     return { kind: 'failed', error }
   }
-  return { kind: 'decided', result: await applyDecided(scope, locked, decided) }
+  return { kind: 'decided', result: await applyDecided(scope, locked, unit, decided) }
 }
 
-async function applyDecided(scope: TransactionScope, locked: Locked, decided: DecidedUnit): Promise<DecidingResult> {
+async function applyDecided(scope: TransactionScope, locked: Locked, { repeats }: Deciding, decided: DecidedUnit): Promise<DecidingResult> {
   switch (decided.kind) {
     case 'admit':
-      return { kind: 'admitted', unit: decided.unit, result: await admit(scope, locked, decided.unit) }
+      return { kind: 'admitted', unit: decided.unit, result: await admit(scope, locked, decided.unit, repeats) }
     case 'release':
       return { kind: 'released', unit: decided.unit, result: await release(scope, locked, decided.unit) }
     case 'changeHold':
