@@ -131,6 +131,7 @@ export const LIMITS = Object.freeze({
   readableClassesMemoEntriesMax: 50_000,
   visibilityMemoEntriesMax: 10_000,
   factRowsPerKeyMax: 10_000,
+  countersPerTransactionMax: 5_000,
   labelRefreshMs: 60_000,
   labelsRememberedMax: 100_000,
   labelWindowHoursDefault: 24,

@@ -2,7 +2,7 @@ import type { HistoryFact } from '../core/facts.ts'
 import type { OperationId } from '../core/ids.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
-import { type Counting, reservationsOf } from './history.ts'
+import { type Counting, reservationsOf, seriesOf } from './history.ts'
 
 /** All series that calls are counted in under these policies, each once, with the longest window that any fact asks it for. */
 export function countedSeries(
@@ -18,7 +18,7 @@ export function countedSeries(
     }
   }
   return [...found.values()].map((fact) => ({
-    series: fact.series,
+    series: seriesOf(counting, fact),
     kind: fact.kind,
     windowMs: fact.windowMs,
     operations: [...fact.of.keys()],

@@ -59,7 +59,8 @@ export function streakCounters(counting: Counting, call: CountedCall, { counted 
   const keys = new Keys(counting, call)
   const found = new Map<string, StreakCounter>()
   for (const fact of counted.filter(({ kind }) => kind === 'streak')) {
-    for (const key of attempt(() => keys.of(fact, sameOf(fact, call))).value ?? []) found.set(key, { series: fact.series, key })
+    for (const key of attempt(() => keys.of(fact, sameOf(fact, call))).value ?? [])
+      found.set(key, { series: seriesOf(counting, fact), key })
   }
   return [...found.values()]
 }
@@ -100,7 +101,7 @@ function questionFor(keys: Keys, call: CountedCall, fact: HistoryFact): { questi
   const found = keys.of(fact, sameOf(fact, call), kind === 'unseen' ? (counted?.values ?? []) : undefined)
   if (found === null) throw new NotCountable('the call is made for nobody')
   const present = !fact.inclusive || !counted ? 0n : kind === 'sum' ? amountOf(counted, call.input) : 1n
-  return { question: { fact: name, kind, series: fact.series, keys: found, windowMs }, present }
+  return { question: { fact: name, kind, series: seriesOf(keys.counting, fact), keys: found, windowMs }, present }
 }
 
 function factValue({ kind }: HistoryFact, value: string | number | null, present: bigint): Told {
@@ -148,6 +149,11 @@ function amountOf({ values: [pointer = ''] }: Counted, input: JsonObject): bigin
   return amount
 }
 
+/** A series under the installation's key: under another key all counters are others, so what was counted under the old one must not answer for them. */
+export const seriesOf = (counting: Counting, { series }: HistoryFact): string => digestOf(counting, ['series', series])
+
+const digestOf = ({ factKey }: Counting, of: JsonValue): string => createHmac('sha256', factKey).update(canonicalJson(of)).digest('hex')
+
 /** Names of counters for one call. */
 class Keys {
   constructor(
@@ -192,7 +198,7 @@ class Keys {
   }
 
   #key(of: JsonValue): string {
-    return createHmac('sha256', this.counting.factKey).update(canonicalJson(of)).digest('hex')
+    return digestOf(this.counting, of)
   }
 }
 

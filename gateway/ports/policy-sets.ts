@@ -110,6 +110,8 @@ export interface PolicySets {
    * that they answer at once: that may take long (see `Storage.prepareCounters`, which may be run before).
    */
   activate(activation: NewActivation): Promise<ActivationResult>
+  /** Takes up counting under the set that is active already: what `activate` does for the series of a new one. Nothing happens where it is active no more. */
+  count(policySet: string, series: readonly CountedSeries[]): Promise<void>
   /** Notes that the files are as they are, where they changed nothing. */
   tookFiles(filesDigest: string): Promise<void>
   /** Notes that all open holds were looked through under this set, where it is still active. */

@@ -1,4 +1,5 @@
 import type { CallId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
 import type { Batch, Unit, UnitResult } from '../ports/batch-writer.ts'
 import type { NewCallResult, Sticking } from '../ports/recorder.ts'
 import { type HotUnit, isHot, type Loser } from './batch-statement.ts'
@@ -6,7 +7,7 @@ import { isOutage, isOverload, isUniqueViolation, unavailable } from './outage.t
 import type { PendingEntry } from './entries.ts'
 import { dropEmptyCounters } from './counters.ts'
 import { stickAll } from './labels.ts'
-import { applyUnit, lockRound, readForDecisions, writeEvents } from './units.ts'
+import { applyUnit, keysOf, lockRound, readForDecisions, writeEvents } from './units.ts'
 import { entriesOf } from './unit-entries.ts'
 import type { Transactions, TransactionScope } from './transaction-scope.ts'
 
@@ -64,8 +65,25 @@ export async function writeUnits(writer: Transactions, batch: Batch): Promise<re
   if (first.length > 0 || batch.delivered.length > 0) await hotRound(writer, first, batch.delivered, results, late)
   if (second.length > 0) await hotRound(writer, second, [], results, late)
   const rest = [...late, ...slow].sort((a, b) => a.index - b.index)
-  if (rest.length > 0) await slowRound(writer, rest, results)
+  for (const part of byCounters(rest)) await slowRound(writer, part, results)
   return batch.units.map((_unit, index) => results[index] ?? failed(unavailable(new Error('not among what was read back'))))
+}
+
+/** Parts that name at most `LIMITS.countersPerTransactionMax` counters each, or are one unit: none holds its locks for long. */
+function byCounters(units: readonly Indexed[]): Indexed[][] {
+  const parts: Indexed[][] = []
+  let room = 0
+  for (const indexed of units) {
+    const needs = keysOf(indexed.unit).length
+    const last = parts.at(-1)
+    if (last && needs <= room) last.push(indexed)
+    else {
+      parts.push([indexed])
+      room = LIMITS.countersPerTransactionMax
+    }
+    room -= needs
+  }
+  return parts
 }
 
 async function hotRound(

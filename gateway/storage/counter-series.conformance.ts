@@ -137,6 +137,16 @@ export function counterSeriesConformance(at: () => TestStore): void {
       expect(await storage.database.db.selectFrom('counter_event').select('filled_in').execute()).toEqual([{ filled_in: false }])
     })
 
+    test('counting is taken up under the set that is active already, and not under another', async () => {
+      const { policySets } = at().storage
+      await uncounted()
+      await execute({ input: { amount: '1.0' } })
+      await policySets.count('e'.repeat(64), SERIES)
+      expect(await paid()).toBe('unknown')
+      await policySets.count(POLICY_SET, SERIES)
+      expect(await paid()).toBe('1.0')
+    })
+
     test('an activation is refused where its series were not prepared, and the old policies stay', async () => {
       const { storage } = at()
       await uncounted()

@@ -39,6 +39,15 @@ export function counterConformance(at: () => TestStore): void {
       expect(await paid()).toBe('4000.0')
     })
 
+    test('calls with many values, more than one transaction takes: each counts once', async () => {
+      const to = Array.from({ length: 900 }, (_, i) => `r${i}`)
+      const units = Array.from({ length: 8 }, () => payment(at().clock, { cap: Number.POSITIVE_INFINITY, to }))
+      expect((await Promise.all(units.map((unit) => at().recorder.decide(unit)))).map(effect)).toEqual(Array(8).fill('recorded permit'))
+      expect([await paid(), await ask('unseen', [...to, 'another'].map(recipient))]).toEqual(['16000.0', 1])
+      for (const unit of units) await end(unit, 'failed')
+      expect(await ask('unseen', to.map(recipient))).toBe(900)
+    })
+
     test('what is reserved stands in the intent', async () => {
       const unit = await pay({ to: ['a', 'b'] })
       const entries = await at().storage.calls.entries(unit.callId)

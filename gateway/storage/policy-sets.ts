@@ -114,6 +114,13 @@ export function policySetsOn(db: Db, writer: Writer, clock: Clock): PolicySets {
       await reading(() => prepareCounters(db, clock, activation.series))
       return await writing((scope) => activate(scope, activation))
     },
+    count: async (policySet, series) => {
+      await reading(() => prepareCounters(db, clock, series))
+      await writing(async ({ tx, atMs }) => {
+        const state = await tx.selectFrom('gateway_state').select('policy_set').forUpdate().executeTakeFirstOrThrow()
+        if (state.policy_set === policySet) await goLive(tx, series, atMs)
+      })
+    },
     tookFiles: (filesDigest) =>
       writing(async ({ tx }) => {
         await tx.updateTable('gateway_state').set({ files_digest: filesDigest }).execute()

@@ -62,7 +62,7 @@ export async function readForDecisions({ tx, atMs }: TransactionScope, locked: L
 export const writeEvents = (tx: Tx, { events }: Locked): Promise<void> => addEvents(tx, events.splice(0))
 
 /** Counters that a unit names. */
-function keysOf(unit: Unit): readonly string[] {
+export function keysOf(unit: Unit): readonly string[] {
   switch (unit.kind) {
     case 'decide':
       return [...unit.unit.counters.flatMap(({ keys }) => keys), ...unit.unit.reserves]
