@@ -78,6 +78,15 @@ export function partsOf({ text, offset }: Condition): readonly Condition[] {
   return take(whole)
 }
 
+/** The policy with a scope that everything is in, and without annotations. The text must be a policy that parses. */
+export function withoutScope(policy: string): string {
+  const all = nested(policy)
+  const effect = all.findIndex(({ text, depth }) => depth === 0 && (text === 'permit' || text === 'forbid'))
+  const end = all.findIndex(({ text, depth }, index) => index > effect && depth === 0 && text === ')')
+  const conditions = all.slice(end + 1).map(({ text }) => text)
+  return `${all[effect]?.text} (principal, action, resource)${conditions.join('')}`
+}
+
 /** All tokens, white space and comments as one blank. */
 function nested(policy: string): Token[] {
   let depth = 0

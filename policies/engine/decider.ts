@@ -16,7 +16,8 @@ import { readsOf } from './expression.ts'
 import { type LoadedPolicy, policyText } from './load-policies.ts'
 import { NearMisses } from './near-misses.ts'
 import { checkCounted, Needs } from './needs.ts'
-import { ask, Plan, type PlannedRequest, reaches, type Surroundings } from './plan.ts'
+import { ask, type EntityUid, Plan, type PlannedRequest, reaches, type Surroundings } from './plan.ts'
+import { Reductions } from './reduction.ts'
 import { ReadableClasses } from './readable-classes.ts'
 import type { Slice } from './slice.ts'
 import { policyError, stricter, verdictOf } from './verdict.ts'
@@ -52,7 +53,7 @@ interface Route {
   main: Plan
   shadow: Plan | undefined
   /** Whether the permits could allow, whatever history and lookups say; made when it is first asked for. */
-  possible?: { plan: Plan; policies: Record<string, JsonObject> }
+  possible?: { plan: Plan; policies: Record<string, string | JsonObject> }
 }
 
 /** The answer to a request, with the request as it was put. */
@@ -81,6 +82,8 @@ class CedarDecider implements Decider {
   readonly #visibility: Visibility
   readonly #needs: Needs
   readonly #classes: ReadableClasses
+  readonly #reductions: Reductions
+  readonly #answers = new LRUCache<string, Verdict>({ max: LIMITS.decisionMemoEntriesMax, maxSize: LIMITS.decisionMemoCharsMax })
   readonly #memo = new LRUCache<string, Remembered>({ max: LIMITS.decisionMemoEntriesMax, maxSize: LIMITS.decisionMemoCharsMax })
 
   constructor(source: PolicySource, engine: CedarEngine, compiled: Compiled) {
@@ -95,6 +98,7 @@ class CedarDecider implements Decider {
       people: new Map(source.people.map((person) => [person.name, person])),
       facts: compiled.facts,
     }
+    this.#reductions = new Reductions(engine)
     this.#needs = new Needs(compiled)
     this.#classes = new ReadableClasses(compiled.classPolicies, engine, this.#around)
     this.#visibility = new Visibility(compiled, engine, this.#around)
@@ -108,12 +112,12 @@ class CedarDecider implements Decider {
   #warmUp(): void {
     const first = this.#compiled.operations.slice(0, LIMITS.policyRoutesWarmMax)
     const routes = first.flatMap(({ id }) => this.#route(id) ?? [])
-    for (const route of routes) this.#prepare(route)
+    for (const route of routes) this.#verdict(route, route.main.sample())
     const [route] = routes
     if (!route) return
     const request = route.main.sample()
-    const schema = this.#prepare(route)
-    for (let i = 0; i < LIMITS.policyWarmQuestionsMax; i++) this.#verdict(route, schema, request)
+    for (let i = 0; i < LIMITS.policyWarmQuestionsMax; i++)
+      for (const principal of request.principals) this.#whole(route, request, principal)
   }
 
   decide(question: Question): Decision {
@@ -199,7 +203,7 @@ class CedarDecider implements Decider {
   #decided(route: Route, question: Question): Decision {
     const request = route.main.request(question)
     const { verdict, asked } = this.#remembered(request, () => {
-      const verdict = this.#verdict(route, this.#prepare(route), request)
+      const verdict = this.#verdict(route, request)
       return { verdict, asked: request as unknown as JsonObject }
     })
     return { verdict, evidence: this.#evidence(asked, this.#shadows(route, question)) }
@@ -214,16 +218,29 @@ class CedarDecider implements Decider {
     return made
   }
 
-  #verdict(route: Route, schema: string, request: PlannedRequest): Verdict {
-    return request.principals
-      .map((principal) =>
-        verdictOf(
-          ask(this.#engine, allOf(route.slice), schema, request, principal),
-          () => ask(this.#engine, permitsOf(route.slice), schema, request, principal),
-          this.#compiled.byId,
-        ),
-      )
-      .reduce(stricter)
+  #verdict(route: Route, request: PlannedRequest): Verdict {
+    return request.principals.map((principal) => this.#verdictFor(route, request, principal)).reduce(stricter)
+  }
+
+  /** Questions that differ in nothing that the policies in scope look at share one answer, whoever asks. */
+  #verdictFor(route: Route, request: PlannedRequest, principal: EntityUid): Verdict {
+    const reduced = this.#reductions.reduced(route.main, route.slice.policies, request, principal)
+    if (!reduced) return this.#whole(route, request, principal)
+    const { key } = reduced
+    const known = this.#answers.get(key)
+    if (known) return known
+    const verdict = frozen(verdictOf(reduced.all(), reduced.permitsAlone, this.#compiled.byId))
+    this.#answers.set(key, verdict, { size: 2 * key.length + 1 })
+    return verdict
+  }
+
+  #whole(route: Route, request: PlannedRequest, principal: EntityUid): Verdict {
+    const schema = this.#prepare(route)
+    return verdictOf(
+      ask(this.#engine, allOf(route.slice), schema, request, principal),
+      () => ask(this.#engine, permitsOf(route.slice), schema, request, principal),
+      this.#compiled.byId,
+    )
   }
 
   /** The shadows that would have refused: they matched, failed, or look at a value that policy cannot hold. */
@@ -239,9 +256,12 @@ class CedarDecider implements Decider {
   }
 
   #shadowVerdict(slice: Slice, shadow: Plan, request: PlannedRequest): Verdict {
-    const schema = shadow.prepare(this.#engine)
-    this.#engine.ensurePolicySet(shadowsOf(slice), () => texts(slice.shadows))
-    const answers = request.principals.map((principal) => ask(this.#engine, shadowsOf(slice), schema, request, principal))
+    const answers = request.principals.map((principal) => {
+      const reduced = this.#reductions.reduced(shadow, slice.shadows, request, principal)
+      if (reduced) return reduced.all()
+      this.#engine.ensurePolicySet(shadowsOf(slice), () => texts(slice.shadows))
+      return ask(this.#engine, shadowsOf(slice), shadow.prepare(this.#engine), request, principal)
+    })
     const refused = answers.some((answer) => answer.refused) ? slice.shadows.map(({ id }) => id) : []
     const policies = [...new Set([...refused, ...answers.flatMap(({ reason, failed }) => [...reason, ...failed])])].sort()
     return { effect: 'deny', policies, reason: 'forbidden' }
@@ -271,10 +291,12 @@ class CedarDecider implements Decider {
     return route
   }
 
-  #possible(route: Route): { plan: Plan; policies: Record<string, JsonObject> } {
+  #possible(route: Route): { plan: Plan; policies: Record<string, string | JsonObject> } {
     if (route.possible) return route.possible
-    const permits = route.slice.policies.filter(({ effect }) => effect === 'permit').map(withoutUngathered)
-    const policies = Object.fromEntries(permits.map(({ id, json }) => [id, json]))
+    const whole = route.slice.policies.filter(({ effect }) => effect === 'permit')
+    const permits = whole.map(withoutUngathered)
+    // A text may be deeper than the engine takes Cedar's JSON format.
+    const policies = Object.fromEntries(permits.map((permit, i) => [permit.id, permit === whole[i] ? permit.text : permit.json]))
     route.possible = { plan: new Plan(route.main.operation, permits, 'possible', this.#around), policies }
     return route.possible
   }

@@ -72,6 +72,28 @@ export function mergeReads(all: Iterable<Reads>): Reads {
   return merged
 }
 
+/** Ids of the entities that are named outright, by type. */
+export function namedByType(reads: Reads): ReadonlyMap<string, ReadonlySet<string>> {
+  const named = new Map<string, Set<string>>()
+  for (const { type, id } of reads.entities) {
+    const ids = named.get(type) ?? new Set<string>()
+    named.set(type, ids.add(id))
+  }
+  return named
+}
+
+/** `principal`, `action`, `resource` and `context` as far as a policy's conditions mention them. Over-approximates. */
+export function variablesIn(policy: JsonObject): ReadonlySet<string> {
+  const found = new Set<string>()
+  const rest: JsonValue[] = [policy.conditions ?? []]
+  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
+    if (typeof next !== 'object' || next === null) continue
+    if (isJsonObject(next) && typeof next.Var === 'string') found.add(next.Var)
+    rest.push(...Object.values(next))
+  }
+  return found
+}
+
 /** The operator and operand of an expression in Cedar's JSON policy format: an object with exactly one member. */
 export function operation(expr: JsonValue): [op: string, body: JsonValue] {
   if (!isJsonObject(expr)) return ['', null]

@@ -5,7 +5,7 @@ import type { Question } from '../../gateway/ports/decider.ts'
 import type { Cedar, CedarEngine } from './cedar.ts'
 import { cedarSchema, contextShape, cutRecord, resourceTypes } from './cedar-schema.ts'
 import { encode, sampleOf, wellFormed } from './encode.ts'
-import { mergeReads, type ReadTree, type Reads } from './expression.ts'
+import { mergeReads, namedByType, type ReadTree, type Reads } from './expression.ts'
 import { factsContext } from './facts-context.ts'
 import type { DeclaredFacts, OperationFacts } from './facts-file.ts'
 import type { RecordShape } from './input-shape.ts'
@@ -40,7 +40,8 @@ const personUid = (id: string): EntityUid => ({ type: 'Gatehouse::Person', id })
  */
 export class Plan {
   readonly operation: Operation
-  readonly #shape: RecordShape
+  /** The context as the policies look at it. */
+  readonly shape: RecordShape
   readonly #facts: OperationFacts
   readonly #reads: Reads
   readonly #named: ReadonlyMap<string, ReadonlySet<string>>
@@ -52,7 +53,7 @@ export class Plan {
     this.operation = operation
     this.#facts = around.facts.of(operation)
     this.#reads = mergeReads(policies.map((policy) => policy.reads))
-    this.#shape = cutRecord(contextShape(operation, this.#facts), this.#reads.context)
+    this.shape = cutRecord(contextShape(operation, this.#facts), this.#reads.context)
     this.#named = namedByType(this.#reads)
     this.#schemaName = `${label}:${operation.id}`
     this.#around = around
@@ -61,7 +62,7 @@ export class Plan {
   /** The name of the plan's schema, preparsed where that has not happened yet. */
   prepare(engine: CedarEngine): string {
     engine.ensureSchema(this.#schemaName, () =>
-      cedarSchema({ operations: [this.operation], context: () => this.#shape, attributes: this.#reads.attributes }),
+      cedarSchema({ operations: [this.operation], context: () => this.shape, attributes: this.#reads.attributes }),
     )
     return this.#schemaName
   }
@@ -95,7 +96,7 @@ export class Plan {
       principals: [agentUid('')],
       action: { type: `${namespaceOf(connector)}::Action`, id: name },
       resource: { type, id: '' },
-      context: sampleOf(this.#shape) as JsonObject,
+      context: sampleOf(this.shape) as JsonObject,
       entities: [],
     }
   }
@@ -103,14 +104,14 @@ export class Plan {
   #context(question: Question): JsonObject {
     const { input, now, door, rationale, run, decisionRecord, principal } = question
     const { subject } = principal
-    const all: JsonObject = { input, door, ...factsContext(this.#shape, this.#facts, question) }
+    const all: JsonObject = { input, door, ...factsContext(this.shape, this.#facts, question) }
     // Only where it is looked at, and in whole seconds: otherwise no two requests were ever equal.
     if (reaches(this.#reads.context, 'now')) all.now = new Date(now - (now % 1_000)).toISOString()
     if (rationale !== undefined) all.rationale = rationale
     if (run !== undefined) all.run = run
     if (decisionRecord !== undefined) all.decisionRecord = decisionRecord
     if (subject !== undefined) all.subject = { __entity: personUid(subject) }
-    return encode(this.#shape, all) as JsonObject
+    return encode(this.shape, all) as JsonObject
   }
 
   #resource({ resourceKey }: Question): EntityUid {
@@ -148,15 +149,6 @@ export class Plan {
 
 /** Whether policies look at this member, or at all of them. */
 export const reaches = (tree: ReadTree, name: string): boolean => tree.whole || tree.children.has(name)
-
-function namedByType(reads: Reads): ReadonlyMap<string, ReadonlySet<string>> {
-  const named = new Map<string, Set<string>>()
-  for (const { type, id } of reads.entities) {
-    const ids = named.get(type) ?? new Set<string>()
-    named.set(type, ids.add(id))
-  }
-  return named
-}
 
 /** Puts one principal's question to a preparsed set. Throws what the engine throws; a refused request is an answer with errors. */
 export function ask(engine: CedarEngine, set: string, schema: string, request: PlannedRequest, principal: EntityUid): Answer {

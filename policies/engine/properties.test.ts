@@ -23,6 +23,9 @@ const PRINCIPALS: readonly [scope: string, conditions: readonly string[]][] = [
   ['principal in Gatehouse::Role::"payer"', ['true']],
   ['principal in Gatehouse::Role::"auditor"', ['true']],
   ['principal == Gatehouse::Agent::"invoice-clerk"', ['true']],
+  ['principal == Gatehouse::Person::"maria"', ['true']],
+  ['principal in Gatehouse::Person::"paul"', ['true']],
+  ['principal is Gatehouse::Agent in Gatehouse::Role::"payer"', ['principal.region == "eu"']],
   ['principal is Gatehouse::Person in Gatehouse::Group::"finance-managers"', ['principal has region && principal.region == "eu"']],
 ]
 const ACTIONS = [
@@ -32,7 +35,15 @@ const ACTIONS = [
   'action == Erp::Action::"releasePayment"',
   'action in [Erp::Action::"getInvoice", Crm::Action::"closeTicket"]',
 ]
-const RESOURCES = ['resource', 'resource in Gatehouse::Connector::"erp"']
+const RESOURCES = [
+  'resource',
+  'resource in Gatehouse::Connector::"erp"',
+  'resource == Gatehouse::Connector::"erp"',
+  'resource is Gatehouse::Connector',
+  'resource == Erp::Vendor::"v1"',
+  'resource in Erp::Vendor::"v2"',
+  'resource is Erp::Vendor in Gatehouse::Connector::"erp"',
+]
 const CONDITIONS = [
   'true',
   'context.input has amount && context.input.amount.greaterThan(decimal("100.0"))',
@@ -40,6 +51,9 @@ const CONDITIONS = [
   'context.input has refund && context.input.refund has asLong && context.input.refund.asLong > 10',
   'context.input has id && context.input == context.input',
   'context has subject && context.subject in Gatehouse::Group::"finance-managers"',
+  'context has subject && context.subject has region && context.subject.region == "eu"',
+  'context has subject && context.subject == Gatehouse::Person::"paul"',
+  'resource == Erp::Vendor::"v2"',
   'context.door == "mcp"',
   'context.now > datetime("2026-01-05T10:00:00Z")',
   'action in Gatehouse::Action::"irreversible"',
@@ -96,6 +110,7 @@ const asked: fc.Arbitrary<Question> = fc
   .record({
     of: fc.constantFrom(releasePayment, releasePayment, getInvoice, listInvoices, closeTicket),
     amount: fc.constantFrom(1, 100, 100.0001, 5000),
+    vendorId: fc.constantFrom('v1', 'v2'),
     fee: fc.option(fc.constantFrom(0.5, 2), { nil: null }),
     refund: fc.constantFrom('all', 5, 50, null),
     roles: fc.subarray(['payer', 'auditor']),
@@ -104,9 +119,9 @@ const asked: fc.Arbitrary<Question> = fc
     subject: fc.option(fc.constantFrom('maria', 'paul', 'stranger'), { nil: undefined }),
     door: fc.constantFrom('mcp' as const, 'http' as const),
   })
-  .map(({ of, amount, fee, refund, subject, door, ...agent }) => {
+  .map(({ of, amount, vendorId, fee, refund, subject, door, ...agent }) => {
     const inputs: Record<string, JsonObject> = {
-      releasePayment: { vendorId: 'v1', amount, fee, note: 'x' },
+      releasePayment: { vendorId, amount, fee, note: 'x' },
       getInvoice: { id: 7 },
       closeTicket: { id: 't', refund },
     }
@@ -115,7 +130,7 @@ const asked: fc.Arbitrary<Question> = fc
 
 const RANK = { permit: 0, hold: 1, deny: 2 }
 const rank = (verdict: Verdict): number => RANK[verdict.effect]
-const RUNS = { numRuns: 15 }
+const RUNS = { numRuns: 25 }
 
 describe('whatever the policies', () => {
   test('one more forbid never widens', () => {

@@ -183,6 +183,25 @@ describe('what the request carries', () => {
     const second = decider.decide(question(releasePayment, { ...input, note: 'other' }))
     expect(second.verdict).toBe(first.verdict)
     expect(Object.isFrozen(first.evidence.request.context)).toBe(true)
-    expect(decider.decide(question(releasePayment, { ...input, vendorId: 'v2' })).verdict).not.toBe(first.verdict)
+    const other = decider.decide(question(releasePayment, { ...input, vendorId: 'v2' }))
+    expect(other.verdict).toBe(first.verdict)
+    expect(other.evidence.request.resource).toEqual({ type: 'Erp::Vendor', id: 'v2' })
+  })
+
+  const other = { ...clerk, name: 'other', region: 'us', roles: ['payer', 'clerk'] }
+  test.each([
+    ['nothing', '', '', { agent: other }, true],
+    ['a role that both have', 'in Gatehouse::Role::"payer"', '', { agent: other }, true],
+    ['a role that one has', 'in Gatehouse::Role::"clerk"', '', { agent: other }, false],
+    ['an attribute', '', 'when { principal is Gatehouse::Agent && principal.region == "eu" }', { agent: other }, false],
+    ['the principal itself', '', 'when { principal == Gatehouse::Agent::"invoice-clerk" }', { agent: other }, false],
+    ['an argument', '', 'when { context.input.amount.lessThan(decimal("10.0")) }', { agent: other }, true],
+    ['the business object', '', 'when { resource == Erp::Vendor::"v1" }', { agent: other }, true],
+  ])('agents that differ in %s share an answer where no policy can tell them apart', (_title, scope, condition, over, shared) => {
+    const text = `@id("p") permit(principal ${scope}, action == Erp::Action::"releasePayment", resource in Gatehouse::Connector::"erp") ${condition};`
+    const decider = createDecider(source({ erp: text }))
+    const [first, second] = [{}, over].map((one) => decider.decide(question(releasePayment, input, one)))
+    expect(second?.verdict === first?.verdict).toBe(shared)
+    expect(second?.evidence.request.principals).toEqual([{ type: 'Gatehouse::Agent', id: 'other' }])
   })
 })
