@@ -402,6 +402,7 @@ function openOperator(
     simulator: record.policies.simulator,
     findings: (input) => findingsIn(parts.detectors, textsIn(input)),
     libraryFiles: compiled.policySource.files.filter(isLibraryFile),
+    nearMisses: record.policies.nearMisses,
     newProposalId: () => newProposalId(Date.now(), idBytes(16)),
     catalogue: () => compiled.catalogue,
     vault,

@@ -2,11 +2,13 @@ import type { KeyObject } from 'node:crypto'
 import { createDecider } from '../policies/engine/decider.ts'
 import { createWorkshop, type Workshop } from '../policies/engine/workshop.ts'
 import { type Configuration, loadPolicies } from './config/load.ts'
-import type { GatewayError } from './core/errors.ts'
+import { GatewayError } from './core/errors.ts'
+import type { OperationId } from './core/ids.ts'
+import type { JsonObject } from './core/json.ts'
 import { LIMITS } from './limits.ts'
 import { countedSeries } from './pipeline/counted-series.ts'
 import type { Bus } from './ports/bus.ts'
-import type { Decider } from './ports/decider.ts'
+import type { Decider, NearMiss } from './ports/decider.ts'
 import { isLibraryFile, type PolicySource } from './ports/policy-source.ts'
 import type { ActivePolicySet, PolicySets, PolicySetTexts } from './ports/policy-sets.ts'
 import type { Publisher } from './ports/publisher.ts'
@@ -42,6 +44,8 @@ export interface RunningPolicies {
   start(): void
   /** Takes over edited policy files now; where changes are reviewed it only says in the log that they differ. */
   reload(): Promise<void>
+  /** The near misses of a recorded decision, under the set that made it; null where that set is not kept or no longer fits the operations. */
+  nearMisses(policySet: string, operation: OperationId, request: JsonObject): Promise<readonly NearMiss[] | null>
   close(): Promise<void>
 }
 
@@ -75,6 +79,12 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
       live.start()
       if (changes === 'files') files.start()
     },
+    async nearMisses(policySet, operation, request) {
+      if (live.decider.policySet === policySet) return live.decider.nearMisses(operation, request)
+      const texts = await sets.set(policySet)
+      if (!texts) return null
+      return await workshop.run('nearMisses', { source: sourceOf(source, texts), policySet, operation, request }).catch(unlessUnfit)
+    },
     reload: () => (changes === 'files' ? files.reload() : tellDifference(options)),
     async close() {
       await workshop.close()
@@ -93,6 +103,12 @@ export function createSimulator(source: PolicySource, run: Run): Simulator {
     redecide: ({ draft, against, calls, sets }) =>
       run('redecide', { source: sourceOf(source, draft), against: against && sourceOf(source, against), calls, sets }),
   }
+}
+
+/** Texts that are faulty beside today's operations explain nothing. */
+function unlessUnfit(error: unknown): null {
+  if (error instanceof GatewayError && error.code === 'CONFIG_INVALID') return null
+  throw error
 }
 
 /** The files as they are now; the rules of the library as they were configured at the start. */

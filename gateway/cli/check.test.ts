@@ -24,6 +24,19 @@ const FILES: Readonly<Record<string, string>> = {
     info: { title: 'erp', version: '1' },
     paths: { '/vendors': { get: { operationId: 'listVendors', responses: { 200: { description: 'ok' } } } } },
   }),
+  'policies/tests/erp.json': JSON.stringify([
+    {
+      name: 'the clerk reads',
+      request: {
+        principal: 'Gatehouse::Agent::"clerk"',
+        action: 'Erp::Action::"listVendors"',
+        resource: 'Gatehouse::Connector::"erp"',
+        context: {},
+      },
+      entities: [],
+      decision: 'allow',
+    },
+  ]),
   'policies/erp.cedar': '@id("reads")\npermit (principal, action == Erp::Action::"listVendors", resource);\n',
 }
 
@@ -43,7 +56,7 @@ async function checked(config: string): Promise<{ exit: number; printed: string 
       done()
     },
   })
-  return { exit: await check(createOutput(false, stream, stream), config, {}), printed }
+  return { exit: await check(createOutput(false, stream, stream), config, {}, false), printed }
 }
 
 const CLERK = '- { name: clerk, owner: paul, team: finance, region: eu, client: CLIENT }\n'
@@ -54,9 +67,11 @@ const library = (use: string): string => `${FILES['gatehouse.yaml']}library:\n  
 
 test('rules of the library are policies like any other', async () => {
   const use = '{ rule: working-hours, name: office, with: { operations: [read], zone: Europe/Berlin, from: "08:00", to: "18:00" } }'
-  expect(await checked(lay({ 'gatehouse.yaml': library(use) }))).toMatchObject({
+  expect(await checked(lay({ 'gatehouse.yaml': library(use), 'policies/tests/erp.json': '[]' }))).toMatchObject({
     exit: 0,
-    printed: expect.stringContaining('1 connectors, 1 operations, 2 policies, 1 agents; 0 policy tests passed, 0 failed'),
+    printed: expect.stringContaining(
+      '1 connectors, 1 operations, 2 policies, 1 agents; 0 policy tests passed, 0 failed; 0 errors, 1 warning',
+    ),
   })
 })
 
@@ -75,7 +90,7 @@ test.each<[string, Record<string, string>]>([
 ])('%s passes', async (_title, changes) => {
   expect(await checked(lay(changes))).toEqual({
     exit: 0,
-    printed: '1 connectors, 1 operations, 1 policies, 1 agents; 0 policy tests passed, 0 failed\n',
+    printed: '1 connectors, 1 operations, 1 policies, 1 agents; 1 policy tests passed, 0 failed\n',
   })
 })
 

@@ -1,30 +1,81 @@
-import { runPolicyTests } from '../../policies/engine/policy-tests.ts'
-import { compile } from '../compile.ts'
+import type { Finding } from '../../policies/engine/findings/finding.ts'
+import type { FindingsInput } from '../../policies/engine/findings/findings.ts'
+import type { PolicyTestResult } from '../../policies/engine/policy-tests.ts'
+import { createWorkshop } from '../../policies/engine/workshop.ts'
+import { compileOrganisation } from '../compile.ts'
 import type { Environment } from '../config/environment.ts'
-import { loadConfiguration } from '../config/load.ts'
+import { type Configuration, loadConfiguration } from '../config/load.ts'
+import { GatewayError } from '../core/errors.ts'
 import { createDialer } from '../egress/dialer.ts'
+import type { PolicySource } from '../ports/policy-source.ts'
 import { checkIdentity } from './check-identity.ts'
 import type { ExitCode, Output } from './output.ts'
 
-/** Checks everything that a start would refuse, and runs the policy tests. Reads files only. */
-export async function check(output: Output, config: string, environment: Environment): Promise<ExitCode> {
+/** One line of a check: a finding, or a fault of a policy that a start would refuse. */
+type Line = Omit<Finding, 'rule'> & { rule: Finding['rule'] | 'invalid' }
+
+interface Checked {
+  policies: number
+  tests: Pick<PolicyTestResult, 'passed' | 'failed'>
+  lines: readonly Line[]
+}
+
+/**
+ * Checks everything that a start would refuse, runs the policy tests and looks for rules that do less than they say. Reads files only. Exit 1 for an
+ * error or a failed test; `strict` makes every warning an error. Throws CONFIG_INVALID where something else than a policy is faulty.
+ */
+export async function check(output: Output, config: string, environment: Environment, strict: boolean): Promise<ExitCode> {
   const configuration = loadConfiguration(config, environment)
   const dialer = createDialer({ development: true })
-  const { catalogue, connectors, decider, policySource } = compile(configuration, dialer, (cause) => output.fail(cause))
+  const { catalogue, connectors, policySource } = compileOrganisation(configuration, dialer)
   await Promise.all([...connectors.values()].map((connector) => connector.close()))
   await checkIdentity(configuration, dialer)
-  const tests = await runPolicyTests(policySource, configuration.policyTests)
+  const { policies, tests, lines } = await checkPolicies(policySource, configuration)
+  const findings = strict ? lines.map((line): Line => ({ ...line, severity: 'error' })) : lines
+  for (const { place, severity, rule, policy, message } of findings)
+    output.remark(`${place}: ${severity}: ${policy === null ? '' : `\`${policy}\`: `}${message} [${rule}]`)
   for (const { file, name, message } of tests.failed) output.remark(`${file}: ${name}: ${message}`)
   const facts = {
     connectors: catalogue.connectors.length,
     operations: catalogue.operations.size,
-    policies: decider.policies().length,
+    policies,
     agents: configuration.agents.length,
     tests: { passed: tests.passed, failed: tests.failed },
+    findings,
   }
+  const errors = findings.filter(({ severity }) => severity === 'error').length
+  const found = findings.length === 0 ? '' : `; ${counted(errors, 'error')}, ${counted(findings.length - errors, 'warning')}`
   output.print(
-    `${facts.connectors} connectors, ${facts.operations} operations, ${facts.policies} policies, ${facts.agents} agents; ${tests.passed} policy tests passed, ${tests.failed.length} failed`,
+    `${facts.connectors} connectors, ${facts.operations} operations, ${facts.policies} policies, ${facts.agents} agents; ${tests.passed} policy tests passed, ${tests.failed.length} failed${found}`,
     facts,
   )
-  return tests.failed.length === 0 ? 0 : 1
+  return tests.failed.length === 0 && errors === 0 ? 0 : 1
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
+
+async function checkPolicies(source: PolicySource, configuration: Configuration): Promise<Checked> {
+  const workshop = createWorkshop()
+  try {
+    const { policies } = await workshop.run('check', { source })
+    const { passed, failed, coverage } = await workshop.run('test', { source, files: configuration.policyTests })
+    const lines = await workshop.run('findings', { source, organisation: known(configuration), coverage })
+    return { policies, tests: { passed, failed }, lines }
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'CONFIG_INVALID') throw error
+    const lines = error.faults.map(
+      ({ pointer, message }): Line => ({ place: pointer, severity: 'error', rule: 'invalid', policy: null, message }),
+    )
+    return { policies: 0, tests: { passed: 0, failed: [] }, lines }
+  } finally {
+    await workshop.close()
+  }
+}
+
+function known({ agents, approvals, approvalPlaces, manifests }: Configuration): FindingsInput['organisation'] {
+  return {
+    agents: agents.filter(({ status }) => status !== 'retired'),
+    approvals: [...approvals].map(([name, definition]) => ({ definition, place: approvalPlaces.get(name) ?? name })),
+    connectors: new Map(manifests.map(({ connector, file }) => [connector, `${file}:1:1`])),
+  }
 }

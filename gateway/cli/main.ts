@@ -39,10 +39,11 @@ function program(): Command {
     .command('check')
     .description('check configuration, connectors, policies and policy tests; starts nothing')
     .addOption(configOption())
+    .option('--strict', 'take warnings for errors')
     .action(
       run(async (output, options) => {
         const { check } = await import('./check.ts')
-        return await check(output, String(options.config), environment)
+        return await check(output, String(options.config), environment, options.strict === true)
       }),
     )
   agentCommands(root.command('agent').description('the register of agents'))

@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/errors.ts'
+import { type Fault, GatewayError } from '../core/errors.ts'
 
 /** How a command ended: 0 done, 1 refused or found something, 2 usage. */
 export type ExitCode = 0 | 1 | 2
@@ -27,9 +27,17 @@ export function createOutput(json: boolean, stdout: NodeJS.WritableStream, stder
       const known = error instanceof GatewayError ? error : undefined
       const message = error instanceof Error ? error.message : String(error)
       if (json) stderr.write(`${JSON.stringify({ error: { code: known?.code ?? 'INTERNAL', message, faults: known?.faults ?? [] } })}\n`)
-      else stderr.write(`gatehouse: ${message}\n`)
+      else stderr.write(`gatehouse: ${[message, ...further(message, known?.faults ?? [])].join('\n')}\n`)
     },
   }
+}
+
+/** Faults that the message does not list itself. */
+function further(message: string, faults: readonly Fault[]): string[] {
+  if (faults.length < 2) return []
+  return faults
+    .map((fault) => (fault.pointer ? `${fault.pointer}: ${fault.message}` : fault.message))
+    .filter((line) => !message.includes(line))
 }
 
 /** Columns as wide as their widest cell; a head line, then a line a row. */

@@ -47,6 +47,8 @@ export interface Configuration {
   policyChanges: GatehouseFile['policyChanges']
   policyTests: readonly { path: string; text: string }[]
   approvals: ReadonlyMap<string, ApprovalDefinition>
+  /** `path:line:column` of each approval. */
+  approvalPlaces: ReadonlyMap<string, string>
   people: readonly Person[]
   agents: readonly AgentSeed[]
   clients: ReadonlyMap<string, ClientAuthentication>
@@ -79,7 +81,9 @@ export function loadConfiguration(file: string, environment: Environment, option
   const { value, place } = main
   const beside = (name: string): string => (isAbsolute(name) ? name : join(dirname(path), name))
   const people = value.people ? (readYaml(beside(value.people), peopleFile, environment, place(['people']), faults)?.value ?? []) : []
-  const approvals = value.approvals ? readApprovals(beside(value.approvals), environment, place(['approvals']), faults) : new Map()
+  const { approvals, approvalPlaces } = value.approvals
+    ? readApprovals(beside(value.approvals), environment, place(['approvals']), faults)
+    : { approvals: new Map<string, ApprovalDefinition>(), approvalPlaces: new Map<string, string>() }
   const { agents, clients } = readAgents(beside(value.agents), environment, place(['agents']), faults)
   const manifests = value.connectors.flatMap((folder, i) => readManifests(beside(folder), environment, place(['connectors', i]), faults))
   unique(
@@ -117,6 +121,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     policyChanges: value.policyChanges,
     policyTests,
     approvals,
+    approvalPlaces,
     people: people.map(({ region, ...person }) => ({ ...person, ...(region ? { region } : {}) })),
     agents,
     clients,
@@ -146,9 +151,14 @@ export function loadPolicies({
   return { policies, ...(facts ? { facts } : {}) }
 }
 
-function readApprovals(path: string, environment: Environment, askedAt: string, faults: Faults): Map<string, ApprovalDefinition> {
+function readApprovals(
+  path: string,
+  environment: Environment,
+  askedAt: string,
+  faults: Faults,
+): { approvals: Map<string, ApprovalDefinition>; approvalPlaces: Map<string, string> } {
   const read = readYaml(path, approvalsFile, environment, askedAt, faults)
-  return new Map(
+  const approvals = new Map(
     Object.entries(read?.value ?? {}).map(([name, { requires, expires, on_approval: onApproval }]) => {
       const version = createHash('sha256')
         .update(canonicalJson({ requires, expiresMs: expires, onApproval }))
@@ -156,6 +166,7 @@ function readApprovals(path: string, environment: Environment, askedAt: string, 
       return [name, { name, requires, expiresMs: expires, onApproval, version }]
     }),
   )
+  return { approvals, approvalPlaces: new Map([...approvals.keys()].map((name) => [name, read?.place([name]) ?? path])) }
 }
 
 /** A hold that nobody could satisfy is refused at start, not discovered by a waiting agent. */

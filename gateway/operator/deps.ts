@@ -1,13 +1,13 @@
 import type { Asserted, Call, Door } from '../core/call.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Facts } from '../core/facts.ts'
-import type { CallId, ProposalId, RunId } from '../core/ids.ts'
+import type { CallId, OperationId, ProposalId, RunId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
-import type { Decider, Explanation } from '../ports/decider.ts'
+import type { Decider, Explanation, NearMiss } from '../ports/decider.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { PolicyFile } from '../ports/policy-source.ts'
 import type { Publisher } from '../ports/publisher.ts'
@@ -48,6 +48,8 @@ export interface OperatorDeps {
   /** What detectors find in arguments. Bounded in time. */
   findings(input: JsonObject): readonly string[]
   newProposalId(): ProposalId
+  /** The near misses of a recorded decision, under the set that made it; null where that set cannot be asked any more. */
+  nearMisses(policySet: string, operation: OperationId, request: JsonObject): Promise<readonly NearMiss[] | null>
   vault: Vault
   /** Null where the issuer is not a development issuer. */
   developmentTokens: DevelopmentTokens | null

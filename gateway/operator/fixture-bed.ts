@@ -10,7 +10,6 @@ import { type CallId, newProposalId, newRunId } from '../core/ids.ts'
 import { counterKey } from '../credentials/counter-key.ts'
 import { dryDecision } from '../pipeline/dry-decision.ts'
 import { streaksOf } from '../pipeline/resume.ts'
-import type { JsonObject } from '../core/json.ts'
 import { createVault } from '../credentials/vault.ts'
 import { createDetectors } from '../detectors/detectors.ts'
 import { findingsIn } from '../pipeline/findings.ts'
@@ -62,25 +61,16 @@ async function openProcess(database: string) {
   const compile = (texts: PolicySetTexts): Decider => createDecider(sourceOf(SOURCE, texts))
   const decider = compile(textsOf(SOURCE))
   const sets = storage.policySets
-  const nothing = { info: () => {}, warn: () => {}, error: () => {} }
-  const seriesOf = () => []
-  await openingSet({ sets, changes: 'review', files: textsOf(SOURCE), compile, seriesOf, log: nothing })
-  const live = new LivePolicies({ sets, decider, compile: async (texts) => compile(texts), bus, log: nothing, onActive: () => {} })
+  await openingSet({ sets, changes: 'review', files: textsOf(SOURCE), compile, seriesOf: () => [], log: SILENT })
+  const live = new LivePolicies({ sets, decider, compile: async (texts) => compile(texts), bus, log: SILENT, onActive: () => {} })
   const publisher = createPublisher({
-    ...{ sets, live, seriesOf, fileFaults: () => [], compile: async (texts) => compile(texts) },
+    ...{ sets, live, seriesOf: () => [], fileFaults: () => [], compile: async (texts) => compile(texts) },
     examine: async (texts, tests) => ({ ...JOBS.examine({ source: sourceOf(SOURCE, texts), tests }), remarks: ['a remark'] }),
   })
-  const simulator: Simulator = {
-    readingFindings: async (texts) => JOBS.readingFindings({ source: sourceOf(SOURCE, texts) }),
-    redecide: async ({ draft, against, ...rest }) =>
-      JOBS.redecide({ source: sourceOf(SOURCE, draft), against: against && sourceOf(SOURCE, against), ...rest }),
-  }
-  const detectors = createDetectors()
-  const findings = (input: JsonObject) => findingsIn(detectors, textsIn(input))
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
   const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
-  const changing = { decider: () => live.decider, policySets: sets, publisher, newProposalId: nextProposal, simulator, findings }
+  const changing = { policySets: sets, publisher, newProposalId: nextProposal, ...trying(sets) }
   const counting = { decider, organisation: 'acme', factKey: counterKey(randomBytes(32)) }
   const dry = { ...counting, clock, registry, store: storage.calls, detectors: [], labelWindowMs: 86_400_000 }
   const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId'> = {
@@ -88,7 +78,18 @@ async function openProcess(database: string) {
     streaksOf: (call) => streaksOf(counting, call),
     newRunId: () => newRunId(clock.now(), randomBytes(16)),
   }
-  const deps = { ...fixedParts(seen), ...changing, ...facts, store: storage.calls, recorder, registry, vault, clock, bus }
+  const deps = {
+    ...fixedParts(seen),
+    ...changing,
+    decider: () => live.decider,
+    ...facts,
+    store: storage.calls,
+    recorder,
+    registry,
+    vault,
+    clock,
+    bus,
+  }
   const ask = async (how: Ask) => {
     const { unit, holdId, intent } = newCall(live.decider, registry, clock.now(), how)
     const written = await recorder.admit(unit)
@@ -140,6 +141,26 @@ const LIBRARY: PolicyFile = {
   path: 'library/quiet.cedar (as quiet)',
   connector: null,
   text: '@id("library.quiet.all") @shadow forbid(principal, action, resource);',
+}
+
+const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** What the workshop does, without a thread, and the detectors. */
+function trying(sets: OperatorDeps['policySets']): Pick<OperatorDeps, 'nearMisses' | 'simulator' | 'findings'> {
+  const detectors = createDetectors()
+  const simulator: Simulator = {
+    readingFindings: async (texts) => JOBS.readingFindings({ source: sourceOf(SOURCE, texts) }),
+    redecide: async ({ draft, against, ...rest }) =>
+      JOBS.redecide({ source: sourceOf(SOURCE, draft), against: against && sourceOf(SOURCE, against), ...rest }),
+  }
+  return {
+    simulator,
+    findings: (input) => findingsIn(detectors, textsIn(input)),
+    async nearMisses(policySet, operation, request) {
+      const set = await sets.set(policySet)
+      return set ? JOBS.nearMisses({ source: sourceOf(SOURCE, set), policySet, operation, request }) : null
+    },
+  }
 }
 
 const SOURCE: PolicySource = {

@@ -187,7 +187,46 @@ describe('agents', () => {
   })
 })
 
+describe('near misses of a recorded call', () => {
+  const SENTENCE = '`context.input.amount.greaterThan(decimal("0.0"))` is not true'
+
+  test('name what was missing; values of arguments are for those who may see payloads, and the look is recorded', async () => {
+    const { callId } = await bed.ask({ amount: -5 })
+    const seen = async (name: string, payloads: boolean) => await bed.cases.nearMisses(as(name), callId, payloads)
+    const looks = async () => (await bed.entries(callId)).filter(({ kind }) => kind === 'view').length
+    const open = [{ sentence: SENTENCE, looked: {}, payload: { 'context.input.amount': '-5.0' } }]
+    expect(await seen('aisha', true)).toMatchObject([{ principal: 'Gatehouse::Agent::"clerk"', policy: { id: 'erp.pay' }, failed: open }])
+    expect(await looks()).toBe(1)
+    for (const [name, payloads] of [
+      ['aisha', false],
+      ['olga', true],
+      ['local', true],
+    ] as const) {
+      expect(await seen(name, payloads)).toMatchObject([{ failed: [{ sentence: SENTENCE, looked: {}, payload: {} }] }])
+    }
+    expect(await looks()).toBe(1)
+  })
+
+  test('are null for a call that was decided otherwise, and for nobody who may not see the call', async () => {
+    expect(await bed.cases.nearMisses(as('aisha'), heldCall, false)).toBeNull()
+    await expect(bed.cases.nearMisses(as('maria'), executed, false)).rejects.toEqual(code('NOT_FOUND'))
+  })
+})
+
 describe('explaining', () => {
+  test('says which permit was near', async () => {
+    const { decision, nearMisses } = await bed.cases.explain(
+      as('olga'),
+      'clerk',
+      'erp.releasePayment',
+      { vendorId: 'v', amount: -1 },
+      undefined,
+      {},
+    )
+    expect(decision.verdict).toMatchObject({ effect: 'deny', reason: 'no_permit' })
+    expect(nearMisses).toMatchObject([{ policy: { id: 'erp.pay' }, failed: [{ payload: { 'context.input.amount': '-1.0' } }] }])
+  })
+
   test('decides as policy would, executes and holds nothing, and is recorded', async () => {
     const input = { vendorId: 'v', amount: 1_000.5 }
     const { decision, policies } = await bed.cases.explain(as('aisha'), 'clerk', 'erp.releasePayment', input, undefined)

@@ -6,7 +6,7 @@ import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
 import { approveHold, findHold, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { recordRefusal } from './refusals.ts'
-import { explain, listPolicies, policyText } from './policies.ts'
+import { explain, listPolicies, nearMisses, policyText } from './policies.ts'
 import {
   findPolicySet,
   findProposal,
@@ -34,6 +34,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     call: bound(findCall),
     mayViewPayload: bound(mayViewPayload),
     trail: bound(trail),
+    nearMisses: bound(nearMisses),
     holds: bound(listHolds),
     hold: bound(findHold),
     votes: bound(listVotes),

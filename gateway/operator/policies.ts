@@ -1,11 +1,12 @@
 import { callRequest } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Facts } from '../core/facts.ts'
-import type { OperationId } from '../core/ids.ts'
+import type { CallId, OperationId } from '../core/ids.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import type { Principal } from '../core/principal.ts'
-import type { PolicyText } from '../ports/decider.ts'
+import type { NearMiss, PolicyText } from '../ports/decider.ts'
 import type { Explained, Operator } from '../ports/operator.ts'
+import { findCall, mayViewPayload } from './calls.ts'
 import type { OperatorDeps } from './deps.ts'
 import { hasRole, requireReader, requireRole } from './roles.ts'
 
@@ -48,9 +49,22 @@ export async function explain(
     tokenExpiresAtMs: deps.clock.now(),
   }
   const asked = { door: 'graphql', principal, operation, input, asserted: {} } as const
-  const { decision, determining } = await deps.decideDry(asked, givenFacts(facts ?? {}), hasRole(by, 'security', 'auditor'))
+  const { decision, determining, nearMisses } = await deps.decideDry(asked, givenFacts(facts ?? {}), hasRole(by, 'security', 'auditor'))
   await deps.recorder.note(null, { kind: 'explained', by: by.name, request: callRequest(asked, null), decision })
-  return { decision, policies: determining }
+  return { decision, policies: determining, nearMisses }
+}
+
+/** Which permits almost allowed a recorded call. A look at values that are payloads is recorded. Throws NOT_FOUND. */
+export async function nearMisses(deps: OperatorDeps, by: Operator, id: CallId, payloads: boolean): Promise<readonly NearMiss[] | null> {
+  const call = await findCall(deps, by, id)
+  if (!call) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
+  const decided = (await deps.store.entries(id)).findLast(({ body }) => body.kind === 'decision')
+  if (decided?.body.kind !== 'decision') return null
+  const { verdict, evidence } = decided.body.decision
+  if (verdict.effect !== 'deny' || verdict.reason !== 'no_permit') return null
+  const found = await deps.nearMisses(evidence.policySet, call.operation, evidence.request)
+  if (found === null || (payloads && (await mayViewPayload(deps, by, call)))) return found
+  return found.map((miss) => ({ ...miss, failed: miss.failed.map((part) => ({ ...part, payload: {} })) }))
 }
 
 const isTexts = (value: JsonValue): value is string[] => Array.isArray(value) && value.every((item) => typeof item === 'string')

@@ -113,6 +113,7 @@ function configurationOf(url: string, { document, overrides, policies, facts }: 
     ...(facts === undefined ? {} : { facts: { path: 'facts.yaml', text: facts } }),
     policyTests: [],
     approvals: new Map([approval('lead', 'execute'), approval('claim', 'claim')]),
+    approvalPlaces: new Map(),
     people: [
       { name: 'lea', groups: ['leads'], roles: [] },
       { name: 'liz', groups: ['leads'], roles: [] },

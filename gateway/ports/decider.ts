@@ -41,9 +41,9 @@ export interface PolicyText {
 export interface FailedPart {
   /** For people, in the policy's own words and without any value of the call. */
   sentence: string
-  /** What the part looked at, by path: of the agent, its surroundings and its history. Null where there was nothing. */
+  /** What the part looked at, by path: of the agent, the subject, the door and the time. Null where there was nothing. */
   looked: JsonObject
-  /** The same of the arguments, what was derived or looked up from them, and what the agent said: for people who may see payloads. */
+  /** The same of arguments, facts and what the agent said: for people who may see payloads. */
   payload: JsonObject
 }
 

@@ -9,7 +9,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Agent, PersonRole } from '../core/principal.ts'
 import type { CallFilter, HoldFilter, Page, PageRequest } from './call-store.ts'
-import type { PolicyText } from './decider.ts'
+import type { NearMiss, PolicyText } from './decider.ts'
 import type { Simulation } from './simulator.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
 import type { PolicyTests, PublicationStatus } from './publisher.ts'
@@ -24,6 +24,7 @@ export interface Operator {
 export interface Explained {
   decision: Decision
   policies: readonly PolicyText[]
+  nearMisses: readonly NearMiss[]
 }
 
 /** Texts to try out: `org.cedar`, `<connector>.cedar`, and the text of `facts.yaml`. */
@@ -78,6 +79,11 @@ export interface OperatorUseCases {
   mayViewPayload(by: Operator, call: Call): Promise<boolean>
   /** The entries of a call, oldest first; with arguments and facts only where asked for and `mayViewPayload` grants it. Throws NOT_FOUND. */
   trail(by: Operator, id: CallId, payloads: boolean): Promise<readonly Entry[]>
+  /**
+   * Which permits almost allowed a call that was denied for want of one, under the set that decided. Null where it was decided otherwise, and where that
+   * set cannot be asked any more; values of arguments and facts only where asked for and `mayViewPayload` grants it. Throws NOT_FOUND.
+   */
+  nearMisses(by: Operator, id: CallId, payloads: boolean): Promise<readonly NearMiss[] | null>
   holds(by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
   hold(by: Operator, id: HoldId): Promise<Hold | undefined>
   votes(by: Operator, id: HoldId): Promise<readonly Vote[]>

@@ -378,11 +378,36 @@ describe('registry and policies', () => {
         },
       },
     })
+    const near =
+      '{ explain(agent: "clerk", operation: "erp.releasePayment", input: { vendorId: "v", amount: -1 }) { denyReason nearMisses { principal policyId place failed { sentence values } } } }'
+    const failed = [
+      { sentence: '`context.input.amount.greaterThan(decimal("0.0"))` is not true', values: { 'context.input.amount': '-1.0' } },
+    ]
+    expect(await ask('aisha', near)).toMatchObject({
+      body: {
+        data: {
+          explain: {
+            denyReason: 'no_permit',
+            nearMisses: [{ principal: 'Gatehouse::Agent::"clerk"', policyId: 'erp.pay', place: 'policies/erp.cedar:1', failed }],
+          },
+        },
+      },
+    })
     expect(await ask('aisha', query, { input: [] })).toMatchObject({ body: failure('BAD_INPUT') })
     expect(await ask('aisha', query, { input: { amount: 1 } })).toMatchObject({ body: failure('BAD_INPUT') })
     const literal =
       '{ explain(agent: "clerk", operation: "erp.releasePayment", input: { vendorId: "v", amount: 1.5, __proto__: { x: 1 } }) { outcome } }'
     expect(await ask('aisha', literal)).toMatchObject({ body: failure('BAD_INPUT') })
+  })
+
+  test('near misses of a recorded call, with values where they are asked for and may be seen', async () => {
+    const { callId } = await bed.ask({ amount: -7 })
+    const query = `query ($payloads: Boolean!) { call(id: "${callId}") { decision { reasons { place } nearMisses(payloads: $payloads) { policyId failed { values } } } } }`
+    const seen = (values: object) => ({
+      body: { data: { call: { decision: { reasons: [], nearMisses: [{ policyId: 'erp.pay', failed: [{ values }] }] } } } },
+    })
+    expect(await ask('aisha', query, { payloads: true })).toMatchObject(seen({ 'context.input.amount': '-7.0' }))
+    for (const name of ['olga', 'local']) expect((await ask(name, query, { payloads: true })).body).toEqual(seen({}).body)
   })
 
   test('tokens and credentials for the local operator only', async () => {

@@ -4,7 +4,7 @@ import type { JsonObject } from '../../gateway/core/json.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import { conditionsOf } from './conditions.ts'
 import { createDecider } from './decider.ts'
-import { clerk, closeTicket, faultsOf, question, releasePayment, source } from './test-organisation.ts'
+import { clerk, closeTicket, question, releasePayment, source } from './test-organisation.ts'
 
 const INPUT = { vendorId: 'V-1', amount: 1500 }
 const permit = (id: string, scope: string, conditions = '') => `@id("${id}") permit(${scope}) ${conditions};`
@@ -179,6 +179,14 @@ test.each<[string, JsonObject]>([
   expect(decider.nearMisses(releasePayment.id, request)).toEqual([])
 })
 
+function unlessRefused<T>(make: () => T): T | undefined {
+  try {
+    return make()
+  } catch {
+    return undefined
+  }
+}
+
 test('all parts of a permit hold exactly when the permit does', () => {
   const atom = fc.constantFrom(
     'context.door == "mcp"',
@@ -205,16 +213,17 @@ test('all parts of a permit hold exactly when the permit does', () => {
         `principal is Gatehouse::Agent, ${PAY}, resource`,
         all.map(([kind, text]) => `${kind} { ${text} }`).join(' '),
       )
+      const asked = question(releasePayment, INPUT)
+      const decider = unlessRefused(() => createDecider(source({ erp: policy })))
       // What can never match is refused.
-      fc.pre(faultsOf(() => createDecider(source({ erp: policy }))).length === 0)
+      fc.pre(decider !== undefined)
       const apart = conditionsOf(policy).map(({ kind, text }) => `${kind} { ${text} }`)
-      const whole = createDecider(source({ erp: policy })).decide(question(releasePayment, INPUT)).verdict.effect
       const split = createDecider(source({ erp: permit('a', `principal is Gatehouse::Agent, ${PAY}, resource`, apart.join(' ')) }))
-      expect(split.decide(question(releasePayment, INPUT)).verdict.effect).toBe(whole)
-      const missed = createDecider(source({ erp: policy })).explain(question(releasePayment, INPUT)).nearMisses
-      expect(missed.length).toBe(whole === 'permit' ? 0 : 1)
+      const whole = decider?.explain(asked)
+      expect(split.decide(asked).verdict.effect).toBe(whole?.decision.verdict.effect)
+      expect(whole?.nearMisses.length).toBe(whole?.decision.verdict.effect === 'permit' ? 0 : 1)
     }),
-    { numRuns: 60 },
+    { numRuns: 25 },
   )
 })
 

@@ -15,8 +15,8 @@ interface Part {
   looks: readonly Chain[]
 }
 
-/** What the agent's own arguments and words reach: shown to those who may see payloads. */
-const PAYLOAD = new Set(['input', 'derived', 'lookup', 'rationale', 'run', 'decisionRecord'])
+/** What of the context is metadata; arguments, facts and what the agent said are for those who may see payloads. */
+const OPEN = new Set(['door', 'now', 'subject'])
 
 /**
  * Which permits of a set almost allowed a request, and which of their parts did not hold. Every part of a permit's scope and every condition is put
@@ -97,7 +97,7 @@ function valuesOf({ looks }: Part, principal: EntityUid, request: PlannedRequest
   const looked: JsonObject = {}
   const payload: JsonObject = {}
   for (const { variable, path } of looks) {
-    const open = variable === 'principal' || (variable === 'context' && !PAYLOAD.has(path[0] ?? ''))
+    const open = variable === 'principal' || (variable === 'context' && OPEN.has(path[0] ?? ''))
     const into = open ? looked : payload
     const root = variable === 'principal' ? principal : variable === 'resource' ? request.resource : request.action
     const value = variable === 'context' ? contextValue(request.context, path, request) : entityValue(root, path, request)

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../gateway/core/errors.ts'
 import type { OperationId } from '../../gateway/core/ids.ts'
-import type { PolicyText } from '../../gateway/ports/decider.ts'
+import type { JsonObject } from '../../gateway/core/json.ts'
+import type { NearMiss, PolicyText } from '../../gateway/ports/decider.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import type { Redecided } from '../../gateway/ports/simulator.ts'
 import { createDecider } from './decider.ts'
@@ -21,6 +22,14 @@ export interface Checked {
 export interface Examined {
   policySet: string
   policies: readonly PolicyText[]
+}
+
+/** A request as a decision's evidence has it, with the texts that decided. */
+export interface RecordedRequest {
+  source: PolicySource
+  policySet: string
+  operation: OperationId
+  request: JsonObject
 }
 
 /**
@@ -49,6 +58,12 @@ export const JOBS = {
   /** What is wrong with policies that are valid. Throws CONFIG_INVALID where they are not. */
   findings(input: FindingsInput): readonly Finding[] {
     return findingsIn(input)
+  },
+
+  /** The near misses of a recorded request; null where the texts no longer come to the set that decided, since operations have changed. */
+  nearMisses({ source, policySet, operation, request }: RecordedRequest): readonly NearMiss[] | null {
+    const decider = createDecider(source)
+    return decider.policySet === policySet ? decider.nearMisses(operation, request) : null
   },
 
   /** Runs policy tests. Throws CONFIG_INVALID where the policies themselves are faulty. */

@@ -5,7 +5,7 @@ import type { Entry, EntryBody, EntryKind } from '../../gateway/core/entry.ts'
 import type { CallId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
-import { DecisionType } from './decision-type.ts'
+import { type DecisionOrigin, DecisionType } from './decision-type.ts'
 import { CallStateEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
 import { HoldType } from './hold-type.ts'
 import { mayView, spend, trailOf } from './looks.ts'
@@ -160,7 +160,11 @@ function decisionOf(callId: CallId, { entry, body }: Found<'decision'>): Decisio
     const request = full?.body.kind === 'decision' ? full.body.decision.evidence.request : {}
     return Object.keys(request).length > 0 ? request : null
   }
-  return new DecisionType(body.decision, { at: entry.at, release: body.release, facts })
+  const nearMisses: DecisionOrigin['nearMisses'] = (context, payloads) => {
+    spend(context, 1)
+    return context.cases.nearMisses(context.by, callId, payloads)
+  }
+  return new DecisionType(body.decision, { at: entry.at, release: body.release, facts, nearMisses })
 }
 
 @ObjectType('Call', { description: 'One call of an agent, from its decision to its outcome.' })

@@ -1,9 +1,9 @@
 import { GraphQLJSON } from 'graphql-scalars'
-import { Ctx, Field, GraphQLISODateTime, ID, ObjectType } from 'type-graphql'
+import { Arg, Ctx, Field, GraphQLISODateTime, ID, ObjectType } from 'type-graphql'
 import type { Decision, MatchedHold } from '../../gateway/core/decision.ts'
 import type { HoldId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
-import type { PolicyText } from '../../gateway/ports/decider.ts'
+import type { FailedPart, NearMiss, PolicyText } from '../../gateway/ports/decider.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { EffectEnum } from './enums.ts'
 
@@ -33,6 +33,12 @@ export class ReasonType {
     return policy.text
   }
 
+  @Field(() => String, { nullable: true, description: '`file:line` in the set that decided; null where that is not kept.' })
+  async place(@Ctx() context: OperatorContext): Promise<string | null> {
+    const policy = await this.#policy(context)
+    return policy ? `${policy.file}:${policy.line}` : null
+  }
+
   @Field(() => String, { nullable: true, description: 'What `@reason` tells people.' })
   async reason(@Ctx() context: OperatorContext): Promise<string | null> {
     return this.#matched?.reason ?? (await this.#policy(context))?.annotations.reason ?? null
@@ -48,12 +54,52 @@ export class ReasonType {
   }
 }
 
+@ObjectType('FailedPart', { description: 'A part of a permit, of its scope or a condition, that did not hold.' })
+export class FailedPartType {
+  @Field(() => String, { description: "In the policy's own words, without values of the call." })
+  readonly sentence: string
+  @Field(() => GraphQLJSON, {
+    description:
+      'What it looked at, by path; null where there was nothing. Of arguments and facts only for people who may see payloads and asked.',
+  })
+  readonly values: JsonObject
+
+  constructor({ sentence, looked, payload }: FailedPart) {
+    this.sentence = sentence
+    this.values = { ...looked, ...payload }
+  }
+}
+
+@ObjectType('NearMiss', { description: 'A permit that did not apply, and why.' })
+export class NearMissType {
+  @Field(() => String, { description: 'Who was asked about: `Gatehouse::Agent::"..."`, or the subject.' })
+  readonly principal: string
+  @Field(() => ID)
+  readonly policyId: string
+  @Field(() => String, { description: '`file:line` in the set that decided.' })
+  readonly place: string
+  @Field(() => String, { description: 'Cedar text.' })
+  readonly text: string
+  @Field(() => [FailedPartType])
+  readonly failed: FailedPartType[]
+
+  constructor({ principal, policy, failed }: NearMiss) {
+    this.principal = principal
+    this.policyId = policy.id
+    this.place = `${policy.file}:${policy.line}`
+    this.text = policy.text
+    this.failed = failed.map((part) => new FailedPartType(part))
+  }
+}
+
 /** When and for which release a decision was made; a dry decision has neither. */
 export interface DecisionOrigin {
   at: number | null
   release: HoldId | null
   /** The facts, or null where who asks may not see payloads. */
   facts(context: OperatorContext): Promise<JsonObject | null>
+  /** Null where they are not known. */
+  nearMisses(context: OperatorContext, payloads: boolean): Promise<readonly NearMiss[] | null>
 }
 
 @ObjectType('Decision', { description: 'What policy said about a call, and why.' })
@@ -115,6 +161,18 @@ export class DecisionType {
   })
   facts(@Ctx() context: OperatorContext): Promise<JsonObject | null> {
     return this.#origin.facts(context)
+  }
+
+  @Field(() => [NearMissType], {
+    nullable: true,
+    description:
+      'The permits that almost allowed a call denied for want of one, nearest first. Null where it was decided otherwise, and where the set that decided cannot be asked any more. A look at payloads is recorded.',
+  })
+  async nearMisses(
+    @Ctx() context: OperatorContext,
+    @Arg('payloads', () => Boolean, { defaultValue: false }) payloads: boolean,
+  ): Promise<NearMissType[] | null> {
+    return (await this.#origin.nearMisses(context, payloads))?.map((miss) => new NearMissType(miss)) ?? null
   }
 
   @Field(() => String, { description: 'SHA-256 of the policy set, hexadecimal.' })

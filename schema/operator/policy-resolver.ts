@@ -37,8 +37,14 @@ export class PolicyResolver {
     if (!isJsonObject(input)) throw new GatewayError('BAD_INPUT', '`input` must be an object')
     const given = facts ?? {}
     if (!isJsonObject(given)) throw new GatewayError('BAD_INPUT', '`facts` must be an object')
-    const { decision } = await cases.explain(by, agent, operation, input, subject ?? undefined, given)
-    return new DecisionType(decision, { at: null, release: null, facts: async () => decision.evidence.request })
+    const { decision, nearMisses } = await cases.explain(by, agent, operation, input, subject ?? undefined, given)
+    const isWanting = decision.verdict.effect === 'deny' && decision.verdict.reason === 'no_permit'
+    return new DecisionType(decision, {
+      at: null,
+      release: null,
+      facts: async () => decision.evidence.request,
+      nearMisses: async () => (isWanting ? nearMisses : null),
+    })
   }
 
   @Query(() => SimulationType, {

@@ -1,3 +1,4 @@
+import { isLibraryFile } from '../../../gateway/ports/policy-source.ts'
 import { canApply } from '../slice.ts'
 import { type Examined, type Finding, listed } from './finding.ts'
 
@@ -25,6 +26,12 @@ export function unreached({ compiled, organisation }: Examined, useless: Readonl
 /** Permits that no test ends in. */
 export function untested({ compiled, coverage }: Examined): Finding[] {
   if (!coverage) return []
+  // A rule of the library is tested with the library.
+  const first = compiled.policies.find(({ file: path, connector, text }) => !isLibraryFile({ path, connector, text }))
+  if (first && [...coverage.values()].every(({ decided, near }) => decided + near === 0)) {
+    const message = 'no policy test asks about any policy: add tests to the folder `tests` beside the policies'
+    return [{ place: first.place(0), severity: 'warning', rule: 'untested-permit', policy: null, message }]
+  }
   const permits = compiled.policies.filter(({ id, effect, shadow }) => effect === 'permit' && !shadow && coverage.get(id)?.decided === 0)
   return permits.map((policy) => ({
     place: policy.place(0),
