@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { CHANGES, type Change } from '../core/decision-change.ts'
+import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../core/decision-change.ts'
 import { durationMs } from '../core/duration.ts'
 import { LIMITS } from '../limits.ts'
 import { configOption, environment, gateway, run } from './command.ts'
@@ -10,16 +10,17 @@ const percent = (raw: string): number => {
   return number
 }
 
-function changes(raw: string): readonly Change[] {
-  return raw.split(',').map((name) => {
-    const known = CHANGES.find((change) => change === name.trim())
-    if (!known) throw new InvalidArgumentError(`there is no change \`${name}\`: name some of ${CHANGES.join(', ')}`)
-    return known
-  })
-}
+const chosenOf =
+  <T extends string>(known: readonly T[]) =>
+  (raw: string): readonly T[] =>
+    raw.split(',').map((name) => {
+      const chosen = known.find((one) => one === name.trim())
+      if (chosen === undefined) throw new InvalidArgumentError(`there is no change \`${name}\`: name some of ${known.join(', ')}`)
+      return chosen
+    })
 
-const failOnOption = (): Option =>
-  new Option('--fail-on <changes>', `exit with 1 where there are any: ${CHANGES.join(', ')}`).argParser(changes).default([])
+const failOnOption = (known: readonly string[]): Option =>
+  new Option('--fail-on <changes>', `exit with 1 where there are any: ${known.join(', ')}`).argParser(chosenOf(known)).default([], 'none')
 
 function duration(raw: string): number {
   const ms = durationMs(raw)
@@ -60,12 +61,12 @@ export function policyCommands(policy: Command): void {
     .argument('<old>', 'folder of policies')
     .argument('<new>', 'folder of policies')
     .addOption(configOption())
-    .addOption(failOnOption())
+    .addOption(failOnOption([...CHANGES, ...CLASS_CHANGES]))
     .option('--since <duration>', 'ask both about the recorded calls of a running gateway, too, as far back: 30d', duration)
     .action(
       run(async (output, options, before: string, after: string) => {
         const { diffPolicyFolders } = await import('./policy-diff.ts')
-        const failOn = options.failOn as readonly Change[]
+        const failOn = options.failOn as readonly (Change | ClassChange)[]
         const recorded = typeof options.since === 'number' ? { sinceMs: options.since, address: gateway(options) } : undefined
         return await diffPolicyFolders(output, environment, { config: String(options.config), before, after, failOn, recorded })
       }),
@@ -76,7 +77,7 @@ export function policyCommands(policy: Command): void {
     .requiredOption('--policies <dir>', 'the draft')
     .addOption(new Option('--since <duration>', 'how far back').argParser(duration).default(durationMs('30d'), '30d'))
     .option('--first <calls>', `at most so many calls, newest first: 1 to ${LIMITS.simulatedCallsMax}`, callCount)
-    .addOption(failOnOption())
+    .addOption(failOnOption(CHANGES))
     .action(
       run(async (output, options) => {
         const { simulatePolicyFolder } = await import('./policy-simulate.ts')

@@ -1,7 +1,8 @@
-import { CHANGES, type Change } from '../core/decision-change.ts'
+import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../core/decision-change.ts'
 import type { Agent } from '../core/principal.ts'
 import type { PolicySource } from '../ports/policy-source.ts'
 import type { PolicyDiff } from '../../policies/engine/diff.ts'
+import type { ReadingChange } from '../../policies/engine/diff-classes.ts'
 import type { DecisionChange } from '../../policies/engine/diff-changes.ts'
 import { createWorkshop } from '../../policies/engine/workshop.ts'
 import { compileOrganisation } from '../compile.ts'
@@ -20,7 +21,7 @@ export interface PolicyDiffOptions {
   before: string
   after: string
   /** Kinds of changes that make the command exit with 1. */
-  failOn: readonly Change[]
+  failOn: readonly (Change | ClassChange)[]
   /** Recorded calls that both are asked about, too: how far back, in milliseconds, and which gateway has them. */
   recorded: { sinceMs: number; address: Address } | undefined
 }
@@ -38,7 +39,7 @@ export async function diffPolicyFolders(output: Output, environment: Environment
   const workshop = createWorkshop()
   const diff = await workshop.run('diff', { before, after, agents })
   const recorded = options.recorded && (await replayed(options, options.recorded))
-  const found = diff.changes.filter(({ change }) => options.failOn.includes(change)).length
+  const found = [...diff.changes, ...diff.classes].filter(({ change }) => options.failOn.includes(change)).length
   const failed = found + (recorded ? failing(recorded, options.failOn) : 0)
   const words = recorded ? `${inWords(diff)}\n\nRECORDED CALLS\n${simulationInWords(recorded)}` : inWords(diff)
   output.print(words, { ...diff, ...(recorded ? { recorded: recorded.facts } : {}), failed })
@@ -58,7 +59,8 @@ async function sourceOf(configuration: Configuration): Promise<PolicySource> {
 function inWords(diff: PolicyDiff): string {
   const changes = diff.changes.flatMap((change) => [...changeInWords(change), ''])
   const unasked = diff.unasked.map(({ operation, why }) => `not asked: ${operation}: ${why}`)
-  return [...changes, ...textsInWords(diff), summary(diff), ...unasked].join('\n')
+  const classes = diff.classes.flatMap((change) => [...classInWords(change), ''])
+  return [...changes, ...classes, ...textsInWords(diff), summary(diff), ...unasked].join('\n')
 }
 
 function changeInWords({ change, operations, before, after, example, because, requests }: DecisionChange): string[] {
@@ -83,6 +85,16 @@ function changeInWords({ change, operations, before, after, example, because, re
   ]
 }
 
+function classInWords({ change, dataClass, agent, subject, registered, operations }: ReadingChange): string[] {
+  const title = change === 'newly-readable' ? 'NEWLY READABLE' : 'NEWLY MASKED'
+  const [first = '', ...more] = operations
+  return [
+    `${title}  ${dataClass} in answers of ${first}${more.length > 0 ? ` and ${more.length} more operations` : ''}`,
+    ...wrapped('for', `agent ${agent}${subject === null ? '' : ` for ${subject}`}${registered ? '' : ' (nobody like this is registered)'}`),
+    ...(more.length > 0 ? wrapped('also', more.join(', ')) : []),
+  ]
+}
+
 const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '))
 
 function textsInWords({ policies: { added, removed, changed }, facts }: PolicyDiff): string[] {
@@ -95,14 +107,16 @@ function textsInWords({ policies: { added, removed, changed }, facts }: PolicyDi
   return said.filter(([, ids]) => ids.length > 0).flatMap(([what, ids]) => wrapped(what, ids.join(', ')))
 }
 
-function summary({ changes, asked, combinations, complete, unchanged }: PolicyDiff): string {
+function summary({ changes, classes, asked, combinations, complete, unchanged }: PolicyDiff): string {
   const counts = CHANGES.map((kind) => [kind, changes.filter(({ change }) => change === kind).length] as const).filter(
     ([, count]) => count > 0,
   )
-  const found =
-    counts.length === 0
-      ? 'no request found that is decided otherwise'
-      : counts.map(([kind, count]) => `${count} ${TITLES[kind].toLowerCase()}`).join(', ')
+  const reading = CLASS_CHANGES.map((kind) => [kind, classes.filter(({ change }) => change === kind).length] as const)
+  const words = [
+    ...counts.map(([kind, count]) => `${count} ${TITLES[kind].toLowerCase()}`),
+    ...reading.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${kind.replace('-', ' ')}`),
+  ]
+  const found = words.length === 0 ? 'no request found that is decided otherwise' : words.join(', ')
   const looked = complete ? 'all of them looked through' : 'not all of them looked through: the bound was reached'
   return [
     `${found}; ${asked.toLocaleString('en')} requests asked of both sets`,

@@ -60,7 +60,7 @@ export async function simulate(address: Address, { draft, against, sinceMs, firs
 }
 
 /** How many kinds of changes are of the named ones. */
-export const failing = ({ changes }: Simulated, failOn: readonly Change[]): number =>
+export const failing = ({ changes }: Simulated, failOn: readonly string[]): number =>
   changes.filter(({ change }) => failOn.includes(change)).length
 
 const objects = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isJsonObject) : [])

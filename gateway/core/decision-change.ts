@@ -3,6 +3,10 @@ import type { Verdict } from './decision.ts'
 export const CHANGES = ['newly-allowed', 'newly-held', 'held-otherwise', 'newly-denied'] as const
 export type Change = (typeof CHANGES)[number]
 
+/** What may happen to a data class in the answers that somebody reads. */
+export const CLASS_CHANGES = ['newly-readable', 'newly-masked'] as const
+export type ClassChange = (typeof CLASS_CHANGES)[number]
+
 /** What one policy set says to a request: names alone, nothing of the request. */
 export interface Said {
   readonly effect: Verdict['effect']

@@ -40,6 +40,8 @@ derived:
   recipients: { count: [/to/*] }
   outside: { outside_domains: [/to/*], domains: [acme.example] }
   total: { sum: /lines/*/amount }
+  day: { weekday: Europe/Berlin }
+  minute: { minute_of_day: Europe/Berlin }
 lookups:
   payee: { call: bank.getPayee, with: { id: /payee }, fields: [/createdBy, /limit, /blocked] }
 `
@@ -115,6 +117,18 @@ describe('an edit about a fact is found', () => {
       forbid('context.lookup.payee has limit && context.input.amount.greaterThan(context.lookup.payee.limit)'),
       forbid('context.lookup.payee has limit && context.input.amount.greaterThanOrEqual(context.lookup.payee.limit)'),
       { 'newly-denied': { 'input.amount': 0.01, 'lookup.payee.limit': 0.01 } },
+    ],
+    [
+      'a place where it is later',
+      forbid('context.derived.minute < 480 || context.derived.minute >= 1080'),
+      forbid('context.derived.minute < 480 || context.derived.minute > 1080'),
+      { 'newly-allowed': { now: '2026-01-05T17:00:00.000Z' } },
+    ],
+    [
+      'a day of the week there, at an hour',
+      forbid('[6, 7].contains(context.derived.day) && context.derived.minute < 480'),
+      forbid('[7].contains(context.derived.day) && context.derived.minute < 480'),
+      { 'newly-allowed': { now: '2026-01-09T23:07:00.000Z' } },
     ],
     ['labels', PERMIT, forbid('context.labels.contains("untrusted")', '@hold("cfo")'), { 'newly-held': { labels: ['untrusted'] } }],
     [

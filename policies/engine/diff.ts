@@ -12,6 +12,7 @@ import { type Compiled, compilePolicies, factsJson } from './compile.ts'
 import { atomsOf, type Rule, ruleOf } from './atoms.ts'
 import { DecisionSearch, type SearchedSide } from './decision-search.ts'
 import { byWeight, type DecisionChange, type ExampleRequest, joined, withoutVariants } from './diff-changes.ts'
+import { diffClasses, type ReadingChange } from './diff-classes.ts'
 import { deciderOf } from './decider.ts'
 import { mergeReads } from './expression.ts'
 import type { RecordShape } from './input-shape.ts'
@@ -30,6 +31,8 @@ export interface PolicyDiff {
   /** Declared facts that differ: `history.paid1h`. Requests are compared at equal values, so what is only counted otherwise shows here alone. */
   readonly facts: readonly string[]
   readonly changes: readonly DecisionChange[]
+  /** Data classes that somebody may read in one set alone. */
+  readonly classes: readonly ReadingChange[]
   /** Requests that both sets were asked. */
   readonly asked: number
   /** Combinations of values that the conditions of the two sets tell apart. */
@@ -77,15 +80,17 @@ export function diffPolicies({ before, after, agents, base = BASE }: DiffOptions
     if (!changed) unchanged += operations.length
     else changes.push(...work.compare(operations))
   }
+  const classes = diffClasses(sides, agents, after.people)
   return {
     before: sides[0].compiled.policySet,
     after: sides[1].compiled.policySet,
     policies: textChanges(sides[0].compiled, sides[1].compiled),
     facts,
     changes: joined(changes).sort(byWeight),
-    asked: work.asked,
-    combinations: work.combinations,
-    complete: work.complete,
+    classes: classes.changes,
+    asked: work.asked + classes.asked,
+    combinations: work.combinations + classes.asked,
+    complete: work.complete && classes.complete,
     unchanged,
     unasked: work.unasked,
   }
@@ -121,7 +126,11 @@ function unitsOf(sides: readonly [Side, Side], derived: ReadonlySet<string>): re
     const [old, now] = slices.map((slice) => (slice?.policies ?? []).map(fingerprint).join('\n'))
     const named = slices.some((slice) => slice?.policies.some(({ reads }) => reads.action))
     const { connector, businessKey, inputSchema } = operation
-    const key = JSON.stringify([slices.map((slice) => slice?.id), connector, businessKey ?? null, named ? operation.id : '', inputSchema])
+    const counted = sides.map(({ compiled }) =>
+      [...compiled.facts.of(operation).history.values()].flatMap(({ fact }) => (fact.of.has(operation.id) ? [fact.name] : [])),
+    )
+    const own = named ? operation.id : ''
+    const key = JSON.stringify([slices.map((slice) => slice?.id), connector, businessKey ?? null, own, counted, inputSchema])
     const unit = units.get(key)
     if (unit) unit.operations.push(operation)
     else {

@@ -1,3 +1,4 @@
+import { instant } from '../../gateway/core/clock.ts'
 import { decimalText, parseDecimal, tenThousandths } from '../../gateway/core/decimal.ts'
 import type { HistoryFact } from '../../gateway/core/facts.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
@@ -9,7 +10,10 @@ import type { Literals } from './atoms.ts'
 import type { DerivedFact } from './derived.ts'
 import type { OperationFacts } from './facts-file.ts'
 import type { RecordShape, Shape } from './input-shape.ts'
+import { localTime } from './local-time.ts'
 import type { SchemaSamples } from './schema-samples.ts'
+
+const DAY_MS = 24 * 3_600_000
 
 /** How declared facts hang together with the arguments that they are made from. */
 export class FactPlaces {
@@ -30,6 +34,26 @@ export class FactPlaces {
       return fact && (fact.kind === 'sum' || fact.kind === 'unseen') ? (fact.of.get(this.#operation.id)?.values ?? []) : []
     })
     return [...new Set(found)]
+  }
+
+  /** Whether a fact is read from a clock. */
+  readsClock(section: string, name: string): boolean {
+    return section === 'derived' && this.#declared.some(({ derived }) => derived.get(name)?.zone !== undefined)
+  }
+
+  /** Moments around the base at which the facts that are read from a clock come to the literals and their neighbours: RFC 3339. */
+  moments({ numbers }: Literals, baseMs: number): string[] {
+    const midnight = baseMs - (baseMs % DAY_MS)
+    const zones = new Set(this.#declared.flatMap(({ derived }) => [...derived.values()].flatMap(({ zone }) => zone ?? [])))
+    const minutes = [...numbers].filter((n) => n >= 0 && n < 1_440).sort((a, b) => b - a)
+    const times = [...zones].flatMap((zone) => {
+      const ahead = localTime(zone, instant(midnight)).minute
+      return minutes.flatMap((n) => [n, n - 1, n + 1].map((minute) => (((minute - ahead) % 1_440) + 1_440) % 1_440))
+    })
+    const days = [0, 1, 2, 3, 4, 5, 6].map((day) => midnight + day * DAY_MS)
+    const noons = days.map((day) => day + DAY_MS / 2)
+    const all = [...noons, ...days.flatMap((day) => [...new Set(times)].map((minute) => day + minute * 60_000))]
+    return all.slice(0, LIMITS.boundaryMomentsMax).map((ms) => new Date(ms).toISOString())
   }
 
   /** Whether a fact counts the calls of a subject: without one it has no value. */
@@ -111,7 +135,7 @@ function listsOf({ kind, domains }: DerivedFact, literals: Literals): JsonValue[
     return [...own, ...countLists(literals, (i) => `a${i}@elsewhere.invalid`)]
   }
   if (kind === 'length') return lengths(literals).map((length) => ['x'.repeat(length)])
-  if (kind === 'count' || kind === 'distinct') return []
+  if (kind === 'count' || kind === 'distinct' || kind === 'weekday' || kind === 'minute_of_day') return []
   const amounts = [...literals.decimals].flatMap((text) => parseDecimal(text) ?? [])
   const near = amounts.flatMap((n) => [n, n + 100n, n - 100n, n + 1n, n - 1n])
   return near.flatMap((n) => [[Number(n) / 10_000], [Number(n - 10_000n) / 10_000, 1]])

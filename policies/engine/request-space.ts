@@ -64,6 +64,8 @@ export class RequestSpace {
   /** Records that are always there, outermost first. */
   readonly #records: readonly (readonly string[])[]
   readonly #facts: FactPlaces
+  /** Some fact that conditions look at is read from a clock. */
+  readonly #clocked: boolean
   readonly #indexes: ReadonlyMap<string, number>
 
   constructor(options: SpaceOptions) {
@@ -71,6 +73,8 @@ export class RequestSpace {
     this.#base = options.base
     this.#samples = new SchemaSamples(options.operation.inputSchema)
     this.#facts = new FactPlaces(options.operation, options.facts)
+    const paths = options.atoms.flatMap((atom) => atom.paths)
+    this.#clocked = paths.some(({ variable, path: [root = '', name = ''] }) => variable === 'context' && this.#facts.readsClock(root, name))
     const { places, presences, records } = placesOf(this.#reached(options), [])
     this.#places = places
     this.#presences = presences
@@ -214,6 +218,7 @@ export class RequestSpace {
     const found = boundaryValues(shape, literals, base)
     if (root === 'door') return ['mcp', 'graphql', 'http']
     if (root === 'history') return distinct([...(shape.kind === 'datetime' ? [] : [PLAINEST]), ...found.filter(isPlausible)])
+    if (root === 'now' && this.#clocked) return distinct([...found, ...this.#facts.moments(literals, base)])
     if (root !== 'input') return [...found]
     const schema = this.#samples.at(below)
     const made = behind.flatMap((pointer) => this.#facts.valuesFor(pointer, literals, this.#samples))
@@ -250,7 +255,8 @@ export class RequestSpace {
     if (root === 'subject') return ['subject']
     if (name === undefined) return [...(root === '' ? ['subject'] : []), ...this.#below(path)]
     const behind = this.#facts.pointersOf(root, name).flatMap((pointer) => this.#below(placeOfPointer(pointer)))
-    return [...(this.#facts.needsSubject(root, name) ? ['subject'] : []), ...behind, ...this.#below(path)]
+    const clock = this.#facts.readsClock(root, name) ? ['now'] : []
+    return [...(this.#facts.needsSubject(root, name) ? ['subject'] : []), ...clock, ...behind, ...this.#below(path)]
   }
 
   /** The argument pointers behind all facts that the atoms look at. */
@@ -262,7 +268,8 @@ export class RequestSpace {
   /** What the policies look at, and the arguments behind the facts that they look at. */
   #reached({ shape, full, operation, atoms }: SpaceOptions): RecordShape {
     const { derived: _derived, ...rest } = Object.fromEntries(shape.fields)
-    const plain: RecordShape = { kind: 'record', fields: new Map(Object.entries(rest)) }
+    const now = this.#clocked && full.fields.get('now')
+    const plain: RecordShape = { kind: 'record', fields: new Map([...Object.entries(rest), ...(now ? [['now', now] as const] : [])]) }
     return this.#pointersBehind(atoms).reduce(
       (all, pointer) => withPlace(all, full, placeOfPointer(pointer)),
       withKey(plain, operation, atoms),
