@@ -13,7 +13,7 @@ import { collect } from './collect.ts'
 import type { Permit } from './decide.ts'
 import { classesFor } from './classes.ts'
 import { filterHeaders, maskBytes, type Shown, toStored } from './filter.ts'
-import { bringsNothing, heldBack, type Receiver, stick } from './labels.ts'
+import { bringsNothing, heldBack, isLookedThrough, type Receiver, stick } from './labels.ts'
 import { leaseFor } from './lease.ts'
 import { filterLogs } from './log-messages.ts'
 import { recordOutcome } from './record.ts'
@@ -108,7 +108,7 @@ async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Excha
   const { refused } = classesFor(parts, principal, operation)
   const streams = judged.kind === 'completed' && run.delivery === 'stream' && !run.keep && !isShort(answer)
   // What has to be masked or looked through is read whole first.
-  if (streams && refused.size === 0 && !parts.decider.readsLabels && (await stick(parts, receiverOf(run))))
+  if (streams && refused.size === 0 && !isLookedThrough(parts, run.subject) && (await stick(parts, receiverOf(run))))
     return stream(parts, run, intent, exchange, headers)
   const bytes = await collect(answer.body, LIMITS.filteredBodyBytesMax)
   const upstreamMs = Math.round(performance.now() - startedMs)

@@ -32,12 +32,14 @@ export const factsWorld: World = {
       '/vendors/{id}': get('getVendor', object({ iban: text, createdBy: text, rating: { type: 'number' } })),
       '/inbox/{id}': get('readMail', {}),
       '/notes/{id}': get('readNote', {}),
+      '/files/{id}': get('readFile', {}),
       '/people/{id}': get('getPerson', object({ name: text, email: text })),
     },
   },
   overrides: {
     getVendor: { timeoutMs: 1_000 },
     readMail: { labels: ['untrusted'] },
+    readFile: { labels: ['pii', 'secret', 'untrusted'] },
     getPerson: { dataClasses: { '/email': ['pii'] } },
   },
   policies: `

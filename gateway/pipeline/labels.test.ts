@@ -169,6 +169,19 @@ describe('labels stick before anything is handed over', () => {
     broken.close()
   })
 
+  test('an operation whose answers bring all that could be found streams, whatever policies read', async () => {
+    line.meets.push((_req, res) => {
+      res.writeHead(200, { 'content-type': 'application/octet-stream' }).write('first')
+      res.end(Buffer.alloc(100_000))
+    })
+    const answer = await ask('readFile', id(), { delivery: 'stream' })
+    if (answer.kind !== 'result' || answer.result.body.kind !== 'stream') throw new Error(`no stream: ${answer.kind}`)
+    expect(await labels()).toEqual(['pii', 'secret', 'untrusted'])
+    let size = 0
+    for await (const chunk of answer.result.body.chunks) size += chunk.length
+    expect(size).toBe(100_005)
+  })
+
   test.each<[string, (calls: TestLine['calls'], call: CallId) => Promise<unknown>]>([
     ['the status', (calls, call) => calls.status(line.principal('clerk', subject), call, 0, new AbortController().signal)],
     ['the answer once more', (calls, call) => calls.answer(line.principal('clerk', subject), call, 0, new AbortController().signal)],

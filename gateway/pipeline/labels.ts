@@ -43,11 +43,18 @@ export const standingLabels = (parts: Parts, { principal, operation }: Pick<Rece
  * What this very answer brings beside: what the detectors find in it, looked for only while some policy reads labels. A body that is no text cannot be
  * looked through and counts as content from outside.
  */
-function foundLabels({ decider, detectors }: Parts, { headers, bytes }: Received): readonly string[] {
-  if (!decider.readsLabels || bytes.length === 0) return []
+function foundLabels({ detectors }: Parts, { headers, bytes }: Received): readonly string[] {
+  if (bytes.length === 0) return []
   if (strictText(bytes) === undefined) return ['untrusted']
   const found = findingsIn(detectors, [...Object.values(headers), ...textsIn(jsonOf(headers, bytes))])
   return found.flatMap((finding) => BRINGS[finding] ?? [])
+}
+
+/** Whether an answer has to be looked through: some policy reads labels, and what could be found is not what every answer brings in any case. */
+export const isLookedThrough = (parts: Parts, receiver: Pick<Receiver, 'principal' | 'operation'>): boolean => {
+  if (!parts.decider.readsLabels) return false
+  const standing = new Set(standingLabels(parts, receiver))
+  return Object.values(BRINGS).some((label) => label !== null && !standing.has(label))
 }
 
 /** Whether a text may be told before its call has an answer: it brings nothing that the answer's own labels would not. */
@@ -59,7 +66,8 @@ export const bringsNothing = ({ decider, detectors }: Parts, texts: readonly str
  * False where that cannot be written: then nothing may be handed over.
  */
 export async function stick(parts: Parts, receiver: Receiver, received?: Received): Promise<boolean> {
-  const labels = [...new Set([...standingLabels(parts, receiver), ...(received ? foundLabels(parts, received) : [])])].sort()
+  const found = received && isLookedThrough(parts, receiver) ? foundLabels(parts, received) : []
+  const labels = [...new Set([...standingLabels(parts, receiver), ...found])].sort()
   if (labels.length === 0) return true
   const { callId, principal, runs } = receiver
   const who = { callId, agent: principal.agent.name, subject: principal.subject ?? null, labels }
