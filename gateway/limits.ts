@@ -127,6 +127,7 @@ export const LIMITS = Object.freeze({
   policyRemaindersMax: 5_000,
   policySchemasMax: 20_000,
   reducedQuestionsMax: 50_000,
+  holdsReviewedAtOnceMax: 16,
   policyRoutesWarmMax: 64,
   policyWarmQuestionsMax: 20,
   decisionMemoEntriesMax: 20_000,

@@ -29,6 +29,7 @@ import { createCalls } from './pipeline/calls.ts'
 import { dryDecision } from './pipeline/dry-decision.ts'
 import { findingsIn } from './pipeline/findings.ts'
 import { joinKeyOfCall } from './pipeline/hold.ts'
+import { createHoldReview } from './pipeline/reconsider.ts'
 import { createReleaser, streaksOf } from './pipeline/resume.ts'
 import { createSlots } from './pipeline/slots.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
@@ -216,7 +217,7 @@ async function openRecord(
   closers.add(() => recorder.close())
   const registry = await storage.registry(configuration.agents, configuration.people)
   const sets = storage.policySets
-  const policies = await openPolicies({ configuration, source, sets, factKey, recorder, bus, telemetry, onActive: () => {} })
+  const policies = await openPolicies({ configuration, source, sets, factKey, recorder, bus, telemetry })
   closers.add(() => policies.close())
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
@@ -338,6 +339,9 @@ function openDoors(opened: Opened) {
   const { log } = telemetry
   const releaser = createReleaser(parts, LIMITS.releasesAtOnceMax, LIMITS.pollMs)
   closers.add(() => releaser.close())
+  const review = createHoldReview(parts, record.storage.policySets)
+  closers.add(() => review.close())
+  record.policies.live.onActive((active) => review.look(active))
   const calls = createCalls(parts)
   closers.add(() => calls.close())
   telemetry.gauge('waiters', () => calls.waiters())

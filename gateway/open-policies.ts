@@ -10,7 +10,7 @@ import { countedSeries } from './pipeline/counted-series.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Decider, NearMiss } from './ports/decider.ts'
 import { isLibraryFile, type PolicySource } from './ports/policy-source.ts'
-import type { ActivePolicySet, PolicySets, PolicySetTexts } from './ports/policy-sets.ts'
+import type { PolicySets, PolicySetTexts } from './ports/policy-sets.ts'
 import type { Publisher } from './ports/publisher.ts'
 import type { Simulator } from './ports/simulator.ts'
 import type { CountedSeries, Recorder } from './ports/recorder.ts'
@@ -31,8 +31,6 @@ export interface PoliciesOptions {
   recorder: Pick<Recorder, 'note'>
   bus: Bus
   telemetry: Pick<Telemetry, 'log' | 'count'>
-  /** Told of the set that binds at every look, once this process decides on it. Must not throw. */
-  onActive(active: ActivePolicySet): void
 }
 
 /** The policies of a running gateway: what decides, and every way in which that changes. */
@@ -51,7 +49,7 @@ export interface RunningPolicies {
 
 /** Opens the policy set to start with. Throws CONFIG_INVALID, UNAVAILABLE. */
 export async function openPolicies(options: PoliciesOptions): Promise<RunningPolicies> {
-  const { configuration, source, sets, factKey, bus, telemetry, onActive } = options
+  const { configuration, source, sets, factKey, bus, telemetry } = options
   const { log } = telemetry
   const onFault = (cause: unknown): void => log.error({ cause }, 'the policy engine broke down and was replaced')
   const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source, texts), { onFault })
@@ -68,7 +66,7 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
     const { policySet, policies } = await workshop.run('examine', { source: sourceOf(source, texts), tests })
     return { policySet, policies, remarks: [] }
   }
-  const live = new LivePolicies({ sets, decider: opened, compile, bus, log, onActive })
+  const live = new LivePolicies({ sets, decider: opened, compile, bus, log })
   const files = filesOf(options, live, { compile, seriesOf })
   const publisher = createPublisher({ sets, live, compile, examine, seriesOf, fileFaults: () => files.faults })
   return {

@@ -62,7 +62,7 @@ async function openProcess(database: string) {
   const decider = compile(textsOf(SOURCE))
   const sets = storage.policySets
   await openingSet({ sets, changes: 'review', files: textsOf(SOURCE), compile, seriesOf: () => [], log: SILENT })
-  const live = new LivePolicies({ sets, decider, compile: async (texts) => compile(texts), bus, log: SILENT, onActive: () => {} })
+  const live = new LivePolicies({ sets, decider, compile: async (texts) => compile(texts), bus, log: SILENT })
   const publisher = createPublisher({
     ...{ sets, live, seriesOf: () => [], fileFaults: () => [], compile: async (texts) => compile(texts) },
     examine: async (texts, tests) => ({ ...JOBS.examine({ source: sourceOf(SOURCE, texts), tests }), remarks: ['a remark'] }),

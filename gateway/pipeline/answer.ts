@@ -13,6 +13,10 @@ import { isShown, resultOfShown, show } from './show.ts'
 import type { Parts } from './stages.ts'
 import { isFinal, type Waiter } from './wait.ts'
 
+/** Why a call ends whose hold the policies gave up: in the record, and to its agent. */
+export const NO_LONGER_HELD = 'the policies changed and ask nobody about this call any more'
+const SEND_AGAIN = 'send it again, under another idempotency key if it had one'
+
 const UNKNOWN = 'the gateway stopped before the outcome was known'
 
 /**
@@ -85,11 +89,19 @@ async function toldOf(parts: Parts, call: Call, reader: Principal, traceparent: 
     case 'expired':
       return { kind: 'ended', callId, traceparent, code: 'EXPIRED', message: 'nobody approved the call in time' }
     case 'cancelled':
-      return { kind: 'ended', callId, traceparent, code: 'CANCELLED', message: call.error?.message ?? 'the call was cancelled' }
+      return { kind: 'ended', callId, traceparent, code: 'CANCELLED', message: await whyCancelled(parts, call) }
     default:
       return unreachable(call.state)
   }
 }
+
+async function whyCancelled(parts: Parts, call: Call): Promise<string> {
+  if (await isNoLongerHeld(parts, call)) return `${NO_LONGER_HELD}: ${SEND_AGAIN}`
+  return call.error?.message ?? 'the call was cancelled'
+}
+
+const isNoLongerHeld = async (parts: Parts, { id }: Call): Promise<boolean> =>
+  (await parts.store.entries(id)).some(({ body }) => body.kind === 'hold.changed' && body.why === NO_LONGER_HELD)
 
 /** What policy advised when it denied the call last. */
 async function adviceOf(parts: Parts, { id }: Call): Promise<string | undefined> {
@@ -110,6 +122,7 @@ export async function refusalIn(parts: Parts, call: Call): Promise<CallError | u
     case 'expired':
       return { code: 'EXPIRED', message: 'nobody agreed to it in time' }
     case 'cancelled':
+      if (await isNoLongerHeld(parts, call)) return { code: 'CANCELLED', message: NO_LONGER_HELD, advice: SEND_AGAIN }
       return { code: 'CANCELLED', message: 'it was given up before it began' }
     default:
       return undefined

@@ -144,7 +144,7 @@ function unitOf(parts: Parts, releasing: Releasing, counted?: Counted): ReleaseU
 }
 
 /** The call's principal and operation as they are today, or why it can no longer go on. */
-function subjectOf(parts: Parts, call: Call, asserted: Asserted, claimant: Principal | null): Subject | string {
+export function subjectOf(parts: Parts, call: Call, asserted: Asserted, claimant: Principal | null): Subject | string {
   const agent = parts.registry.agent(call.agent)
   if (agent?.status !== 'active') return 'the agent is no longer active'
   const operation = parts.catalogue.operations.get(call.operation)
@@ -160,7 +160,7 @@ function subjectOf(parts: Parts, call: Call, asserted: Asserted, claimant: Princ
 }
 
 /** The decision that opened the hold: the last one before this release. */
-const lastDecision = (entries: readonly Entry[]): Extract<EntryBody, { kind: 'decision' }> | undefined =>
+export const lastDecision = (entries: readonly Entry[]): Extract<EntryBody, { kind: 'decision' }> | undefined =>
   entries.flatMap(({ body }) => (body.kind === 'decision' ? [body] : [])).at(-1)
 
 /** Eligibility is judged again, with today's groups and owner. */
@@ -183,7 +183,13 @@ function whatChanged(parts: Parts, { hold, subject, gathered, approved, changedF
   return approved ? null : 'an approver is no longer eligible'
 }
 
-function superseding(parts: Parts, { call, hold, subject }: Releasing, decision: Decision, why: string): HoldChange {
+/** Another hold in its place; where nobody could be asked, a denial. */
+export function superseding(
+  parts: Parts,
+  { call, hold, subject }: Pick<Releasing, 'call' | 'hold' | 'subject'>,
+  decision: Decision,
+  why: string,
+): HoldChange {
   const matched = decision.verdict.effect === 'hold' ? decision.verdict.holds : hold.matched
   const redecision = { request: callRequest(subject, call.traceId), decision }
   try {
@@ -196,9 +202,10 @@ function superseding(parts: Parts, { call, hold, subject }: Releasing, decision:
   }
 }
 
+/** How a hold ends, or what replaces it. */
 type Ending = Pick<HoldChange, 'to' | 'callState'> & { why: string; replacement?: Hold; redecision?: Release['redecision'] }
 
-const endOf = (call: Call, hold: Hold, ending: Ending): HoldChange => ({ hold: hold.id, callId: call.id, by: 'gateway', ...ending })
+export const endOf = (call: Call, hold: Hold, ending: Ending): HoldChange => ({ hold: hold.id, callId: call.id, by: 'gateway', ...ending })
 
 /** Counters of clean approvals that the end of a call's hold changes, by today's policies. */
 export const streaksOf = (parts: Pick<Parts, 'decider' | 'organisation' | 'factKey'>, call: Call): readonly StreakCounter[] =>

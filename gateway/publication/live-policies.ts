@@ -12,8 +12,6 @@ export interface LivePoliciesOptions {
   compile(texts: PolicySetTexts): Promise<Decider>
   bus: Bus
   log: Log
-  /** Told of the set that binds at every look, once this process decides on it. Must not throw. */
-  onActive(active: ActivePolicySet): void
 }
 
 /** Why this process decides on another set than the one that binds: its intents are refused until that ends. */
@@ -28,6 +26,7 @@ export interface Behind {
  */
 export class LivePolicies {
   readonly #options: LivePoliciesOptions
+  readonly #listeners: ((active: ActivePolicySet) => void)[] = []
   #decider: Decider
   /** Made active by this process, and perhaps not taken over yet. */
   #compiled: Decider | undefined
@@ -45,6 +44,11 @@ export class LivePolicies {
 
   get decider(): Decider {
     return this.#decider
+  }
+
+  /** Told of the set that binds at every look, once this process decides on it. Must not throw. */
+  onActive(listener: (active: ActivePolicySet) => void): void {
+    this.#listeners.push(listener)
   }
 
   get behind(): Behind | undefined {
@@ -115,7 +119,7 @@ export class LivePolicies {
     if (policySet === null) return
     if (policySet !== this.#decider.policySet && !(await this.#takeOver(policySet))) return
     this.#behind = undefined
-    this.#options.onActive(active)
+    for (const listener of this.#listeners) listener(active)
   }
 
   async #takeOver(policySet: string): Promise<boolean> {

@@ -55,7 +55,8 @@ export async function openReplica({ database, files, changes = 'files', catalogu
       compiled.push(texts)
       return decider(texts)
     }
-    const policies = new LivePolicies({ sets, decider: opened, compile, bus, log, onActive: (active) => void seen.push(active) })
+    const policies = new LivePolicies({ sets, decider: opened, compile, bus, log })
+    policies.onActive((active) => void seen.push(active))
     return {
       ...{ storage, policies, logged, seen, compiled },
       async publish(texts) {
