@@ -58,21 +58,24 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   const opened = await openingSet({ sets, changes, files: textsOf(source), compile: decider, seriesOf, log })
   // Texts that come to a running gateway are tried in the workshop first: what breaks an engine down never meets the one that decides.
   const workshop = createWorkshop()
+  // Drafts have one of their own: a long simulation keeps no emergency waiting.
+  const drafts = createWorkshop()
+  const library = source.files.filter(isLibraryFile)
   const compile = async (texts: PolicySetTexts): Promise<Decider> => {
     await workshop.run('check', { source: sourceOf(source, texts) })
     return decider(texts)
   }
   const examine: Publisher['examine'] = async (texts, tests) => {
-    const { policySet, policies } = await workshop.run('examine', { source: sourceOf(source, texts), tests })
+    const { policySet, policies } = await drafts.run('examine', { source: sourceOf(source, texts), tests })
     return { policySet, policies, remarks: [] }
   }
   const live = new LivePolicies({ sets, decider: opened, compile, bus, log })
   const files = filesOf(options, live, { compile, seriesOf })
-  const publisher = createPublisher({ sets, live, compile, examine, seriesOf, fileFaults: () => files.faults })
+  const publisher = createPublisher({ sets, live, compile, examine, library, seriesOf, fileFaults: () => files.faults })
   return {
     live,
     publisher,
-    simulator: createSimulator(source, workshop.run.bind(workshop)),
+    simulator: createSimulator(source, drafts.run.bind(drafts)),
     start() {
       live.start()
       if (changes === 'files') files.start()
@@ -85,7 +88,7 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
     },
     reload: () => (changes === 'files' ? files.reload() : tellDifference(options)),
     async close() {
-      await workshop.close()
+      await Promise.all([workshop.close(), drafts.close()])
       await files.close()
       await live.close()
     },

@@ -1,5 +1,5 @@
 import { type Address, readAddress } from '../config/address-file.ts'
-import { GatewayError } from '../core/errors.ts'
+import { ERRORS, type ErrorCode, GatewayError } from '../core/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
 
 /** How to find a running gateway: an address and token given, or what it wrote into its data directory. Throws CONFIG_INVALID. */
@@ -35,10 +35,16 @@ export async function ask(address: Address, query: string, variables: JsonObject
   if (!isJsonObject(answer)) throw new GatewayError('INTERNAL', 'the gateway answered in an unknown form')
   const first = Array.isArray(answer.errors) ? answer.errors[0] : undefined
   if (isJsonObject(first)) {
-    const code = isJsonObject(first.extensions) ? first.extensions.code : undefined
-    throw new GatewayError(code === 'NOT_FOUND' || code === 'FORBIDDEN' ? code : 'DENIED', String(first.message))
+    const { code, errors } = isJsonObject(first.extensions) ? first.extensions : {}
+    const faults = (Array.isArray(errors) ? errors.filter(isJsonObject) : []).map((fault) => ({
+      pointer: String(fault.pointer),
+      message: String(fault.detail),
+    }))
+    throw new GatewayError(isCode(code) ? code : 'DENIED', String(first.message), { faults })
   }
   if (!response.ok || !isJsonObject(answer.data))
     throw new GatewayError('UNAUTHENTICATED', `the gateway refused: ${String(answer.detail ?? response.status)}`)
   return answer.data
 }
+
+const isCode = (code: JsonValue | undefined): code is ErrorCode => typeof code === 'string' && Object.hasOwn(ERRORS, code)

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../core/decision-change.ts'
 import { durationMs } from '../core/duration.ts'
+import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../limits.ts'
 import { configOption, environment, gateway, run } from './command.ts'
 
@@ -98,5 +99,71 @@ export function policyCommands(policy: Command): void {
         const { listLibrary } = await import('./policy-library.ts')
         return await listLibrary(output, rule)
       }),
+    )
+  changeCommands(policy)
+}
+
+/** How policies change in a running gateway: proposal, review, roll-back. */
+function changeCommands(policy: Command): void {
+  const work = () => import('./policy-changes.ts')
+  policy
+    .command('propose')
+    .description('propose the policies, facts and tests of a folder in place of the active ones')
+    .argument('<dir>', 'folder of policies')
+    .requiredOption('--note <text>', 'why, for the reviewer')
+    .option('--base <set>', 'the policy set that the folder was built upon; refused where another one is active')
+    .action(
+      run(async (output, options, folder: string) => {
+        const draft = { folder, note: String(options.note), base: options.base as string | undefined }
+        return (await work()).proposePolicies(output, gateway(options), draft)
+      }),
+    )
+  policy
+    .command('proposals')
+    .description('list proposals, newest first')
+    .addOption(new Option('--state <state>', 'only those').choices(['open', 'active', 'rejected']))
+    .action(run(async (output, options) => (await work()).listProposals(output, gateway(options), options.state as string | undefined)))
+  policy
+    .command('review')
+    .description("approve or reject somebody else's proposal")
+    .argument('<proposal>')
+    .addOption(new Option('--approve', 'make it the active set').conflicts('reject'))
+    .option('--reject', 'end it')
+    .option('--comment <text>', 'what you say about it')
+    .action(
+      run(async (output, options, id: string) => {
+        if (options.approve !== true && options.reject !== true) {
+          output.fail(new GatewayError('BAD_INPUT', 'a review says --approve or --reject'))
+          return 2
+        }
+        const verdict = options.approve === true ? 'APPROVE' : 'REJECT'
+        return (await work()).reviewProposal(output, gateway(options), id, verdict, options.comment as string | undefined)
+      }),
+    )
+  policy
+    .command('sets')
+    .description('list which policy sets were active, newest first')
+    .action(run(async (output, options) => (await work()).listPolicySets(output, gateway(options))))
+  policy
+    .command('rollback')
+    .description('put an earlier policy set back')
+    .argument('<set>', 'its hash, or the first digits of it')
+    .requiredOption('--why <text>', 'the reason, for the record')
+    .option('--emergency', 'at once, without a review; the record says so')
+    .action(
+      run(async (output, options, set: string) => {
+        const how = { why: String(options.why), emergency: options.emergency === true }
+        return (await work()).rollBack(output, gateway(options), set, how)
+      }),
+    )
+  policy
+    .command('show')
+    .description('print the texts of a policy set')
+    .argument('<set>', 'its hash, the first digits of it, or `active`')
+    .argument('[file]', 'one file alone')
+    .action(
+      run(async (output, options, set: string, file: string | undefined) =>
+        (await work()).showPolicySet(output, gateway(options), set, file),
+      ),
     )
 }

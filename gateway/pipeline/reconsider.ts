@@ -146,8 +146,7 @@ class Changes {
   }
 }
 
-function saidOf({ files, facts, policies }: StoredPolicySet, connector: string): string {
-  const own = new Set(files.filter((file) => file.connector === null || file.connector === connector).map(({ path }) => path))
-  const hashes = policies.filter(({ file }) => own.has(file)).map(({ id, hash }) => `${id} ${hash}`)
-  return [...hashes.sort(), facts?.text ?? ''].join('\n')
+function saidOf({ files, facts }: StoredPolicySet, connector: string): string {
+  const own = files.filter((file) => file.connector === null || file.connector === connector)
+  return JSON.stringify([own.map(({ text }) => text).sort(), facts?.text ?? null])
 }

@@ -42,7 +42,7 @@ export interface SimulationRequest {
   first: number | undefined
 }
 
-/** Texts that somebody proposes. They stand in place of all texts of the set that they are built upon. */
+/** Texts that somebody proposes. They stand in place of all texts of the set that they are built upon, but for rules of the library: those are configured. */
 export interface PolicyDraft {
   /** `org.cedar`, `<connector>.cedar`. */
   files: readonly { name: string; text: string }[]
