@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { createDecider } from '../policies/engine/decider.ts'
+import type { KnownOrganisation } from '../policies/engine/findings/finding.ts'
 import { createWorkshop, type Workshop } from '../policies/engine/workshop.ts'
 import { type Configuration, loadPolicies } from './config/load.ts'
 import { GatewayError } from './core/errors.ts'
@@ -53,8 +54,9 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   const { log } = telemetry
   const onFault = (cause: unknown): void => log.error({ cause }, 'the policy engine broke down and was replaced')
   const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source, texts), { onFault })
-  const { policyChanges: changes, organisation } = configuration
-  const seriesOf = (made: Decider): readonly CountedSeries[] => countedSeries({ organisation, factKey }, made, source.catalogue.operations)
+  const { policyChanges: changes } = configuration
+  const seriesOf = (made: Decider): readonly CountedSeries[] =>
+    countedSeries({ organisation: configuration.organisation, factKey }, made, source.catalogue.operations)
   const opened = await openingSet({ sets, changes, files: textsOf(source), compile: decider, seriesOf, log })
   // Texts that come to a running gateway are tried in the workshop first: what breaks an engine down never meets the one that decides.
   const workshop = createWorkshop()
@@ -65,10 +67,8 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
     await workshop.run('check', { source: sourceOf(source, texts) })
     return decider(texts)
   }
-  const examine: Publisher['examine'] = async (texts, tests) => {
-    const { policySet, policies } = await drafts.run('examine', { source: sourceOf(source, texts), tests })
-    return { policySet, policies, remarks: [] }
-  }
+  const organisation = knownOrganisation(configuration)
+  const examine: Publisher['examine'] = (texts, tests) => drafts.run('examine', { source: sourceOf(source, texts), tests, organisation })
   const live = new LivePolicies({ sets, decider: opened, compile, bus, log })
   const files = filesOf(options, live, { compile, seriesOf })
   const publisher = createPublisher({ sets, live, compile, examine, library, seriesOf, fileFaults: () => files.faults })
@@ -94,6 +94,13 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
     },
   }
 }
+
+/** What findings about policies look at beside them. */
+const knownOrganisation = ({ agents, approvals, file, manifests }: Configuration): KnownOrganisation => ({
+  agents,
+  approvals: [...approvals.values()].map((definition) => ({ definition, place: file })),
+  connectors: new Map(manifests.map((manifest) => [manifest.connector, manifest.file])),
+})
 
 type Run = Workshop['run']
 

@@ -65,7 +65,7 @@ async function openProcess(database: string) {
   const live = new LivePolicies({ sets, decider, compile: async (texts) => compile(texts), bus, log: SILENT })
   const publisher = createPublisher({
     ...{ sets, live, seriesOf: () => [], fileFaults: () => [], compile: async (texts) => compile(texts) },
-    examine: async (texts, tests) => ({ ...JOBS.examine({ source: sourceOf(SOURCE, texts), tests }), remarks: ['a remark'] }),
+    examine: async (texts, tests) => JOBS.examine({ source: sourceOf(SOURCE, texts), tests, organisation: ORGANISATION }),
   })
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
@@ -142,6 +142,7 @@ const LIBRARY: PolicyFile = {
   connector: null,
   text: '@id("library.quiet.all") @shadow forbid(principal, action, resource);',
 }
+const ORGANISATION = { agents: SEEDS, approvals: [], connectors: new Map([['erp', 'connectors/erp.yaml']]) }
 
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 

@@ -1,4 +1,4 @@
-import { GatewayError } from '../../gateway/core/errors.ts'
+import { type Fault, GatewayError } from '../../gateway/core/errors.ts'
 import type { OperationId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { NearMiss, PolicyText } from '../../gateway/ports/decider.ts'
@@ -6,7 +6,7 @@ import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import type { Redecided } from '../../gateway/ports/simulator.ts'
 import { createDecider } from './decider.ts'
 import { type DiffOptions, diffPolicies, type PolicyDiff } from './diff.ts'
-import type { Finding } from './findings/finding.ts'
+import type { Finding, KnownOrganisation } from './findings/finding.ts'
 import { type FindingsInput, findingsIn } from './findings/findings.ts'
 import { readingFindings, redecide, type SimulateOptions } from './simulate.ts'
 import { type PolicyTestFile, type PolicyTestResult, runPolicyTests } from './policy-tests.ts'
@@ -22,6 +22,14 @@ export interface Checked {
 export interface Examined {
   policySet: string
   policies: readonly PolicyText[]
+  /** What refuses nothing, `place: words`. */
+  remarks: readonly string[]
+}
+
+export interface ExamineInput {
+  source: PolicySource
+  tests: readonly PolicyTestFile[]
+  organisation: KnownOrganisation
 }
 
 /** A request as a decision's evidence has it, with the texts that decided. */
@@ -44,15 +52,20 @@ export const JOBS = {
   },
 
   /**
-   * What texts come to that somebody proposes, and how their tests end. Throws CONFIG_INVALID with every fault at its place; a failed test is one, in
-   * its file.
+   * What texts come to that somebody proposes, how their tests end, and what the findings remark on. Throws CONFIG_INVALID with every fault at its place;
+   * a failed test is one, in its file, and so is a finding that is an error.
    */
-  examine({ source, tests }: { source: PolicySource; tests: readonly PolicyTestFile[] }): Examined {
+  examine({ source, tests, organisation }: ExamineInput): Examined {
     const decider = createDecider(source)
-    const { failed } = runPolicyTests(source, tests)
-    const faults = failed.map(({ file, name, message }) => ({ pointer: file, message: `test \`${name}\`: ${message}` }))
-    if (faults.length > 0) throw new GatewayError('CONFIG_INVALID', `${faults.length} policy tests fail: ${faults[0]?.message}`, { faults })
-    return { policySet: decider.policySet, policies: decider.policies() }
+    const { failed, coverage } = runPolicyTests(source, tests)
+    const failures = failed.map(({ file, name, message }) => ({ pointer: file, message: `test \`${name}\`: ${message}` }))
+    refuse(failures, 'policy tests fail')
+    const findings = findingsIn({ source, organisation, ...(tests.length > 0 && { coverage }) })
+    const said = (severity: Finding['severity']): Fault[] =>
+      findings.filter((finding) => finding.severity === severity).map(({ place, message }) => ({ pointer: place, message }))
+    refuse(said('error'), 'policies cannot work')
+    const remarks = said('warning').map(({ pointer, message }) => `${pointer}: ${message}`)
+    return { policySet: decider.policySet, policies: decider.policies(), remarks }
   },
 
   /** What is wrong with policies that are valid. Throws CONFIG_INVALID where they are not. */
@@ -88,3 +101,8 @@ export const JOBS = {
 }
 
 export type Jobs = typeof JOBS
+
+function refuse(faults: readonly Fault[], what: string): void {
+  const [first] = faults
+  if (first) throw new GatewayError('CONFIG_INVALID', `${faults.length} ${what}: ${first.pointer}: ${first.message}`, { faults })
+}
