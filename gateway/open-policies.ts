@@ -62,7 +62,6 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   const workshop = createWorkshop()
   // Drafts have one of their own: a long simulation keeps no emergency waiting.
   const drafts = createWorkshop()
-  const library = source.files.filter(isLibraryFile)
   const compile = async (texts: PolicySetTexts): Promise<Decider> => {
     await workshop.run('check', { source: sourceOf(source, texts) })
     return decider(texts)
@@ -71,7 +70,7 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   const examine: Publisher['examine'] = (texts, tests) => drafts.run('examine', { source: sourceOf(source, texts), tests, organisation })
   const live = new LivePolicies({ sets, decider: opened, compile, bus, log })
   const files = filesOf(options, live, { compile, seriesOf })
-  const publisher = createPublisher({ sets, live, compile, examine, library, seriesOf, fileFaults: () => files.faults })
+  const publisher = createPublisher({ sets, live, compile, examine, seriesOf, fileFaults: () => files.faults })
   return {
     live,
     publisher,

@@ -62,7 +62,7 @@ export async function proposePolicies(deps: OperatorDeps, by: Operator, draft: P
   const note = required(draft.note, 'note')
   const base = await baseOf(deps, by, draft.base)
   await refuseTooMany(deps)
-  const texts = deps.publisher.whole(textsOf(deps, draft))
+  const texts = textsOf(deps, draft)
   const { policySet, policies, remarks } = await deps.publisher
     .examine(texts, draft.tests)
     .catch((error: unknown) => refused(deps, { change: 'publish', by, policySet: null, base }, badInput(error)))

@@ -32,8 +32,6 @@ export interface PublicationStatus {
 
 /** Compiles, checks and publishes policy texts beside what decides. */
 export interface Publisher {
-  /** Texts with the rules of the library beside them, which are configured and not drafted. */
-  whole(texts: PolicySetTexts): PolicySetTexts
   /**
    * Compiles texts against today's operations, runs the tests and the checks; nothing of it touches what decides. Throws CONFIG_INVALID with every fault
    * at its place, failed tests among them, and LIMITED, UNAVAILABLE.

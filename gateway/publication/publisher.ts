@@ -1,7 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Fault } from '../core/errors.ts'
 import type { Decider } from '../ports/decider.ts'
-import type { PolicyFile } from '../ports/policy-source.ts'
 import type { NewActivation, PolicySets, PolicySetTexts } from '../ports/policy-sets.ts'
 import type { Publisher, PublishResult } from '../ports/publisher.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
@@ -11,8 +10,6 @@ export interface PublisherOptions {
   sets: PolicySets
   live: LivePolicies
   examine: Publisher['examine']
-  /** Rules of the library as they are configured. */
-  library: readonly PolicyFile[]
   /** Compiles texts apart from what decides. Throws CONFIG_INVALID, UNAVAILABLE. */
   compile(texts: PolicySetTexts): Promise<Decider>
   /** What a set counts. */
@@ -22,9 +19,8 @@ export interface PublisherOptions {
 
 /** Publishes by the contract of `Publisher`. */
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { sets, live, examine, library, fileFaults } = options
+  const { sets, live, examine, fileFaults } = options
   return {
-    whole: ({ files, facts }) => ({ files: [...files, ...library], facts }),
     examine,
     publish: (activation) => publish(options, activation),
     async status() {
