@@ -7,10 +7,13 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { createInProcessBus } from '../bus/in-process.ts'
 import { instant } from '../core/clock.ts'
 import { openStorage, type Storage } from './open-storage.ts'
-import { asking, paidBy, SERIES } from './test-counters.ts'
+import type { CountedCall } from '../ports/recorder.ts'
+import { createRecorder } from '../record/recorder.ts'
+import { keepHouse } from './housekeeping.ts'
+import { asking, paidBy, paidSeries, payment, SERIES } from './test-counters.ts'
 import { freshPglite, freshPostgres, onTestServer, type TestDatabase } from './test-databases.ts'
 import { activateEmptySet } from './test-policy-sets.ts'
-import { POLICY_SET, seed } from './test-units.ts'
+import { finished, permitted, POLICY_SET, seed } from './test-units.ts'
 
 const CHILD = fileURLToPath(new URL('./test-payer-child.ts', import.meta.url))
 const clock = { now: () => instant(Date.now()) }
@@ -121,6 +124,75 @@ describe.skipIf(postgres === undefined)('two gateways on one PostgreSQL', () => 
     expect(rows).toEqual([{ deadlocks: '0' }])
   }, 60_000)
 
+  test('a fact declared beside the live calls of another gateway: every intent counts, none twice', async () => {
+    const other = await openStorage({ ...database.options, clock, bus: createInProcessBus() })
+    const recorder = createRecorder({ writer: other.writer, clock })
+    const before = 'e'.repeat(64)
+    await activateEmptySet(storage.policySets, before, [])
+    await sql`delete from counter_series`.execute(storage.database.db)
+    let [recorded, failed] = [0, 0]
+    const enough = Promise.withResolvers<void>()
+    const worker = async (): Promise<void> => {
+      for (;;) {
+        const unit = permitted(clock, { policySet: before, agent: 'other', input: { amount: '1.0', payer: 'late' } })
+        const result = await recorder.admit(unit)
+        if (result.kind !== 'recorded') return expect(result).toEqual({ kind: 'stale', what: 'policies' })
+        const kind = ++recorded % 5 === 0 ? 'failed' : 'completed'
+        if (recorded === 300) enough.resolve()
+        if (kind === 'failed') failed++
+        await recorder.finish(finished(unit.call.id, unit.intent, kind))
+      }
+    }
+    const workers = Array.from({ length: 8 }, worker)
+    await enough.promise
+    const late = {
+      ...paidSeries(),
+      eventsOf: ({ input }: CountedCall) => (input.payer === 'late' ? [{ key: paidBy('late'), amount: '1.0' }] : []),
+    }
+    await activateEmptySet(storage.policySets, POLICY_SET, [late])
+    await Promise.all(workers)
+    await keepHouse(storage.database, clock.now())
+    const answers = await storage.calls.counters([asking('sum', [paidBy('late')])], clock.now())
+    expect(recorded).toBeGreaterThanOrEqual(300)
+    expect(answers.get('sum')).toEqual({ kind: 'value', value: `${recorded - failed}.0` })
+    await recorder.close()
+    await other.close()
+    await activateEmptySet(storage.policySets, POLICY_SET, SERIES)
+  }, 60_000)
+
+  test('connections cut again and again: what was acknowledged counts once, what was refused does not', async () => {
+    const name = new URL(database.options.databaseUrl ?? '').pathname.slice(1)
+    const recorder = createRecorder({ writer: storage.writer, clock })
+    const told = { recorded: 0, all: 0 }
+    let cutting = true
+    const worker = async (): Promise<void> => {
+      while (cutting) {
+        const unit = payment(clock, { payer: 'cut', amount: '1.0', cap: Number.POSITIVE_INFINITY })
+        told.all++
+        try {
+          await recorder.decide(unit)
+          told.recorded++
+          await recorder.finish({ ...finished(unit.callId, unit.intent), reserved: true })
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'UNAVAILABLE' })
+        }
+      }
+    }
+    const workers = Array.from({ length: 20 }, worker)
+    for (let i = 0; i < 10; i++) {
+      const { all } = told
+      await onTestServer("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and application_name = 'gatehouse'", [
+        name,
+      ])
+      await expect.poll(() => told.all, { interval: 1, timeout: 10_000 }).toBeGreaterThan(all + 20)
+    }
+    cutting = false
+    await Promise.all(workers)
+    const answers = await storage.calls.counters([asking('sum', [paidBy('cut')])], clock.now())
+    expect(answers.get('sum')).toEqual({ kind: 'value', value: `${told.recorded}.0` })
+    await recorder.close()
+  }, 60_000)
+
   test('kill -9 of one while both work: what was acknowledged counts, nothing counts twice', async () => {
     const [one, two] = both('endless')
     await Promise.all([one, two].map(({ said }) => said('ready')))
@@ -144,7 +216,7 @@ test('kill -9 on PGlite: what was acknowledged counts, nothing counts twice', as
   const payer = start('endless', 'helper', database)
   await payer.said('ready')
   payer.go()
-  await payer.said('outcome', 60)
+  await payer.said('outcome', 40)
   payer.child.kill('SIGKILL')
   await (payer.child.signalCode ?? once(payer.child, 'exit'))
   const storage = await openStorage({ ...database.options, clock, bus: createInProcessBus() })
