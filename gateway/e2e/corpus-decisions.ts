@@ -136,7 +136,7 @@ export const HOLDS: readonly Case[] = [
     held(['erp-new-vendor-needs-manager'], {
       person: 'maria',
       vote: 'approve',
-      want: { code: 'UPSTREAM', upstreamStatus: 422, policies: ['erp-new-vendor-needs-manager'], sent: ['POST /vendors'] },
+      want: { code: 'UPSTREAM', upstreamStatus: 422, policies: ['erp-new-vendor-needs-manager'], sent: ['POST /vendors'], masked: ['*'] },
     }),
   ),
   on(

@@ -49,6 +49,7 @@ export const PERMITS: readonly Case[] = [
     { name: 'Nullstelle GmbH', email: 'a@nullstelle.example', phone: null, country: 'DE', segment: 'energy' },
     permitted(['crm-onboarding-works'], 'POST /customers', {
       body: '{"name":"Nullstelle GmbH","email":"a@nullstelle.example","phone":null,"country":"DE","segment":"energy"}',
+      masked: ['/email', '/phone'],
     }),
   ),
   on(
@@ -58,6 +59,7 @@ export const PERMITS: readonly Case[] = [
     { name: 'Fehlstelle GmbH', email: 'a@fehlstelle.example', country: 'DE', segment: 'energy' },
     permitted(['crm-onboarding-works'], 'POST /customers', {
       body: '{"name":"Fehlstelle GmbH","email":"a@fehlstelle.example","country":"DE","segment":"energy"}',
+      masked: ['/email', '/phone'],
     }),
   ),
   on(
@@ -65,7 +67,11 @@ export const PERMITS: readonly Case[] = [
     'onboarding-coordinator',
     'crm.updateCustomer',
     { customerId: 'C-10002', 'If-Match': '"1"', creditLimit: 50000 },
-    permitted(['crm-onboarding-works'], 'PUT /customers/C-10002', { body: '{"creditLimit":50000}', headers: { 'if-match': '"1"' } }),
+    permitted(['crm-onboarding-works'], 'PUT /customers/C-10002', {
+      body: '{"creditLimit":50000}',
+      headers: { 'if-match': '"1"' },
+      masked: ['/email', '/phone'],
+    }),
   ),
   on(
     'a form body',

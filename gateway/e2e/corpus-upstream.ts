@@ -58,7 +58,7 @@ export const UPSTREAM: readonly Case[] = [
     'onboarding-coordinator',
     'crm.updateCustomer',
     { customerId: 'C-10004', 'If-Match': '"9"', name: 'Anders AG' },
-    { code: 'UPSTREAM', policies: ['crm-onboarding-works'], sent: ['PUT /customers/C-10004'], upstreamStatus: 412 },
+    { code: 'UPSTREAM', policies: ['crm-onboarding-works'], sent: ['PUT /customers/C-10004'], upstreamStatus: 412, masked: ['*'] },
   ),
   reading('429', [{ status: 429, headers: { 'retry-after': '7' } }], (sent) => failed('UPSTREAM', [sent], { upstreamStatus: 429 })),
   reading('401, which is about our credential', [{ status: 401, headers: { 'www-authenticate': 'Basic' } }], (sent) =>

@@ -22,14 +22,25 @@ export function classesFor(
   const declared = declaredClasses(operation)
   if (declared.length === 0) return NONE
   const person = principal.subject === undefined ? undefined : registry.person(principal.subject)
-  const allowed = decider.readableClasses(principal, person, operation.id)
-  return {
-    refused: new Set(declared.filter((name) => !allowed.has(name))),
-    readable: new Set(declared.filter((name) => allowed.has(name))),
-  }
+  return divided(operation, declared, decider.readableClasses(principal, person, operation.id))
 }
 
 const NONE: Classes = Object.freeze({ refused: new Set<string>(), readable: new Set<string>() })
+
+/** Callers with the same word of policy share one answer. */
+const answers = new WeakMap<ReadonlySet<string>, WeakMap<Operation, Classes>>()
+
+function divided(operation: Operation, declared: readonly string[], allowed: ReadonlySet<string>): Classes {
+  const byOperation = answers.get(allowed) ?? new WeakMap<Operation, Classes>()
+  answers.set(allowed, byOperation)
+  let classes = byOperation.get(operation)
+  if (!classes) {
+    const of = (isReadable: boolean): ReadonlySet<string> => new Set(declared.filter((name) => allowed.has(name) === isReadable))
+    classes = { refused: of(false), readable: of(true) }
+    byOperation.set(operation, classes)
+  }
+  return classes
+}
 
 const known = new WeakMap<Operation, readonly string[]>()
 
