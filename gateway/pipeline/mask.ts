@@ -77,6 +77,13 @@ function trieOf(dataClasses: Operation['dataClasses'], refused: ReadonlySet<stri
   return root
 }
 
+interface Member {
+  /** Null where nothing declares the member, so that it is left out. */
+  place: Place | null
+  /** As pointers name it. */
+  token: string
+}
+
 /** What is known of one place in the answers: the declared form, or only what the manifest's pointers say of it. */
 class Place {
   readonly refused: boolean
@@ -87,7 +94,7 @@ class Place {
   readonly #tries: readonly Trie[]
   /** Declared by name in the schema. */
   readonly #names: ReadonlySet<string>
-  readonly #members = new Map<string, Place | null>()
+  readonly #members = new Map<string, Member>()
   #item: Place | undefined
 
   constructor(places: Places, shape: OutputShape | undefined, tries: readonly Trie[]) {
@@ -116,16 +123,17 @@ class Place {
     )
   }
 
-  /** Null where nothing declares the member, so that it is left out. */
-  member(name: string): Place | null {
+  member(name: string): Member {
     const known = this.#members.get(name)
-    if (known !== undefined) return known
+    if (known) return known
     const token = pointerToken(name)
-    const isNamed = this.#names.has(name)
-    const tries = this.#below(isNamed ? [token] : [token, '*'])
-    const place = this.#memberPlace(name, tries)
-    if (isNamed || this.#tries.some(({ children }) => children.has(token))) this.#members.set(name, place)
-    return place
+    const isDeclared = this.#names.has(name)
+    const isNamed = isDeclared || this.#tries.some(({ children }) => children.has(token))
+    const place = this.#memberPlace(name, this.#below(isDeclared ? [token] : [token, '*']))
+    const member = { place, token: isNamed ? token : '*' }
+    // Any name may come where none are declared: those are not remembered.
+    if (isNamed) this.#members.set(name, member)
+    return member
   }
 
   #memberPlace(name: string, tries: readonly Trie[]): Place | null {
@@ -141,11 +149,6 @@ class Place {
       this.#item = this.#places.of(shape, this.#below(['*']))
     }
     return this.#item
-  }
-
-  token(name: string): string {
-    const token = pointerToken(name)
-    return this.#names.has(name) || this.#tries.some(({ children }) => children.has(token)) ? token : '*'
   }
 
   #below(tokens: readonly string[]): Trie[] {
@@ -190,119 +193,147 @@ class Places {
   }
 }
 
+/** A place in one answer, by its pointer; items and members without a name of their own are one. */
+class Trail {
+  readonly #parent: Trail | null
+  readonly #token: string
+  readonly depth: number
+  readonly #below = new Map<string, Trail>()
+
+  constructor(parent: Trail | null, token: string) {
+    this.#parent = parent
+    this.#token = token
+    this.depth = parent ? parent.depth + 1 : 0
+  }
+
+  below(token: string): Trail {
+    let next = this.#below.get(token)
+    if (!next) {
+      if (this.depth >= LIMITS.maskedDepthMax) throw new Unlocatable(`it is nested deeper than ${LIMITS.maskedDepthMax} levels`)
+      next = new Trail(this, token)
+      this.#below.set(token, next)
+    }
+    return next
+  }
+
+  get pointer(): string {
+    return this.#parent ? `${this.#parent.pointer}/${this.#token}` : ''
+  }
+}
+
 const QUOTE = 0x22
 const COMMA = 0x2c
+const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
 const BACKSLASH = 0x5c
 const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
-const SCALAR_END = /[\s,\]}]|$/g
 
-/** One pass over a text that is known to be JSON. What stays is copied, never written anew. */
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
+
+/** One pass over a text that is known to be JSON. What stays is copied in as long pieces as there are, never written anew. */
 class Walk {
-  readonly masked = new Set<string>()
+  readonly #masked = new Set<Trail>()
   readonly #text: string
-  readonly #path: string[] = []
   #at = 0
+  /** What lies between `#copied` and here is still to be copied. */
+  #copied = 0
   #out = ''
 
   constructor(text: string) {
     this.#text = text
   }
 
-  document(root: Place): string {
-    if (root.refused) throw new Unlocatable('all of it is masked')
-    this.#value(root)
-    return this.#out
+  /** Pointers of what was masked. */
+  get masked(): string[] {
+    return [...this.#masked].map(({ pointer }) => pointer)
   }
 
-  #value(place: Place): void {
+  document(root: Place): string {
+    if (root.refused) throw new Unlocatable('all of it is masked')
+    this.#value(root, new Trail(null, ''))
+    return this.#out + this.#text.slice(this.#copied)
+  }
+
+  #value(place: Place, trail: Trail): void {
     const code = this.#next()
-    const from = this.#at
     if (place.refused) {
+      this.#copyTo(this.#at)
       this.#skip()
-      this.#tell()
       this.#out += 'null'
-    } else if (place.free) {
-      this.#skip()
-      this.#out += this.#text.slice(from, this.#at)
-    } else if (code === OPEN_BRACE) this.#object(place)
-    else if (code === OPEN_BRACKET) this.#array(place)
+      this.#copied = this.#at
+      if (this.#masked.size < LIMITS.maskedPlacesMax) this.#masked.add(trail)
+    } else if (place.free) this.#skip()
+    else if (code === OPEN_BRACE) this.#object(place, trail)
+    else if (code === OPEN_BRACKET) this.#array(place, trail)
     else {
+      // Null.
+      if (code !== 0x6e) expectForm(place, 'scalar', trail)
       this.#skip()
-      const text = this.#text.slice(from, this.#at)
-      if (text !== 'null') this.#expect(place, 'scalar')
-      this.#out += text
     }
   }
 
-  #object(place: Place): void {
-    this.#expect(place, 'object')
-    this.#out += '{'
-    let isFirst = true
-    for (this.#at++; this.#next() !== CLOSE_BRACE; ) {
+  #object(place: Place, trail: Trail): void {
+    expectForm(place, 'object', trail)
+    /** Where the last member that stays ends. */
+    let end = ++this.#at
+    let [stays, leaves] = [0, 0]
+    while (this.#next() !== CLOSE_BRACE) {
       if (this.#text.charCodeAt(this.#at) === COMMA) {
         this.#at++
         this.#next()
       }
       const from = this.#at
-      this.#skip()
-      const key = this.#text.slice(from, this.#at)
-      this.#next()
-      // The colon.
-      this.#at++
-      const name = JSON.parse(key) as string
-      const member = place.member(name)
-      if (member === null) {
+      const { place: member, token } = place.member(this.#key())
+      if (member) {
+        // The comma before it belongs to what was left out.
+        if (stays === 0 && leaves > 0) this.#copied = from
+        stays++
+        this.#value(member, trail.below(token))
+        end = this.#at
+      } else {
         this.#next()
         this.#skip()
-        continue
+        this.#copyTo(end)
+        this.#copied = this.#at
+        end = this.#at
+        leaves++
       }
-      this.#out += `${isFirst ? '' : ','}${key}:`
-      isFirst = false
-      this.#inside(place.token(name), member)
     }
     this.#at++
-    this.#out += '}'
   }
 
-  #array(place: Place): void {
-    this.#expect(place, 'array')
-    this.#out += '['
+  #array(place: Place, trail: Trail): void {
+    expectForm(place, 'array', trail)
     const item = place.item()
-    let isFirst = true
-    for (this.#at++; this.#next() !== CLOSE_BRACKET; ) {
+    const below = trail.below('*')
+    this.#at++
+    while (this.#next() !== CLOSE_BRACKET) {
       if (this.#text.charCodeAt(this.#at) === COMMA) this.#at++
-      this.#out += isFirst ? '' : ','
-      isFirst = false
-      this.#inside('*', item)
+      this.#value(item, below)
     }
     this.#at++
-    this.#out += ']'
   }
 
-  #inside(token: string, place: Place): void {
-    if (this.#path.length >= LIMITS.maskedDepthMax) throw new Unlocatable(`it is nested deeper than ${LIMITS.maskedDepthMax} levels`)
-    this.#path.push(token)
-    this.#value(place)
-    this.#path.pop()
+  #copyTo(end: number): void {
+    this.#out += this.#text.slice(this.#copied, end)
   }
 
-  #expect(place: Place, form: Form): void {
-    if (place.takes(form)) return
-    const where = this.#path.length === 0 ? 'its top' : `\`/${this.#path.join('/')}\``
-    throw new Unlocatable(`it does not have the declared form at ${where}`)
-  }
-
-  #tell(): void {
-    if (this.masked.size < LIMITS.maskedPlacesMax) this.masked.add(`/${this.#path.join('/')}`)
+  /** A member's name as it reads once unescaped; past the colon. */
+  #key(): string {
+    const from = this.#at
+    this.#string()
+    const raw = this.#text.slice(from, this.#at)
+    this.#next()
+    this.#at++
+    return raw.includes('\\') ? (JSON.parse(raw) as string) : raw.slice(1, -1)
   }
 
   /** Code of the next character that is not white space. */
   #next(): number {
     let code = this.#text.charCodeAt(this.#at)
-    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) code = this.#text.charCodeAt(++this.#at)
+    while (isSpace(code)) code = this.#text.charCodeAt(++this.#at)
     return code
   }
 
@@ -318,12 +349,16 @@ class Walk {
       } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
         open--
         this.#at++
-      } else if (code === COMMA || code === 0x3a) this.#at++
-      else {
-        SCALAR_END.lastIndex = this.#at
-        this.#at = SCALAR_END.exec(this.#text)?.index ?? this.#text.length
-      }
+      } else if (code === COMMA || code === COLON) this.#at++
+      else this.#word()
     } while (open > 0)
+  }
+
+  /** A number, true, false or null. */
+  #word(): void {
+    let code = this.#text.charCodeAt(this.#at)
+    while (!Number.isNaN(code) && !isSpace(code) && code !== COMMA && code !== CLOSE_BRACE && code !== CLOSE_BRACKET)
+      code = this.#text.charCodeAt(++this.#at)
   }
 
   #string(): void {
@@ -338,4 +373,10 @@ class Walk {
       }
     }
   }
+}
+
+function expectForm(place: Place, form: Form, trail: Trail): void {
+  if (place.takes(form)) return
+  const { pointer } = trail
+  throw new Unlocatable(`it does not have the declared form at ${pointer === '' ? 'its top' : `\`${pointer}\``}`)
 }

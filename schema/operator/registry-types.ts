@@ -143,6 +143,13 @@ export class OperationType {
     return this.#operation.outputSchema ?? null
   }
 
+  @Field(() => GraphQLJSON, {
+    description: 'Data classes by place in the answer: JSON pointers, `*` for every item and for members of a map, empty for the whole.',
+  })
+  get dataClasses(): Operation['dataClasses'] {
+    return this.#operation.dataClasses
+  }
+
   @Field(() => String)
   get region(): string {
     return this.#operation.region
