@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EntryBody } from '../core/entry.ts'
@@ -72,13 +72,15 @@ const holdsOf = async (callId: string | undefined): Promise<Fields[]> => {
 const FOLDER = ['org', 'erp', 'crm', 'docs', 'probe']
 const folderNow = (): { name: string; text: string }[] => FOLDER.map((name) => ({ name: `${name}.cedar`, text: textOf(`${name}.cedar`) }))
 
+const factsNow = (): string | null => (existsSync(file('facts.yaml')) ? textOf('facts.yaml') : null)
+
 async function propose(
   person: string | null,
   change: (files: { name: string; text: string }[]) => { name: string; text: string }[],
 ): Promise<Fields> {
-  const query = `mutation ($files: [PolicyFileInput!]!, $note: String!) {
-    proposePolicies(files: $files, note: $note) { id state policySet base by } }`
-  return fields((await bed.people(person, query, { files: change(folderNow()), note: 'because' })).proposePolicies)
+  const query = `mutation ($files: [PolicyFileInput!]!, $facts: String, $note: String!) {
+    proposePolicies(files: $files, facts: $facts, note: $note) { id state policySet base by } }`
+  return fields((await bed.people(person, query, { files: change(folderNow()), facts: factsNow(), note: 'because' })).proposePolicies)
 }
 
 const review = async (person: string | null, id: unknown, verdict = 'APPROVE'): Promise<Fields> => {
