@@ -145,6 +145,7 @@ export const LIMITS = Object.freeze({
   lookupsConcurrentPerAgentMax: 8,
   factKeysPerCallMax: 1_000,
   scannedCharsMax: 262_144,
+  scannedAtOnceCharsMax: 4_096,
   boundaryValuesMax: 100,
   boundaryListItemsMax: 1_000,
   boundaryMomentsMax: 500,

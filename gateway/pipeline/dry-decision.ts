@@ -28,7 +28,7 @@ export async function dryDecision(parts: DryParts, subject: Subject, given: Give
       history: {},
       lookup: given.lookup ?? {},
       ...(needs.labels ? { labels: given.labels ?? (await labelsOf(parts, subject)) } : {}),
-      ...(needs.findings ? { findings: given.findings ?? findings(parts, subject) } : {}),
+      ...(needs.findings ? { findings: given.findings ?? (await findings(parts, subject)) } : {}),
     },
     lookups: [],
     history,

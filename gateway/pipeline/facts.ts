@@ -7,7 +7,7 @@ import type { Decider } from '../ports/decider.ts'
 import type { Finding } from '../ports/detector.ts'
 import type { CounterAnswer } from '../ports/recorder.ts'
 import type { Span } from '../ports/telemetry.ts'
-import { findingsIn } from './findings.ts'
+import { findingsInTurns } from './findings.ts'
 import { questionOf, type Subject } from './subject.ts'
 import { type History, historyOf } from './history.ts'
 import { lookUp } from './lookup.ts'
@@ -45,7 +45,7 @@ async function factsFor(parts: Parts, subject: Subject, callId: CallId, span: Sp
   const { decider } = parts
   const needs = decider.needs(subject.operation.id)
   const history = historyOf(parts, countedCall(subject), needs)
-  const found = needs.findings ? findings(parts, subject) : undefined
+  const found = needs.findings ? await findings(parts, subject) : undefined
   const labels = needs.labels ? await labelsOf(parts, subject) : undefined
   if (!history && !found && !labels && needs.lookups.length === 0) return { ...NOTHING, decider }
   const facts: Facts = { ...NO_FACTS, ...(labels ? { labels } : {}), ...(found ? { findings: found } : {}) }
@@ -67,8 +67,8 @@ export const countedCall = ({ operation, input, principal: { agent, subject } }:
 })
 
 /** What the detectors find in the arguments. */
-export const findings = ({ detectors }: Pick<Parts, 'detectors'>, { input }: Subject): readonly Finding[] =>
-  findingsIn(detectors, textsIn(input))
+export const findings = ({ detectors }: Pick<Parts, 'detectors'>, { input }: Subject): Promise<readonly Finding[]> =>
+  findingsInTurns(detectors, textsIn(input))
 
 /** Labels that stick to the caller in the run that it names, sorted. Throws UNAVAILABLE. */
 export async function labelsOf(

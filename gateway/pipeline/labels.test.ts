@@ -163,6 +163,17 @@ describe('labels stick before anything is handed over', () => {
     expect(line.reached).toHaveLength(1)
   })
 
+  test('an answer that cannot be looked through is held back, and its call keeps its outcome', async () => {
+    const scan = () => {
+      throw new Error('a detector broke')
+    }
+    const broken = line.variant({ detectors: [{ name: 'broken', scan }] })
+    const answer = await askOn(broken)('refund', { note: subject, amount: 1 })
+    broken.close()
+    expect(answer).toMatchObject({ kind: 'failed', heldBack: true })
+    expect([await line.state(idOf(answer)), await line.kinds(idOf(answer))]).toEqual(['completed', ['decision', 'intent', 'outcome']])
+  })
+
   test('a stream that would bring labels does not begin', async () => {
     const broken = line.variant({ recorder: { ...line.parts.recorder, stick: away } })
     expect(await askOn(broken)('readMail', id(), { delivery: 'stream' })).toMatchObject({ kind: 'failed', heldBack: true })

@@ -5,7 +5,7 @@ import type { Answer, CallResult } from '../ports/calls.ts'
 import type { Finding } from '../ports/detector.ts'
 import { classesFor } from './classes.ts'
 import { jsonOf, strictText } from './filter.ts'
-import { findingsIn } from './findings.ts'
+import { findingsIn, findingsInTurns } from './findings.ts'
 import type { Parts } from './stages.ts'
 import { textsIn } from './texts.ts'
 
@@ -43,10 +43,10 @@ export const standingLabels = (parts: Parts, { principal, operation }: Pick<Rece
  * What this very answer brings beside: what the detectors find in it, looked for only while some policy reads labels. A body that is no text cannot be
  * looked through and counts as content from outside.
  */
-function foundLabels({ detectors }: Parts, { headers, bytes }: Received): readonly string[] {
+async function foundLabels({ detectors }: Parts, { headers, bytes }: Received): Promise<readonly string[]> {
   if (bytes.length === 0) return []
   if (strictText(bytes) === undefined) return ['untrusted']
-  const found = findingsIn(detectors, [...Object.values(headers), ...textsIn(jsonOf(headers, bytes))])
+  const found = await findingsInTurns(detectors, [...Object.values(headers), ...textsIn(jsonOf(headers, bytes))])
   return found.flatMap((finding) => BRINGS[finding] ?? [])
 }
 
@@ -66,16 +66,16 @@ export const bringsNothing = ({ decider, detectors }: Parts, texts: readonly str
  * False where that cannot be written: then nothing may be handed over.
  */
 export async function stick(parts: Parts, receiver: Receiver, received?: Received): Promise<boolean> {
-  const found = received && isLookedThrough(parts, receiver) ? foundLabels(parts, received) : []
-  const labels = [...new Set([...standingLabels(parts, receiver), ...found])].sort()
-  if (labels.length === 0) return true
   const { callId, principal, runs } = receiver
-  const who = { callId, agent: principal.agent.name, subject: principal.subject ?? null, labels }
   try {
+    const found = received && isLookedThrough(parts, receiver) ? await foundLabels(parts, received) : []
+    const labels = [...new Set([...standingLabels(parts, receiver), ...found])].sort()
+    if (labels.length === 0) return true
+    const who = { callId, agent: principal.agent.name, subject: principal.subject ?? null, labels }
     await Promise.all([...new Set(runs)].map((run) => parts.recorder.stick({ ...who, run })))
     return true
   } catch (error) {
-    parts.telemetry.log.error({ callId, error }, 'labels could not be recorded, so an answer is held back')
+    parts.telemetry.log.error({ callId, error }, 'what an answer brings could not be recorded, so it is held back')
     return false
   }
 }
