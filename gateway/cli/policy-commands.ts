@@ -57,6 +57,17 @@ export function policyCommands(policy: Command): void {
       }),
     )
   policy
+    .command('explain')
+    .description('why a call was decided as it was: policies, reasons, permits that were near')
+    .argument('<call>', 'id of the call')
+    .option('--payloads', 'with arguments and facts, where you may see them; the look is recorded')
+    .action(
+      run(async (output, options, call: string) => {
+        const { explainCall } = await import('./policy-explain.ts')
+        return await explainCall(output, gateway(options), call, options.payloads === true)
+      }),
+    )
+  policy
     .command('diff')
     .description('requests that two folders of policies decide differently; reads files only')
     .argument('<old>', 'folder of policies')
