@@ -21,7 +21,7 @@ export function outputClasses(
   const add = (pointer: string, names: readonly string[]): void =>
     void classes.set(pointer, [...new Set([...(classes.get(pointer) ?? []), ...names])].sort())
   for (const places of declared) for (const [pointer, names] of Object.entries(places)) add(pointer, names)
-  const shape = schema && outputShape(schema)
+  const shape = schema && Object.keys(given).length > 0 ? outputShape(schema) : undefined
   for (const [pointer, names] of Object.entries(given)) {
     const why = shape && nowhere(shape, pointer)
     if (why !== undefined) fault(pointer, why)

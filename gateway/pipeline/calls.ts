@@ -107,7 +107,7 @@ async function statusOf(parts: Parts, call: Call, reader: Principal): Promise<Ca
   const result = kept && 'body' in kept ? kept : undefined
   if (result && !(await stuck(parts, call, reader, null, result)))
     throw new GatewayError('UNAVAILABLE', HELD_BACK, { retryAfterSeconds: 2 })
-  const error = (kept && 'code' in kept ? kept : call.error) ?? (await refusalIn(parts, call))
+  const error = call.error ?? (kept && 'code' in kept ? kept : await refusalIn(parts, call))
   return {
     id: call.id,
     state: call.state,

@@ -115,7 +115,12 @@ describe('a fresh answer', () => {
     answers(
       200,
       { ...BODY, extra: CANARY.repeat(10_000) },
-      { etag: '"d1"', 'content-disposition': `inline; filename="${CANARY}"`, expires: '0' },
+      {
+        etag: '"d1"',
+        'content-type': `application/json; of=${CANARY}`,
+        'content-disposition': `inline; filename="${CANARY}"`,
+        expires: '0',
+      },
     )
     const answer = await ask(name, more)
     const { text, headers, masked } = await read(resultIn(answer))
@@ -251,6 +256,10 @@ describe('a kept answer', () => {
     const id = await pay()
     const gone = line.variant({ ...parts, catalogue: { ...line.parts.catalogue, operations: new Map() } })
     expect(await gone.answer(line.principal(), id, 0, never)).toMatchObject({ kind: 'failed', code: 'WITHHELD' })
+    expect((await gone.status(line.principal(), id, 0, never)).error?.code).toBe('WITHHELD')
+    answers(409, { detail: CANARY })
+    const failed = (await ask('pay')).callId as CallId
+    expect(await gone.status(line.principal(), failed, 0, never)).toMatchObject({ state: 'failed', error: { code: 'UPSTREAM' } })
   })
 
   test('of a call that joins another is masked for whoever joins', async () => {

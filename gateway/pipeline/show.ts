@@ -19,7 +19,7 @@ export function show(operation: Operation, refused: ReadonlySet<string>, answer:
   const mask = maskFor(operation, refused)
   if (!mask) return answer
   const { status, bytes } = answer
-  const headers = Object.fromEntries(Object.entries(answer.headers).filter(([name]) => !TELLING_HEADERS.has(name)))
+  const headers = plainHeaders(answer.headers)
   if (bytes.length === 0) return { ...answer, headers }
   if (status < 200 || status > 299) return problem(status, headers)
   const text = isJson(headers['content-type']) ? strictText(bytes) : undefined
@@ -39,6 +39,13 @@ export const resultOfShown = ({ status, headers, bytes, masked }: Shown, isRead 
   value: isRead ? jsonOf(headers, bytes) : null,
   ...(masked.length > 0 ? { masked } : {}),
 })
+
+/** Of the type only its name: parameters are the system's own words, and the text is UTF-8. */
+function plainHeaders(headers: Shown['headers']): Record<string, string> {
+  const kept = Object.fromEntries(Object.entries(headers).filter(([name]) => !TELLING_HEADERS.has(name)))
+  const type = kept['content-type']
+  return type === undefined ? kept : { ...kept, 'content-type': type.split(';')[0]?.trim() ?? '' }
+}
 
 function problem(status: number, headers: Readonly<Record<string, string>>): Shown {
   const body = {

@@ -72,6 +72,7 @@ const PEOPLE: Readonly<Record<PersonForm, Answered>> = {
     headers: {
       etag: `"${Buffer.from(PERSONAL).toString('base64')}"`,
       'content-disposition': `inline; filename="${encodeURIComponent(PERSONAL)}.json"`,
+      'content-type': `application/json; name="${encodeURIComponent(PERSONAL)}"`,
       'x-person': encodeURIComponent(PERSONAL),
       'set-cookie': `person=${encodeURIComponent(PERSONAL)}`,
     },
