@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import { type Command, CommanderError, Option } from 'commander'
 import type { Address } from '../config/address-file.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { findGateway } from './control-plane.ts'
@@ -15,7 +15,7 @@ export interface Options {
   token?: string
 }
 
-/** Runs a command of the tree: faults go to stderr, never as a stack, and decide the exit code. */
+/** Runs a command of the tree: faults go to stderr, never as a stack, and decide the exit code; a CommanderError is wrong usage. */
 export function run<A extends readonly unknown[]>(
   work: (output: Output, options: Options & Record<string, unknown>, ...args: A) => Promise<ExitCode>,
 ) {
@@ -27,7 +27,7 @@ export function run<A extends readonly unknown[]>(
       process.exitCode = await work(output, options as Options & Record<string, unknown>, ...(raw.slice(0, -2) as unknown as A))
     } catch (error) {
       output.fail(error)
-      process.exitCode = 1
+      process.exitCode = error instanceof CommanderError ? 2 : 1
     }
   }
 }

@@ -1,11 +1,10 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Address } from '../config/address-file.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
-import { LIMITS } from '../limits.ts'
 import { ask } from './control-plane.ts'
 import { type ExitCode, type Output, table } from './output.ts'
+import { readPolicyFolder } from './policy-folder.ts'
 
 const short = (hash: unknown): string => String(hash ?? '-').slice(0, 12)
 const day = (time: unknown): string => String(time).replace('T', ' ').slice(0, 19)
@@ -27,7 +26,7 @@ interface Proposing {
 
 /** Proposes a folder's policies, facts and tests in place of all that are active. Faults are printed one a line, with their places. */
 export async function proposePolicies(output: Output, address: Address, { folder, note, base }: Proposing): Promise<ExitCode> {
-  const { files, facts, tests } = readFolder(folder)
+  const { files, facts, tests } = readPolicyFolder(folder)
   const query = `mutation ($files: [PolicyFileInput!]!, $facts: String, $tests: [PolicyFileInput!], $note: String!, $base: ID) {
     proposePolicies(files: $files, facts: $facts, tests: $tests, note: $note, base: $base) { ${PROPOSAL} } }`
   const onto = base === undefined ? null : await findSet(address, base)
@@ -43,32 +42,6 @@ export async function proposePolicies(output: Output, address: Address, { folder
     proposal,
   )
   return 0
-}
-
-interface NamedText extends JsonObject {
-  name: string
-  text: string
-}
-
-function readFolder(folder: string): { files: NamedText[]; facts: string | null; tests: NamedText[] } {
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new GatewayError('CONFIG_INVALID', `no such folder: \`${folder}\``)
-  const read = (path: string): string => {
-    if (statSync(path).size > LIMITS.policyFileBytesMax)
-      throw new GatewayError('CONFIG_INVALID', `\`${path}\` is larger than ${LIMITS.policyFileBytesMax} bytes`)
-    return readFileSync(path, 'utf8')
-  }
-  const ending = (where: string, end: string): NamedText[] =>
-    existsSync(join(folder, where))
-      ? readdirSync(join(folder, where))
-          .filter((name) => name.endsWith(end))
-          .sort()
-          .map((name) => ({ name: join(where, name), text: read(join(folder, where, name)) }))
-      : []
-  const files = ending('', '.cedar')
-  if (files.length === 0)
-    throw new GatewayError('CONFIG_INVALID', `no policies in \`${folder}\`: expected \`org.cedar\` or \`<connector>.cedar\``)
-  const facts = existsSync(join(folder, 'facts.yaml')) ? read(join(folder, 'facts.yaml')) : null
-  return { files, facts, tests: ending('tests', '.json') }
 }
 
 /** Lists proposals, newest first. */
@@ -173,7 +146,7 @@ export async function showPolicySet(output: Output, address: Address, set: strin
 }
 
 /** A set by its hash, by the first digits of one that was active or proposed, or `active`. Throws NOT_FOUND, BAD_INPUT. */
-async function findSet(address: Address, set: string): Promise<string> {
+export async function findSet(address: Address, set: string): Promise<string> {
   if (/^[0-9a-f]{64}$/.test(set)) return set
   const query = `{ policyStatus { active } policySets(first: 500) { edges { node { policySet } } } policyProposals(first: 500) { edges { node { policySet } } } }`
   const data = await ask(address, query)

@@ -1,9 +1,10 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../core/decision-change.ts'
 import { durationMs } from '../core/duration.ts'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../limits.ts'
-import { configOption, environment, gateway, run } from './command.ts'
+import { configOption, environment, gateway, type Options, run } from './command.ts'
+import type { PoliciesFrom } from './policy-diff.ts'
 
 const percent = (raw: string): number => {
   const number = Number(raw)
@@ -19,6 +20,19 @@ const chosenOf =
       if (chosen === undefined) throw new InvalidArgumentError(`there is no change \`${name}\`: name some of ${known.join(', ')}`)
       return chosen
     })
+
+/** What stands on both sides of a difference: named sets, and folders for the others, in order. Throws CommanderError where that is not two. */
+function bothOf(options: Options & Record<string, unknown>, folders: readonly string[]): [PoliciesFrom, PoliciesFrom] {
+  const left = [...folders]
+  const [before, after] = [options.oldSet, options.newSet].map((set): PoliciesFrom | undefined => {
+    if (typeof set === 'string') return { set, address: gateway(options) }
+    const folder = left.shift()
+    return folder === undefined ? undefined : { folder }
+  })
+  if (!before || !after || left.length > 0)
+    throw new CommanderError(2, 'usage', 'two sides are compared: give two folders, or --old-set, --new-set and a folder for the other')
+  return [before, after]
+}
 
 const failOnOption = (known: readonly string[]): Option =>
   new Option('--fail-on <changes>', `exit with 1 where there are any: ${known.join(', ')}`).argParser(chosenOf(known)).default([], 'none')
@@ -69,18 +83,20 @@ export function policyCommands(policy: Command): void {
     )
   policy
     .command('diff')
-    .description('requests that two folders of policies decide differently; reads files only')
-    .argument('<old>', 'folder of policies')
-    .argument('<new>', 'folder of policies')
+    .description('requests that two folders of policies, or stored policy sets, decide differently')
+    .argument('[folders...]', 'the old folder of policies, then the new one')
     .addOption(configOption())
+    .option('--old-set <set>', 'a set of a running gateway in place of the old folder: `active`, or its hash')
+    .option('--new-set <set>', 'the same in place of the new folder')
     .addOption(failOnOption([...CHANGES, ...CLASS_CHANGES]))
     .option('--since <duration>', 'ask both about the recorded calls of a running gateway, too, as far back: 30d', duration)
     .action(
-      run(async (output, options, before: string, after: string) => {
-        const { diffPolicyFolders } = await import('./policy-diff.ts')
+      run(async (output, options, folders: readonly string[]) => {
+        const { diffPolicySets } = await import('./policy-diff.ts')
+        const [before, after] = bothOf(options, folders)
         const failOn = options.failOn as readonly (Change | ClassChange)[]
         const recorded = typeof options.since === 'number' ? { sinceMs: options.since, address: gateway(options) } : undefined
-        return await diffPolicyFolders(output, environment, { config: String(options.config), before, after, failOn, recorded })
+        return await diffPolicySets(output, environment, { config: String(options.config), before, after, failOn, recorded })
       }),
     )
   policy

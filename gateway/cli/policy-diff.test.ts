@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { acmeConfiguration } from '../../examples/acme/start.ts'
 import type { Change } from '../core/decision-change.ts'
 import { createOutput } from './output.ts'
-import { diffPolicyFolders } from './policy-diff.ts'
+import { diffPolicySets } from './policy-diff.ts'
 
 const config = acmeConfiguration()
 const current = join(dirname(config), 'policies')
@@ -35,10 +35,10 @@ async function diff(json: boolean, ...failOn: Change[]): Promise<{ exit: number;
     },
   })
   return {
-    exit: await diffPolicyFolders(
+    exit: await diffPolicySets(
       createOutput(json, stream, stream),
       {},
-      { config, before: current, after: draft, failOn, recorded: undefined },
+      { config, before: { folder: current }, after: { folder: draft }, failOn, recorded: undefined },
     ),
     printed,
   }

@@ -1,6 +1,10 @@
 import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../core/decision-change.ts'
 import type { Agent } from '../core/principal.ts'
-import type { PolicySource } from '../ports/policy-source.ts'
+import { GatewayError } from '../core/errors.ts'
+import { isJsonObject } from '../core/json.ts'
+import type { PolicySetTexts } from '../ports/policy-sets.ts'
+import { isLibraryFile, type PolicySource } from '../ports/policy-source.ts'
+import { sourceOf } from '../publication/texts.ts'
 import type { PolicyDiff } from '../../policies/engine/diff.ts'
 import type { ReadingChange } from '../../policies/engine/diff-classes.ts'
 import type { DecisionChange } from '../../policies/engine/diff-changes.ts'
@@ -8,18 +12,22 @@ import { createWorkshop } from '../../policies/engine/workshop.ts'
 import { compileOrganisation } from '../compile.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Address } from '../config/address-file.ts'
-import { type Configuration, loadConfiguration } from '../config/load.ts'
+import { loadConfiguration } from '../config/load.ts'
 import { createDialer } from '../egress/dialer.ts'
 import { saidInWords, TITLES, wrapped } from './change-words.ts'
+import { ask } from './control-plane.ts'
 import type { ExitCode, Output } from './output.ts'
-import { readPolicyFolder } from './policy-folder.ts'
-import { failing, simulate, type Simulated, simulationInWords } from './policy-simulate.ts'
+import { findSet } from './policy-changes.ts'
+import { type PolicyFolder, readPolicyFolder } from './policy-folder.ts'
+import { failing, simulate, simulationInWords } from './policy-simulate.ts'
+
+/** A folder with policies, as a configured one, or a set that a running gateway keeps. */
+export type PoliciesFrom = { folder: string } | { set: string; address: Address }
 
 export interface PolicyDiffOptions {
   config: string
-  /** Folders with policies, each as a configured one. */
-  before: string
-  after: string
+  before: PoliciesFrom
+  after: PoliciesFrom
   /** Kinds of changes that make the command exit with 1. */
   failOn: readonly (Change | ClassChange)[]
   /** Recorded calls that both are asked about, too: how far back, in milliseconds, and which gateway has them. */
@@ -27,18 +35,21 @@ export interface PolicyDiffOptions {
 }
 
 /**
- * Tells with which requests two folders of policies differ. Reads files only, but for recorded calls. Throws CONFIG_INVALID where one of them is faulty.
+ * Tells with which requests two policy sets differ. Reads files, and asks a gateway for stored sets and recorded calls alone. Throws CONFIG_INVALID where
+ * one of them is faulty, NOT_FOUND for a set that is not kept.
  */
-export async function diffPolicyFolders(output: Output, environment: Environment, options: PolicyDiffOptions): Promise<ExitCode> {
-  const configuration = loadConfiguration(options.config, environment, { policies: options.before })
-  const [before, after] = [
-    await sourceOf(configuration),
-    await sourceOf(loadConfiguration(options.config, environment, { policies: options.after })),
-  ]
-  const agents = configuration.agents.map((agent): Agent => ({ ...agent, status: agent.status ?? 'active', epoch: 1 }))
+export async function diffPolicySets(output: Output, environment: Environment, options: PolicyDiffOptions): Promise<ExitCode> {
+  const [old, now] = [await readPolicies(environment, options, options.before), await readPolicies(environment, options, options.after)]
   const workshop = createWorkshop()
-  const diff = await workshop.run('diff', { before, after, agents })
-  const recorded = options.recorded && (await replayed(options, options.recorded))
+  const diff = await workshop.run('diff', { before: old.source, after: now.source, agents: now.agents })
+  const recorded =
+    options.recorded &&
+    (await simulate(options.recorded.address, {
+      draft: now.texts,
+      against: old.texts,
+      sinceMs: options.recorded.sinceMs,
+      first: undefined,
+    }))
   const found = [...diff.changes, ...diff.classes].filter(({ change }) => options.failOn.includes(change)).length
   const failed = found + (recorded ? failing(recorded, options.failOn) : 0)
   const words = recorded ? `${inWords(diff)}\n\nRECORDED CALLS\n${simulationInWords(recorded)}` : inWords(diff)
@@ -46,14 +57,46 @@ export async function diffPolicyFolders(output: Output, environment: Environment
   return failed > 0 ? 1 : 0
 }
 
-function replayed({ before, after }: PolicyDiffOptions, { sinceMs, address }: { sinceMs: number; address: Address }): Promise<Simulated> {
-  return simulate(address, { draft: readPolicyFolder(after), against: readPolicyFolder(before), sinceMs, first: undefined })
+interface ReadPolicies {
+  source: PolicySource
+  texts: Pick<PolicyFolder, 'files' | 'facts'>
+  agents: readonly Agent[]
 }
 
-async function sourceOf(configuration: Configuration): Promise<PolicySource> {
+async function readPolicies(environment: Environment, { config }: PolicyDiffOptions, from: PoliciesFrom): Promise<ReadPolicies> {
+  const configuration = loadConfiguration(config, environment, 'folder' in from ? { policies: from.folder } : {})
   const { connectors, policySource } = compileOrganisation(configuration, createDialer({ development: true }))
   await Promise.all([...connectors.values()].map((connector) => connector.close()))
-  return policySource
+  const agents = configuration.agents.map((agent): Agent => ({ ...agent, status: agent.status ?? 'active', epoch: 1 }))
+  if ('folder' in from) return { source: policySource, texts: readPolicyFolder(from.folder), agents }
+  const stored = await storedSet(from.address, from.set)
+  return { source: sourceOf(policySource, stored), texts: textsOf(stored), agents }
+}
+
+async function storedSet(address: Address, set: string): Promise<PolicySetTexts> {
+  const hash = await findSet(address, set)
+  const query = 'query ($hash: ID!) { policySet(hash: $hash) { files { path connector text } facts } }'
+  const { policySet } = await ask(address, query, { hash })
+  if (!isJsonObject(policySet)) throw new GatewayError('NOT_FOUND', `the policy set \`${hash}\` is not kept`)
+  const { files, facts } = policySet
+  return {
+    files: (Array.isArray(files) ? files.filter(isJsonObject) : []).map(({ path, connector, text }) => ({
+      path: String(path),
+      connector: typeof connector === 'string' ? connector : null,
+      text: String(text),
+    })),
+    facts: typeof facts === 'string' ? { path: 'facts.yaml', text: facts } : null,
+  }
+}
+
+/** A set as a draft is given: one file for each connector. Rules of the library are added by the gateway. */
+function textsOf({ files, facts }: PolicySetTexts): ReadPolicies['texts'] {
+  const byName = new Map<string, string>()
+  for (const file of files.filter((one) => !isLibraryFile(one))) {
+    const name = `${file.connector ?? 'org'}.cedar`
+    byName.set(name, `${byName.get(name) ?? ''}${file.text}\n`)
+  }
+  return { files: [...byName].map(([name, text]) => ({ name, text })), facts: facts?.text ?? null }
 }
 
 function inWords(diff: PolicyDiff): string {

@@ -31,9 +31,9 @@ export interface Simulated {
 }
 
 export interface Simulating {
-  draft: PolicyFolder
+  draft: Pick<PolicyFolder, 'files' | 'facts'>
   /** Compared with the draft; null for what was decided then. */
-  against: PolicyFolder | null
+  against: Pick<PolicyFolder, 'files' | 'facts'> | null
   sinceMs: number
   first: number | undefined
 }
@@ -49,7 +49,7 @@ const QUERY = `query ($draft: PolicyTextsInput!, $against: PolicyTextsInput, $si
 
 export async function simulate(address: Address, { draft, against, sinceMs, first }: Simulating): Promise<Simulated> {
   const since = new Date(Date.now() - sinceMs).toISOString()
-  const texts = ({ files, facts }: PolicyFolder): JsonObject => ({ files, facts })
+  const texts = ({ files, facts }: Simulating['draft']): JsonObject => ({ files, facts })
   const variables = { draft: texts(draft), against: against && texts(against), since, first: first ?? null }
   const { simulatePolicies: answer } = await ask(address, QUERY, variables)
   const facts = isJsonObject(answer) ? answer : {}

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Writable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { diffPolicyFolders } from '../cli/policy-diff.ts'
+import { diffPolicySets } from '../cli/policy-diff.ts'
 import { findGateway } from '../cli/control-plane.ts'
 import { createOutput, type ExitCode, type Output } from '../cli/output.ts'
 import { simulatePolicyFolder } from '../cli/policy-simulate.ts'
@@ -82,11 +82,20 @@ test('as JSON, refused where it says so', async () => {
 
 test('a difference between two folders, by requests and by recorded calls', async () => {
   const recorded = { sinceMs: 3_600_000, address: findGateway({ data: bed.dataDir }) }
-  const options = { config: bed.configFile, before: current, after: draft, failOn: [], recorded }
-  const { text } = await printed(false, (output) => diffPolicyFolders(output, bed.environment, options))
+  const options = { config: bed.configFile, before: { folder: current }, after: { folder: draft }, failOn: [], recorded }
+  const { text } = await printed(false, (output) => diffPolicySets(output, bed.environment, options))
   const [requests, calls] = text.split('RECORDED CALLS')
   expect(requests).toContain('input.amount 1000.01')
   expect(calls).toContain(`such as  ${ids[0]}`)
+})
+
+test('a folder against the set in force', async () => {
+  const address = findGateway({ data: bed.dataDir })
+  const options = { config: bed.configFile, failOn: [], recorded: { sinceMs: 3_600_000, address } }
+  const sides = { before: { set: 'active', address }, after: { folder: draft } }
+  const { text } = await printed(false, (output) => diffPolicySets(output, bed.environment, { ...options, ...sides }))
+  expect(text).toContain('changed  erp-payment-needs-manager')
+  expect(text.split('RECORDED CALLS')[1]).toContain(`such as  ${ids[0]}`)
 })
 
 test('a faulty draft is refused with its place, and decides nothing', async () => {
