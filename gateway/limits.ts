@@ -34,7 +34,7 @@ export const LIMITS = Object.freeze({
   upstreamConnectionsPerHostMax: 128,
   upstreamOriginsMax: 64,
   filteredBodyBytesMax: 8_388_608,
-  classedPlacesMax: 500,
+  classedPlacesMax: 5_000,
   maskedDepthMax: 200,
   maskedPlacesMax: 200,
   maskedHeaderCharsMax: 4_096,

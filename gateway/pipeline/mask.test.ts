@@ -54,6 +54,13 @@ describe('classes of the schema', () => {
     ['a field that is an object', customer, { email: { at: ['a@b'] }, id: 'x' }, { email: null, id: 'x' }, ['/email']],
     ['a field below', customer, { address: { city: 'B', street: 'S' } }, { address: { city: 'B', street: null } }, ['/address/street']],
     ['what nobody declared', customer, { id: 'c1', mail: 'a@b', deep: { email: 'a@b' } }, { id: 'c1' }, []],
+    [
+      'nothing where something else is declared',
+      object({ email: pii, a: customer, b: customer, c: list(customer), d: text }),
+      { a: [], b: '', c: {}, d: [] },
+      { a: [], b: '', c: {}, d: [] },
+      [],
+    ],
     ['null where an object stands', customer, { address: null }, { address: null }, []],
     [
       'each item',

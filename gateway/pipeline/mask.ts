@@ -3,7 +3,10 @@ import type { Operation } from '../core/operation.ts'
 import { ANYTHING, type Form, type OutputShape, outputShape } from '../core/output-shape.ts'
 import { LIMITS } from '../limits.ts'
 
-/** What came of masking one JSON text. `pointers` are the places that were masked, `*` for items and members without a name of their own, sorted. */
+/**
+ * What came of masking one JSON text. `pointers` are the places that were masked, `*` for items and members without a name of their own, sorted, at most
+ * `LIMITS.maskedPlacesMax`.
+ */
 export type Masked = { kind: 'masked'; text: string; pointers: readonly string[] } | { kind: 'unlocatable'; why: string }
 
 /**
@@ -230,6 +233,10 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
+/** Hides nothing, whatever form is declared: some systems answer with an empty list where an object is meant. */
+const EMPTY = /^(?:null|""|\[\s*\]|\{\s*\})/
+const EMPTY_CHARS_MAX = 8
+
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 
 /** One pass over a text that is known to be JSON. What stays is copied in as long pieces as there are, never written anew. */
@@ -265,17 +272,23 @@ class Walk {
       this.#copied = this.#at
       if (this.#masked.size < LIMITS.maskedPlacesMax) this.#masked.add(trail)
     } else if (place.free) this.#skip()
-    else if (code === OPEN_BRACE) this.#object(place, trail)
-    else if (code === OPEN_BRACKET) this.#array(place, trail)
+    else if (code === OPEN_BRACE && this.#has(place, 'object', trail)) this.#object(place, trail)
+    else if (code === OPEN_BRACKET && this.#has(place, 'array', trail)) this.#array(place, trail)
     else {
-      // Null.
-      if (code !== 0x6e) expectForm(place, 'scalar', trail)
+      if (code !== OPEN_BRACE && code !== OPEN_BRACKET) this.#has(place, 'scalar', trail)
       this.#skip()
     }
   }
 
+  /** Whether what starts here is of a form that is declared; false where it is empty. Throws where it is of another. */
+  #has(place: Place, form: Form, trail: Trail): boolean {
+    if (place.takes(form)) return true
+    if (EMPTY.test(this.#text.slice(this.#at, this.#at + EMPTY_CHARS_MAX))) return false
+    const { pointer } = trail
+    throw new Unlocatable(`it does not have the declared form at ${pointer === '' ? 'its top' : `\`${pointer}\``}`)
+  }
+
   #object(place: Place, trail: Trail): void {
-    expectForm(place, 'object', trail)
     /** Where the last member that stays ends. */
     let end = ++this.#at
     let [stays, leaves] = [0, 0]
@@ -305,7 +318,6 @@ class Walk {
   }
 
   #array(place: Place, trail: Trail): void {
-    expectForm(place, 'array', trail)
     const item = place.item()
     const below = trail.below('*')
     this.#at++
@@ -373,10 +385,4 @@ class Walk {
       }
     }
   }
-}
-
-function expectForm(place: Place, form: Form, trail: Trail): void {
-  if (place.takes(form)) return
-  const { pointer } = trail
-  throw new Unlocatable(`it does not have the declared form at ${pointer === '' ? 'its top' : `\`${pointer}\``}`)
 }
