@@ -111,7 +111,7 @@ export const LIMITS = Object.freeze({
   checkQuestionsMax: 20_000,
   checkPairsMax: 1_000_000,
   policiesBytesMax: 16_777_216,
-  workshopJobMsMax: 60_000,
+  workshopJobMsMax: 120_000,
   workshopHeapMegabytesMax: 1_024,
   workshopQueueJobsMax: 16,
   policySetsRememberedMax: 8,

@@ -1,11 +1,11 @@
 import type { KeyObject } from 'node:crypto'
 import { createDecider } from '../policies/engine/decider.ts'
-import type { KnownOrganisation } from '../policies/engine/findings/finding.ts'
 import { createWorkshop, type Workshop } from '../policies/engine/workshop.ts'
 import { type Configuration, loadPolicies } from './config/load.ts'
 import { GatewayError } from './core/errors.ts'
 import type { OperationId } from './core/ids.ts'
 import type { JsonObject } from './core/json.ts'
+import { knownOrganisation } from './known-organisation.ts'
 import { LIMITS } from './limits.ts'
 import { countedSeries } from './pipeline/counted-series.ts'
 import type { Bus } from './ports/bus.ts'
@@ -83,7 +83,7 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
       if (live.decider.policySet === policySet) return live.decider.nearMisses(operation, request)
       const texts = await sets.set(policySet)
       if (!texts) return null
-      return await workshop.run('nearMisses', { source: sourceOf(source, texts), policySet, operation, request }).catch(unlessUnfit)
+      return await drafts.run('nearMisses', { source: sourceOf(source, texts), policySet, operation, request }).catch(unlessUnfit)
     },
     reload: () => (changes === 'files' ? files.reload() : tellDifference(options)),
     async close() {
@@ -93,13 +93,6 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
     },
   }
 }
-
-/** What findings about policies look at beside them. */
-const knownOrganisation = ({ agents, approvals, file, manifests }: Configuration): KnownOrganisation => ({
-  agents,
-  approvals: [...approvals.values()].map((definition) => ({ definition, place: file })),
-  connectors: new Map(manifests.map((manifest) => [manifest.connector, manifest.file])),
-})
 
 type Run = Workshop['run']
 

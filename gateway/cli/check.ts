@@ -1,5 +1,4 @@
 import type { Finding } from '../../policies/engine/findings/finding.ts'
-import type { FindingsInput } from '../../policies/engine/findings/findings.ts'
 import type { PolicyTestResult } from '../../policies/engine/policy-tests.ts'
 import { createWorkshop } from '../../policies/engine/workshop.ts'
 import { compileOrganisation } from '../compile.ts'
@@ -7,6 +6,7 @@ import type { Environment } from '../config/environment.ts'
 import { type Configuration, loadConfiguration } from '../config/load.ts'
 import { GatewayError } from '../core/errors.ts'
 import { createDialer } from '../egress/dialer.ts'
+import { knownOrganisation } from '../known-organisation.ts'
 import type { PolicySource } from '../ports/policy-source.ts'
 import { checkIdentity } from './check-identity.ts'
 import type { ExitCode, Output } from './output.ts'
@@ -59,7 +59,7 @@ async function checkPolicies(source: PolicySource, configuration: Configuration)
   try {
     const { policies } = await workshop.run('check', { source })
     const { passed, failed, coverage } = await workshop.run('test', { source, files: configuration.policyTests })
-    const lines = await workshop.run('findings', { source, organisation: known(configuration), coverage })
+    const lines = await workshop.run('findings', { source, organisation: knownOrganisation(configuration), coverage })
     return { policies, tests: { passed, failed }, lines }
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'CONFIG_INVALID') throw error
@@ -69,13 +69,5 @@ async function checkPolicies(source: PolicySource, configuration: Configuration)
     return { policies: 0, tests: { passed: 0, failed: [] }, lines }
   } finally {
     await workshop.close()
-  }
-}
-
-function known({ agents, approvals, approvalPlaces, manifests }: Configuration): FindingsInput['organisation'] {
-  return {
-    agents: agents.filter(({ status }) => status !== 'retired'),
-    approvals: [...approvals].map(([name, definition]) => ({ definition, place: approvalPlaces.get(name) ?? name })),
-    connectors: new Map(manifests.map(({ connector, file }) => [connector, `${file}:1:1`])),
   }
 }

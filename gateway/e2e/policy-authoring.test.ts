@@ -242,17 +242,20 @@ describe('rules for systems that nobody has seen before', () => {
   })
 })
 
-describe('why a recorded call was denied', () => {
+describe('why a recorded call was decided as it was', () => {
   let bed: Bed
   let callId: string
+  let forbidden: string
   beforeAll(async () => {
     bed = await startBed()
-    const response = await fetch(`${bed.url}/proxy/docs/read_text_file`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${await bed.agentToken('support-triage')}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ path: 'contracts/secret-plan.txt' }),
-    })
-    callId = response.headers.get('gatehouse-call') ?? ''
+    const called = async (path: string, body: object): Promise<string> => {
+      const headers = { authorization: `Bearer ${await bed.agentToken('support-triage')}`, 'content-type': 'application/json' }
+      const response = await fetch(`${bed.url}/proxy/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+      expect(response.status).toBe(403)
+      return response.headers.get('gatehouse-call') ?? ''
+    }
+    callId = await called('docs/read_text_file', { path: 'contracts/secret-plan.txt' })
+    forbidden = await called('docs/read_text_file', { path: 'hand-books/../contracts/plan.txt' })
   })
   afterAll(() => bed.close())
 
@@ -268,6 +271,17 @@ describe('why a recorded call was denied', () => {
     expect(stdout).toContain('not by docs-handbooks-for-all (')
     expect(stdout).toContain('  - `context.input.path == "hand-books" || context.input.path like "hand-books/*"` is not true\n')
     expect(stdout).not.toContain('secret-plan')
+  })
+
+  test('the policies that forbade, with their words', async () => {
+    const { stdout } = await explained('olga', forbidden)
+    expect(stdout).toContain('decided ')
+    expect(stdout).toContain(': deny (forbidden)\n')
+    expect(stdout).toContain('the agent was told: Name the file by its plain path, without `..`.')
+    expect(stdout).toMatch(
+      /\nby docs-no-way-around \(.*docs\.cedar:\d+\)\n {2}A path with `\.\.` or a backslash is read in two ways\.\n {4}@id\("docs-no-way-around"\)\n/,
+    )
+    expect(stdout).not.toContain('not by')
   })
 
   test('payloads are for security, where they are asked for', async () => {
