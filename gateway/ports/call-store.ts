@@ -55,8 +55,8 @@ export interface CallStore {
   /** Open holds past `now`, oldest first, bounded. */
   expiredHolds(now: Instant, first: number): Promise<readonly Hold[]>
   /**
-   * Labels that stuck to agent and subject at or after `since`, sorted; of the run alone where it was minted for exactly these two. An unknown or
-   * foreign run is no run.
+   * Labels that stuck to agent and subject at or after `since`, sorted. Where the run was minted for exactly these two: its own, and what they have read
+   * since it started in no minted run. An unknown or foreign run is no run.
    */
   labels(agent: string, subject: string | null, run: string | null, since: Instant): Promise<{ labels: readonly string[]; minted: boolean }>
   /** Counters as they stand, for explanations: nothing is locked, so a decision never rests on it. By the fact's name. */

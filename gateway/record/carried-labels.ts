@@ -7,6 +7,17 @@ import type { Sticking } from '../ports/recorder.ts'
  */
 export class CarriedLabels {
   readonly #until = new Map<string, number>()
+  #runs = 0
+
+  /** Changes with every run that starts: what was written before is to be written again, since it does not count for that run. */
+  get runs(): number {
+    return this.#runs
+  }
+
+  runStarted(): void {
+    this.#runs++
+    this.#until.clear()
+  }
 
   /** Whether every label of this is stored for now and longer. */
   has(unit: Sticking, nowMs: number): boolean {

@@ -73,11 +73,13 @@ export function createRecorder(options: RecorderOptions): RunningRecorder {
     async stick(unit) {
       const beganMs = options.clock.now()
       if (carried.has(unit, beganMs)) return
+      const { runs } = carried
       await queue.put({ kind: 'stick', unit })
-      carried.add(unit, beganMs)
+      if (carried.runs === runs) carried.add(unit, beganMs)
     },
     async startRun(unit) {
       await queue.put({ kind: 'startRun', unit })
+      carried.runStarted()
     },
     async finish(unit) {
       await queue.put({ kind: 'finish', unit })

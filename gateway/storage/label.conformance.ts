@@ -5,6 +5,7 @@ import { newCallId, newRunId, type RunId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { Sticking } from '../ports/recorder.ts'
 import { createRecorder } from '../record/recorder.ts'
+import { OUTSIDE } from './labels.ts'
 import { kinds, type TestStore } from './test-store.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -67,6 +68,8 @@ export function labelConformance(at: () => TestStore): void {
       await recorder.stick(sticking(['secret'], { run }))
       expect(await carried(run)).toEqual({ labels: ['secret'], minted: true })
       expect(await carried()).toEqual({ labels: ['pii', 'secret'], minted: false })
+      const second = await startRun()
+      expect(await carried(second)).toEqual({ labels: [], minted: true })
       expect(await carried(run, { agent: 'other' })).toEqual({ labels: [], minted: false })
       expect(await carried(run, { subject: 'mary' })).toEqual({ labels: [], minted: false })
       await recorder.stick(sticking(['mine'], { run, subject: 'mary' }))
@@ -75,6 +78,21 @@ export function labelConformance(at: () => TestStore): void {
       const nobody = await startRun(null)
       expect(await carried(nobody, { subject: null })).toEqual({ labels: [], minted: true })
       expect(await carried(nobody)).toMatchObject({ minted: false })
+    })
+
+    test('what is read outside of a minted run after it started sticks to it as well; what is read in another one does not', async () => {
+      const { recorder, clock } = at()
+      await recorder.stick(sticking(['before']))
+      const run = await startRun()
+      const other = await startRun()
+      clock.nowMs += 1_000
+      await recorder.stick(sticking(['elsewhere'], { run: other }))
+      expect([await carried(run), await carried(other)]).toMatchObject([{ labels: [] }, { labels: ['elsewhere'] }])
+      for (const [label, named] of [['unnamed', null] as const, ['made up', 'made-up'] as const, ['before', OUTSIDE] as const])
+        await recorder.stick(sticking([label], { run: named }))
+      expect((await carried(run)).labels).toEqual(['before', 'made up', 'unnamed'])
+      expect((await carried(other)).labels).toEqual(['before', 'elsewhere', 'made up', 'unnamed'])
+      expect((await carried(await startRun())).labels).toEqual([])
     })
 
     test('the window ends no earlier than the last read of it, however often it was read', async () => {

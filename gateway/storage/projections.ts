@@ -6,6 +6,7 @@ import type { CallId, HoldId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import { LIMITS } from '../limits.ts'
 import type { CounterEvent } from './counters.ts'
+import { OUTSIDE } from './labels.ts'
 
 /**
  * A call and its holds as their entries tell them, and what calls count for. Results, their hand-over and upstream's own fields live in the projection
@@ -22,7 +23,7 @@ export interface Rebuilt {
 export interface RebuiltLabel {
   agent: string
   subject: string | null
-  /** Null for agent and subject, whatever run is named. */
+  /** Null for agent and subject, whatever run is named; `OUTSIDE` for what they read in no minted run. */
   run: string | null
   label: string
   lastAtMs: number
@@ -156,7 +157,7 @@ function gaveBack(body: Entry['body'], state: CallState | undefined): boolean {
 function carry(labels: Map<string, RebuiltLabel>, { at, body }: Entry): void {
   if (body.kind !== 'labelled') return
   const { agent, subject } = body
-  for (const run of new Set([null, body.run])) {
+  for (const run of [null, body.run ?? OUTSIDE]) {
     for (const label of body.labels) {
       const lastAtMs = Math.ceil(at) + LIMITS.labelRefreshMs
       labels.set(JSON.stringify([agent, subject, run, label]), { agent, subject, run, label, lastAtMs })
