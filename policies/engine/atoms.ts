@@ -19,6 +19,8 @@ export interface Literals {
   readonly patterns: Map<string, readonly (string | null)[]>
   /** Every set that is written out, of texts or numbers. */
   readonly sets: Map<string, readonly JsonValue[]>
+  /** Every record that is written out, as an input has it. */
+  readonly records: Map<string, JsonObject>
   /** Names of Cedar functions, such as `toHours`. */
   readonly functions: Set<string>
 }
@@ -56,6 +58,7 @@ export const newLiterals = (): Literals => ({
   durations: new Set(),
   patterns: new Map(),
   sets: new Map(),
+  records: new Map(),
   functions: new Set(),
 })
 
@@ -66,6 +69,7 @@ export function mergeLiterals(into: Literals, from: Literals): void {
   for (const value of from.numbers) into.numbers.add(value)
   for (const [key, value] of from.patterns) into.patterns.set(key, value)
   for (const [key, value] of from.sets) into.sets.set(key, value)
+  for (const [key, value] of from.records) into.records.set(key, value)
 }
 
 /** Takes a policy apart: scope first, then its clauses in order. The action's scope is left out: whoever asks knows that it matches. */
@@ -147,6 +151,10 @@ function collect(expression: JsonValue, paths: Path[], literals: Literals): void
   } else if (Array.isArray(body) && op !== 'Set') collectFunction(op, body, paths, literals)
   else {
     if (op === 'Set' && Array.isArray(body)) collectSet(body, literals)
+    if (op === 'Record') {
+      const record = writtenOut(expression)
+      if (isJsonObject(record)) literals.records.set(canonicalJson(record), record)
+    }
     if (op === 'neg') literals.numbers.add(-Number(member(member(body, 'arg'), 'Value') ?? 0))
     for (const operand of operands(op, body)) collect(operand, paths, literals)
   }
@@ -183,6 +191,23 @@ function collectValue(value: JsonValue, literals: Literals): void {
 function collectSet(items: readonly JsonValue[], literals: Literals): void {
   const values = items.map((item) => member(item, 'Value')).filter((value) => typeof value === 'string' || typeof value === 'number')
   if (values.length === items.length) literals.sets.set(JSON.stringify(values), values)
+}
+
+/** A value that stands in the policy's text, as an input has it; undefined where something has to be computed. */
+function writtenOut(expression: JsonValue): JsonValue | undefined {
+  const [op, body] = operation(expression)
+  if (op === 'Value') return isJsonObject(body) ? undefined : body
+  if (op === 'decimal' && Array.isArray(body)) return Number(member(body[0] ?? null, 'Value'))
+  if (op === 'Set' && Array.isArray(body)) {
+    const items = body.map(writtenOut)
+    return items.every((item) => item !== undefined) ? items : undefined
+  }
+  if (op !== 'Record' || !isJsonObject(body)) return undefined
+  const entries = Object.entries(body).flatMap(([name, value]): [string, JsonValue][] => {
+    const own = writtenOut(value)
+    return own === undefined ? [] : [[name, own]]
+  })
+  return entries.length === Object.keys(body).length ? Object.fromEntries(entries) : undefined
 }
 
 /** Neighbouring literal parts as one, with null for each wildcard. */

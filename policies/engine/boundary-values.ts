@@ -11,13 +11,23 @@ const DAY_MS = 24 * 3_600_000
 
 /**
  * The values at which conditions over one place can change their mind: every literal and its neighbours on both sides, of the place's own type.
- * The plainest come first. `baseMs` is the moment that points in time lie around, ms since epoch. At most `LIMITS.boundaryValuesMax`.
+ * The plainest come first. `baseMs` is the moment that points in time lie around, ms since epoch.
  */
-export function boundaryValues(shape: Shape, literals: Literals, baseMs: number): readonly JsonValue[] {
-  return distinct(valuesOf(shape, literals, baseMs)).slice(0, LIMITS.boundaryValuesMax)
+export function boundaryValues(shape: Shape, literals: Literals, baseMs: number, plain: Plain = NOTHING): readonly JsonValue[] {
+  return distinct(valuesOf(shape, literals, baseMs, plain))
 }
 
-function valuesOf(shape: Shape, literals: Literals, baseMs: number): JsonValue[] {
+/** What the schema of a place says of its values. */
+export interface Plain {
+  /** Values for the items of an array. */
+  readonly items: readonly JsonValue[]
+  /** Texts are of some form: patterns are filled with what may fit. */
+  readonly formed: boolean
+}
+
+const NOTHING: Plain = { items: [], formed: false }
+
+function valuesOf(shape: Shape, literals: Literals, baseMs: number, plain: Plain): JsonValue[] {
   switch (shape.kind) {
     case 'long':
       return longs(literals)
@@ -30,15 +40,15 @@ function valuesOf(shape: Shape, literals: Literals, baseMs: number): JsonValue[]
     case 'datetime':
       return datetimes(literals, baseMs)
     case 'string':
-      return texts(literals)
+      return texts(literals, plain.formed)
     case 'json':
-      return texts(literals).map(asJson)
+      return texts(literals, plain.formed).flatMap(asJson)
     case 'set':
-      return sets(shape.element, literals, baseMs)
+      return sets(shape.element, literals, baseMs, plain.items)
     case 'union':
-      return [...shape.variants.values()].flatMap((variant) => valuesOf(variant, literals, baseMs))
+      return [...shape.variants.values()].flatMap((variant) => valuesOf(variant, literals, baseMs, plain))
     default:
-      return [{}]
+      return [...literals.records.values(), {}]
   }
 }
 
@@ -56,6 +66,8 @@ function decimals({ decimals: written }: Literals): string[] {
   return [10_000n, 0n, ...near].map(decimalText)
 }
 
+const SPANS_COMBINED_MAX = 6
+
 const UNITS: Readonly<Record<string, number>> = {
   toMilliseconds: 1,
   toSeconds: SECOND_MS,
@@ -72,12 +84,16 @@ function datetimes(literals: Literals, baseMs: number): string[] {
   const spans = [...literals.durations].map(spanOf).filter((ms) => ms !== undefined)
   for (const [name, unit] of Object.entries(UNITS))
     if (literals.functions.has(name)) spans.push(...[...literals.numbers].flatMap((n) => [n * unit, (n + 1) * unit]))
+  const dated = literals.functions.has('toDate') || literals.functions.has('toTime')
+  if (dated) spans.push(DAY_MS)
   const points = [base, ...moments]
-  for (const span of spans) {
+  const written = spans.slice(0, SPANS_COMBINED_MAX)
+  // One of two may be an offset of the other.
+  for (const span of [...spans, ...written.flatMap((a) => written.flatMap((b) => (a === b ? [] : [a + b, a - b])))]) {
     if (span >= 0 && span <= DAY_MS) points.push(midnight + (span % DAY_MS))
     for (const from of [base, ...moments]) points.push(from - span, from + span)
   }
-  if (literals.functions.has('toDate') || literals.functions.has('toTime')) points.push(midnight)
+  if (dated) points.push(midnight)
   const near = points.flatMap((ms) => [ms, ms + SECOND_MS, ms - SECOND_MS])
   return near.filter((ms) => ms >= -8.64e13 && ms <= 8.64e13).map((ms) => new Date(ms).toISOString())
 }
@@ -99,34 +115,42 @@ function spanOf(text: string): number | undefined {
 }
 
 /** Every text, one that is none of them, and texts that patterns match and barely miss. */
-function texts(literals: Literals): string[] {
-  const patterns = [...literals.patterns.values()]
+function texts(literals: Literals, formed: boolean): string[] {
+  const patterns = [...literals.patterns.values()].slice(0, LIMITS.boundaryPatternsMax)
   const samples = patterns.flatMap((pattern) => [filled(pattern, ''), filled(pattern, 'x')])
   const parts = patterns.flatMap((pattern) => pattern.filter((part) => part !== null))
   const joint = patterns.flatMap((pattern) => [...samples, ...parts, ...literals.texts].map((text) => filled(pattern, text)))
   const missed = samples.flatMap((text) => [text.slice(0, -1), text.slice(1), `${text}x`, `x${text}`])
-  return [OTHER, ...literals.texts, ...samples, '', ...missed, ...joint]
+  const fitting = formed ? patterns.flatMap((pattern) => FILLS.map((text) => filled(pattern, text))) : []
+  return [OTHER, ...literals.texts, ...samples, '', ...missed, ...joint, ...fitting]
 }
+
+/** What may stand for a wildcard where a text must have some form. */
+const FILLS: readonly string[] = ['0', 'A', 'a', '9'].flatMap((letter) => Array.from({ length: 24 }, (_, i) => letter.repeat(i + 1)))
 
 const filled = (pattern: readonly (string | null)[], text: string): string => pattern.map((part) => part ?? text).join('')
 
-/** A value whose canonical text is the wanted one where there is such a value, and a text that holds it otherwise. */
-function asJson(text: string): JsonValue {
+/** The value whose canonical text is the wanted one where there is such a value; and a text, an array and an object that hold it. */
+function asJson(text: string): JsonValue[] {
+  const holding = [text, [text], { x: text }]
   try {
     const value = JSON.parse(text) as JsonValue
-    return JSON.stringify(value) === text ? value : text
+    return JSON.stringify(value) === text ? [value, ...holding] : holding
   } catch {
-    return text
+    return holding
   }
 }
 
-/** None, each value alone, every written set, the same with one taken away or one more, and all values together. */
-function sets(element: Shape, literals: Literals, baseMs: number): JsonValue[][] {
-  const singles = boundaryValues(element, literals, baseMs)
-  const [first] = singles
-  const one = first === undefined ? [] : [first]
-  const written = [...literals.sets.values(), [...literals.texts], [...literals.numbers]].filter((set) => set.length > 0)
-  const near = written.flatMap((set) => [[...set], ...set.map((_, i) => set.toSpliced(i, 1)), [...set, ...one]])
+/** None, each value alone, every written set, the same with one taken away or one more, and all values together. `items` are plain ones. */
+function sets(element: Shape, literals: Literals, baseMs: number, items: readonly JsonValue[]): JsonValue[][] {
+  const singles = distinct([...items, ...boundaryValues(element, literals, baseMs)])
+  const written = [...literals.sets.values(), [...literals.texts], [...literals.numbers], [...literals.records.values()]]
+  const near = written
+    .filter((set) => set.length > 0)
+    .flatMap((set) => {
+      const one = singles.filter((value) => !set.some((own) => JSON.stringify(own) === JSON.stringify(value))).slice(0, 2)
+      return [[...set], ...set.map((_, i) => set.toSpliced(i, 1)), ...one.map((value) => [...set, value])]
+    })
   return [[], ...singles.map((value) => [value]), ...near, [...singles]].filter((set) =>
     set.every((value) => singles.some((known) => JSON.stringify(known) === JSON.stringify(value))),
   )

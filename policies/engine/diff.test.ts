@@ -31,7 +31,23 @@ const transfer = operation('bank.transfer', {
   businessKey: { type: 'Account', at: '/to' },
 })
 const readAccount = operation('bank.readAccount', { mode: 'read', reversibility: 'read-only' })
-const bank = catalogueOf(transfer, readAccount)
+const rebook = operation('bank.rebook', {
+  inputSchema: {
+    type: 'object',
+    required: ['flight', 'passengers'],
+    properties: {
+      flight: { type: 'string', pattern: '^[A-Z]{2}[0-9]{1,4}$' },
+      passengers: {
+        type: 'array',
+        minItems: 1,
+        items: { type: 'object', required: ['name', 'type'], properties: { name: { type: 'string' }, type: { enum: ['adult', 'child'] } } },
+      },
+      services: { type: 'array', items: { enum: ['WCHR', 'UMNR', 'PETC'] } },
+      meta: { type: 'object', additionalProperties: true },
+    },
+  },
+})
+const bank = catalogueOf(transfer, readAccount, rebook)
 
 const of = (text: string) => source({ bank: text }, bank)
 const diff = (before: string, after: string): PolicyDiff => diffPolicies({ before: of(before), after: of(after), agents })
@@ -225,6 +241,69 @@ describe('an edit is found with the request that shows it', () => {
   })
 })
 
+describe('values of a form that the schema asks for', () => {
+  const rule = (condition: string): string =>
+    `@id("may") permit(principal in Gatehouse::Role::"payer", action == Bank::Action::"rebook", resource) unless { ${condition} };`
+  test.each<[string, string, string, Expected]>([
+    [
+      'a pattern within a form',
+      'context.input.flight like "LH*"',
+      'context.input.flight like "LH4*"',
+      { 'newly-allowed': { 'input.flight': 'LH0' } },
+    ],
+    [
+      'two patterns within a form',
+      '!(context.input.flight like "*9") && context.input.flight like "LH*"',
+      'context.input.flight like "LH*"',
+      { 'newly-denied': { 'input.flight': 'LH9' } },
+    ],
+    [
+      'a record in an array',
+      'context.input.passengers.contains({"name": "Bob", "type": "adult"})',
+      'context.input.passengers.contains({"name": "Ann", "type": "adult"})',
+      {
+        'newly-allowed': { 'input.passengers': [{ name: 'Bob', type: 'adult' }] },
+        'newly-denied': { 'input.passengers': [{ name: 'Ann', type: 'adult' }] },
+      },
+    ],
+    [
+      'one more than a written set',
+      'context.input has services && context.input.services == ["WCHR", "PETC"]',
+      'context.input has services && context.input.services.containsAll(["WCHR", "PETC"])',
+      { 'newly-denied': { 'input.services': ['WCHR', 'PETC', 'UMNR'] } },
+    ],
+    [
+      'a free-form object as text',
+      'context.input has meta && context.input.meta like "*secret*"',
+      'context.input has meta && context.input.meta like "*token*"',
+      { 'newly-allowed': { 'input.meta': { x: 'secret' } }, 'newly-denied': { 'input.meta': { x: 'token' } } },
+    ],
+    [
+      'a day after a day',
+      'context.now.toDate() == datetime("2026-12-24")',
+      'context.now.toDate() >= datetime("2026-12-24")',
+      { 'newly-denied': { now: '2026-12-25T00:00:00.000Z' } },
+    ],
+    [
+      'an offset before a time of day',
+      'context.now.offset(duration("1h")).toTime() > duration("20h")',
+      'context.now.offset(duration("2h")).toTime() > duration("20h")',
+      { 'newly-allowed': { now: '2026-01-05T22:00:00.000Z' }, 'newly-denied': { now: '2026-01-05T19:00:00.000Z' } },
+    ],
+  ])('%s', (_title, before, after, expected) => {
+    const answer = diff(rule(before), rule(after))
+    expect(found(answer)).toMatchObject(expected)
+    expect(Object.keys(found(answer)).sort()).toEqual(Object.keys(expected).sort())
+  })
+
+  test('a list that is longer than the bounds is not claimed to be looked through', () => {
+    const list = (count: number): string => `[${Array.from({ length: count }, (_, i) => `"p-${i}"`).join(', ')}]`
+    const rule = (count: number): string => forbid(when(`${list(count)}.contains(context.input.to)`))
+    expect(diff(rule(300), rule(299))).toMatchObject({ complete: true, changes: [{ because: { 'input.to': 'p-299' } }] })
+    expect(diff(rule(1_500), rule(1_499)).complete).toBe(false)
+  })
+})
+
 describe('who asks', () => {
   const who = ({ changes }: PolicyDiff): string[] =>
     changes.map(({ change, example: { agent, subject, registered } }) =>
@@ -321,7 +400,7 @@ describe('what is no difference', () => {
 
   test('operations with the same policies are not asked about', () => {
     const answer = diff(held(when('context.input.cents > 5')), held(when('context.input.cents > 5')))
-    expect(answer).toMatchObject({ asked: 0, combinations: 0, unchanged: 2, policies: { added: [], removed: [], changed: [] } })
+    expect(answer).toMatchObject({ asked: 0, combinations: 0, unchanged: 3, policies: { added: [], removed: [], changed: [] } })
   })
 })
 

@@ -210,7 +210,7 @@ class Work {
     const search = new DecisionSearch(space, tables, compared)
     const found = search.find()
     this.combinations += found.combinations
-    this.complete &&= found.complete
+    this.complete &&= found.complete && !space.cut
     const few = found.combinations <= LIMITS.diffSampledQuestionsMax
     const more = found.complete ? LIMITS.diffSampledQuestionsMax : LIMITS.diffQuestionsPerOperationMax
     const seen = this.#askAll(space, [

@@ -4,6 +4,7 @@ import type { Facts } from '../../gateway/core/facts.ts'
 import { atPointer, isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { type Operation, resourceOf } from '../../gateway/core/operation.ts'
 import type { Agent, Person } from '../../gateway/core/principal.ts'
+import { LIMITS } from '../../gateway/limits.ts'
 import type { Question } from '../../gateway/ports/decider.ts'
 import { boundaryValues, distinct } from './boundary-values.ts'
 import { type Atom, type Literals, mergeLiterals, newLiterals, type Path } from './atoms.ts'
@@ -55,6 +56,8 @@ interface Place {
 
 /** All requests for one operation that its policies might tell apart. */
 export class RequestSpace {
+  /** There were more values, agents or people than the bounds take. */
+  cut = false
   readonly dimensions: readonly Dimension[]
   readonly #operation: Operation
   readonly #base: Instant
@@ -200,8 +203,14 @@ export class RequestSpace {
     for (const place of this.#places) {
       const name = nameOf(place.path)
       values.set(name, this.#valuesAt(place, literals.get(name), base, behind.get(name) ?? []))
+      this.cut ||= (literals.get(name)?.patterns.size ?? 0) > LIMITS.boundaryPatternsMax
     }
     this.#exchange(values, linked, attributesOf(agents, subjects))
+    this.cut ||= agents.length >= LIMITS.boundaryAgentsMax || subjects.length >= LIMITS.boundaryPeopleMax
+    for (const [name, own] of values) {
+      this.cut ||= own.length > LIMITS.boundaryValuesMax
+      values.set(name, own.slice(0, LIMITS.boundaryValuesMax))
+    }
     return [
       { kind: 'agent', name: 'agent', values: agents },
       { kind: 'subject', name: 'subject', values: subjects },
@@ -215,12 +224,13 @@ export class RequestSpace {
 
   #valuesAt({ path, shape }: Place, literals: Literals = newLiterals(), base: Instant, behind: readonly string[]): JsonValue[] {
     const [root = '', ...below] = path
-    const found = boundaryValues(shape, literals, base)
+    const schema = root === 'input' ? this.#samples.at(below) : undefined
+    const plain = schema && { items: this.#samples.items(schema), formed: this.#samples.isFormed(schema) }
+    const found = boundaryValues(shape, literals, base, plain)
     if (root === 'door') return ['mcp', 'graphql', 'http']
     if (root === 'history') return distinct([...(shape.kind === 'datetime' ? [] : [PLAINEST]), ...found.filter(isPlausible)])
     if (root === 'now' && this.#clocked) return distinct([...found, ...this.#facts.moments(literals, base)])
     if (root !== 'input') return [...found]
-    const schema = this.#samples.at(below)
     const made = behind.flatMap((pointer) => this.#facts.valuesFor(pointer, literals, this.#samples))
     if (!schema) return distinct([...made, ...found])
     const values = distinct([this.#samples.sample(schema), ...made, ...found, ...this.#samples.values(schema)])

@@ -1,5 +1,6 @@
 import { atPointer, isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { LIMITS } from '../../gateway/limits.ts'
+import { patternSample } from './pattern-sample.ts'
 import { mergeSchemas } from './input-shape.ts'
 
 /** Reads an operation's input schema for what values it takes: enough to make up inputs, not to validate them. */
@@ -45,6 +46,8 @@ export class SchemaSamples {
     if (type === 'boolean') return false
     if (type === 'integer' || type === 'number') return this.values(schema).find((value) => typeof value === 'number') ?? 1
     if (type === 'null') return null
+    const formed = typeof schema.pattern === 'string' ? patternSample(schema.pattern) : undefined
+    if (formed !== undefined && takesText(schema, formed)) return formed
     return SAMPLES[String(schema.format)] ?? 'x'.repeat(Math.min(Math.max(number(schema.minLength) ?? 1, 1), 1_000))
   }
 
@@ -81,10 +84,32 @@ export class SchemaSamples {
     if (!hasType(schema, value)) return false
     if (typeof value === 'number') return takesNumber(schema, value)
     if (typeof value === 'string') return takesText(schema, value)
+    if (isJsonObject(value)) return this.#takesObject(schema, value)
     if (!Array.isArray(value)) return true
     const { items } = schema
     if (value.length < (number(schema.minItems) ?? 0) || value.length > (number(schema.maxItems) ?? Number.POSITIVE_INFINITY)) return false
     return !isJsonObject(items) || value.every((item) => this.takes(items, item))
+  }
+
+  #takesObject(schema: JsonObject, value: JsonObject): boolean {
+    const required = Array.isArray(schema.required) ? schema.required : []
+    if (required.some((name) => typeof name === 'string' && value[name] === undefined)) return false
+    const properties = propertiesOf(schema)
+    return Object.entries(value).every(([name, own]) => {
+      const of = properties[name]
+      return !isJsonObject(of) || this.takes(of, own)
+    })
+  }
+
+  /** Whether texts of the schema have some form. */
+  isFormed(schema: JsonObject): boolean {
+    return this.#alternatives(this.#flat(schema)).some((one) => one.pattern !== undefined || one.minLength !== undefined)
+  }
+
+  /** Plain values for the items of an array. */
+  items(schema: JsonObject): readonly JsonValue[] {
+    const { items } = this.#flat(schema)
+    return isJsonObject(items) ? [this.sample(items), ...this.values(items)] : []
   }
 
   #flat(schema: JsonObject, followed = 0): JsonObject {
