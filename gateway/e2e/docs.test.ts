@@ -11,15 +11,20 @@ import {
   validate,
 } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse as parseYaml } from 'yaml'
 import type { z } from 'zod'
 import { acmeConfiguration } from '../../examples/acme/start.ts'
 import { createDecider } from '../../policies/engine/decider.ts'
+import { loadFacts } from '../../policies/engine/facts-file.ts'
+import { instantiate } from '../../policies/library/instantiate.ts'
+import { libraryRules } from '../../policies/library/rules.ts'
 import { compile } from '../compile.ts'
 import { Faults } from '../config/faults.ts'
 import { loadConfiguration } from '../config/load.ts'
 import { agentsFile, approvalsFile, gatehouseFile, manifestFile, peopleFile } from '../config/schema.ts'
 import { readYaml } from '../config/yaml-file.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { JsonObject } from '../core/json.ts'
 import { createDialer } from '../egress/dialer.ts'
 import { type DocsBed, isSetUp, openDocsBed } from './docs-bed.ts'
 import { type Block, literally, missing, pages, ROOT } from './docs-blocks.ts'
@@ -64,6 +69,17 @@ describe('commands', () => {
   })
 })
 
+const { policySource: acme } = compile(loadConfiguration(acmeConfiguration(), {}), createDialer({ development: true }), () => undefined)
+
+/** What is wrong with the uses of the library that a block shows, on the example organisation. */
+function libraryFaults(text: string): readonly unknown[] {
+  const { library = [] } = parseYaml(text) as { library?: { rule: string; name: string; with: JsonObject }[] }
+  const uses = library.map((use) => ({ ...use, place: () => use.name }))
+  const { files, faults } = instantiate(uses, libraryRules(), acme)
+  createDecider({ ...acme, files: [...acme.files, ...files] })
+  return faults
+}
+
 describe('blocks', () => {
   test('are in languages that are looked at here', () => {
     const known = ['sh', 'text', 'yaml', 'json', 'cedar', 'graphql', 'ts', 'js']
@@ -84,6 +100,7 @@ describe('blocks', () => {
     'approvals.yaml': approvalsFile,
   }
   test.each(inLanguage('yaml'))('%s is what a start reads', (_place, { text, label = '', line }) => {
+    if (label === 'facts.yaml') return expect(loadFacts([{ path: label, text }], acme.catalogue).faults).toEqual([])
     const schema = FILES[basename(label)] ?? (label.includes('/connectors/') ? manifestFile : undefined)
     if (!schema) throw new Error(`name the file above the block, \`${label}\` is none of the configuration`)
     const path = join(bed.home, `block-${line}.yaml`)
@@ -91,14 +108,18 @@ describe('blocks', () => {
     const faults = new Faults()
     readYaml(path, schema, { REPORT_WRITER_SECRET_HASH: 'scrypt$' }, path, faults)
     expect(() => faults.refuse()).not.toThrow()
+    if (basename(label) === 'gatehouse.yaml') expect(libraryFaults(text)).toEqual([])
   })
 
-  test.each(inLanguage('cedar'))('%s is accepted, or refused as the page says', (_place, { text, label }) => {
+  test.each(inLanguage('cedar'))('%s is accepted, or refused as the page says', (_place, { text, label, file }) => {
     if (label !== undefined) return expect(label).toMatch(/^my-organisation\/policies\/[a-z]+\.cedar$/) // `check` runs on these.
     const said = /^\/\/ refused: (.*)$/m.exec(text)?.[1]
     const connector = /\b([A-Z][a-z]+)::Action::/.exec(text.replaceAll('Gatehouse::', ''))?.[1]?.toLowerCase() ?? null
-    const { policySource } = compile(loadConfiguration(acmeConfiguration(), {}), createDialer({ development: true }), () => undefined)
-    const source = { ...policySource, files: [...policySource.files, { path: 'guide.cedar', connector, text }] }
+    // Facts that the page shows go along as those of a rule of the library do.
+    const facts = all.flatMap((page) => page.blocks).filter((block) => block.file === file && block.label === 'facts.yaml')
+    const carried = facts.flatMap((block) => ['// facts:', ...block.text.split('\n').map((line) => `//   ${line}`)])
+    const shown = { path: 'library/guide.cedar (as guide)', connector: null, text: carried.join('\n') }
+    const source = { ...acme, files: [...acme.files, shown, { path: 'guide.cedar', connector, text }] }
     const refused = ((): string | undefined => {
       try {
         createDecider(source)
