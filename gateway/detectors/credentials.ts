@@ -87,11 +87,15 @@ const ASSIGNED = new RegExp(
 const LETTERS_AND_MORE = /^(?=.{0,200}\p{L})(?=.{0,200}[^\p{L}.:)!?])/u
 const STANDS_FOR_ANOTHER = /^(?:[$%{([*]|x{4}|\.{3}|https?:|process\.|os\.|env[.:[]|vault:|example|changeme|your[_-])|[*•]{3}|\($|\)$/i
 
+/** `request.body.password` and `read(file)`: what programs say instead of the value. */
+const CODE = /[([]|^[\w$#]{1,60}(?:\.[\w$#]{1,60}){1,8}$|^\/|\\/
+
 /** Whether a text in visible form holds what opens a door: keys and tokens of known forms, private keys, and what is said to be a password. Linear. */
 export function hasCredential(visible: string): boolean {
   if (MORE.some((pattern) => pattern.test(visible))) return true
   for (const [, value = ''] of visible.matchAll(ASSIGNED)) {
-    if (LETTERS_AND_MORE.test(value) && /[\d\p{S}\p{P}]/u.test(value.slice(0, -1)) && !STANDS_FOR_ANOTHER.test(value)) return true
+    if (LETTERS_AND_MORE.test(value) && /[\d\p{S}\p{P}]/u.test(value.slice(0, -1)) && !STANDS_FOR_ANOTHER.test(value) && !CODE.test(value))
+      return true
   }
   return scanner.has(visible)
 }

@@ -22,9 +22,9 @@ const HIDDEN_INSTRUCTIONS: Looks = new Map<Finding, (reading: Reading) => boolea
   ['instruction-markup', ({ visible }) => hasInstructionMarkup(visible)],
 ])
 
-/** Encoding is ordinary; words to a model that are encoded are hidden. */
+/** Encoding is ordinary, whatever is in it; words to a model that are encoded are hidden. */
 const isHidden = (text: string, visible: string, encoded: boolean): boolean =>
-  hasInvisibleCharacters(text) || hasHiddenMarkup(text) || (encoded && hasInstructionMarkup(visible))
+  encoded ? hasInstructionMarkup(visible) : hasInvisibleCharacters(text) || hasHiddenMarkup(text)
 
 /**
  * The detectors that Gatehouse ships: one for secrets and personal data, one for what is hidden from people or addressed to models. Each text is judged

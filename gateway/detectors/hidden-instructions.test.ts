@@ -94,6 +94,10 @@ describe('hidden text', () => {
       `data:image/png;base64,${Buffer.from(Array.from({ length: 300 }, (_, i) => (i * 73 + 137) % 256)).toString('base64')}`,
     ],
     ['a harmless text in base64', base64('The meeting is on Tuesday at ten in room 4, bring the contract.')],
+    [
+      'escapes of a program',
+      String.raw`const keys = ['\u20ac', '\r', '\ufb33', '\u0080', '\u200b', '\u00f6', '\u0001', '\u0002', '\u0003']`,
+    ],
     ['a digest', 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
     ['an address with escapes', 'https://acme.example/s?q=M%C3%BCnchen%20Hbf'],
     ['mathematics', 'x² + y² ≤ 4·π, ∑ᵢ aᵢ'],
@@ -177,6 +181,10 @@ describe('instruction markup', () => {
     ['an assistant', 'Our assistant will call the user back.'],
     ['JSON of a person', '{"name": "Maria Lopez", "role": "buyer", "content": "x"}'],
     ['JSON of a parameter', '{"parameters": {"speed": 3}, "unit": "rpm"}'],
+    [
+      'an OpenAPI document',
+      '{"paths":{"/x":{"get":{"parameters":[{"name":"limit","in":"query"}]}}},"components":{"parameters":{"a":{"name":"a"}}}}',
+    ],
     ['HTML', '<table><tr><td>1</td></tr></table><strike>x</strike><s>y</s>'],
     ['a picture', '![logo](https://acme.example/logo.png)'],
     ['a citation', 'as stated in [1], see [INSTALL] and [2]'],

@@ -38,7 +38,10 @@ const TOOL_CALLS: readonly (readonly RegExp[])[] = [
   [/["']method["']\s{0,8}:\s{0,8}["'](?:tools\/call|sampling\/createMessage|elicitation\/create)["']/],
   [/["']role["']\s{0,8}:\s{0,8}["'](?:system|developer)["']/, /["']content["']\s{0,8}:/],
   [
-    /["'](?:name|tool|tool_name|function|recipient_name)["']\s{0,8}:\s{0,8}["'][\w./:-]{1,100}["']/,
+    /["'](?:name|tool|tool_name|function|recipient_name)["']\s{0,8}:\s{0,8}["'][\w./:-]{1,100}["']\s{0,8},\s{0,8}["'](?:arguments|parameters|input|tool_input|args)["']\s{0,8}:\s{0,8}[{"']/,
+  ],
+  [
+    /["'](?:tool|tool_name|function|recipient_name)["']\s{0,8}:\s{0,8}["'][\w./:-]{1,100}["']/,
     /["'](?:arguments|parameters|tool_input|args)["']\s{0,8}:\s{0,8}[{"']/,
   ],
 ]

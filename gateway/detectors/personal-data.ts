@@ -11,8 +11,8 @@ export function hasPersonalData(visible: string): boolean {
   return hasEmail(visible) || hasIban(visible) || hasPhone(visible) || hasNationalId(visible)
 }
 
-/** What may stand before and after the `@` of an address; the rest is the library's to say. An address as in `git@host:path` is a repository's. */
-const EMAIL = /(?<![\p{L}\p{N}.!#$%&*+/=?^_`{|}~-])([\p{L}\p{N}.!#$%&*+/=?^_`{|}~-]{1,64})@([\p{L}\p{N}.-]{3,253})(:[^\s/]{0,1})?/gu
+/** What may stand before and after the `@` of an address; the rest is the library's to say. `git@host:path` is a repository's, `//user@host` a URL's. */
+const EMAIL = /(?<![\p{L}\p{N}._%+-])(?<!\/\/)(?<!\/\/[^\s/@]{0,64}:)([\p{L}\p{N}._%+-]{1,64})@([\p{L}\p{N}.-]{3,253})(:[^\s/]{0,1})?/gu
 
 function hasEmail(text: string): boolean {
   if (!text.includes('@')) return false
