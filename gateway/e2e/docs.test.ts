@@ -41,14 +41,18 @@ beforeAll(async () => {
 afterAll(() => bed?.close())
 
 describe('commands', () => {
-  test.each(all.map((page) => [page.file, page] as const))('of %s end well and print what the page shows', async (_file, page) => {
-    const { outputs, failed } = await bed.run(page)
-    expect(failed).toBeUndefined()
-    const unseen = [...outputs].flatMap(([block, output]) =>
-      missing(block, output).map((line) => `${block.file}:${block.line}: not printed: ${line}\nbut: ${output}`),
-    )
-    expect(unseen).toEqual([])
-  })
+  test.each(all.map((page) => [page.file, page] as const))(
+    'of %s end well and print what the page shows',
+    { timeout: 180_000 },
+    async (_file, page) => {
+      const { outputs, failed } = await bed.run(page)
+      expect(failed).toBeUndefined()
+      const unseen = [...outputs].flatMap(([block, output]) =>
+        missing(block, output).map((line) => `${block.file}:${block.line}: not printed: ${line}\nbut: ${output}`),
+      )
+      expect(unseen).toEqual([])
+    },
+  )
 
   test('to set up are scripts of the package, and the start prints what the page shows', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
