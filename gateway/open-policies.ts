@@ -53,7 +53,8 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   const { configuration, source, sets, factKey, bus, telemetry } = options
   const { log } = telemetry
   const onFault = (cause: unknown): void => log.error({ cause }, 'the policy engine broke down and was replaced')
-  const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source, texts), { onFault })
+  const decider = (texts: PolicySetTexts, checked?: string): Decider =>
+    createDecider(sourceOf(source, texts), { onFault, ...(checked === undefined ? {} : { checked }) })
   const { policyChanges: changes } = configuration
   const seriesOf = (made: Decider): readonly CountedSeries[] =>
     countedSeries({ organisation: configuration.organisation, factKey }, made, source.catalogue.operations)
@@ -63,8 +64,8 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   // Drafts have one of their own: a long simulation keeps no emergency waiting.
   const drafts = createWorkshop()
   const compile = async (texts: PolicySetTexts): Promise<Decider> => {
-    await workshop.run('check', { source: sourceOf(source, texts) })
-    return decider(texts)
+    const { policySet } = await workshop.run('check', { source: sourceOf(source, texts) })
+    return decider(texts, policySet)
   }
   const organisation = knownOrganisation(configuration)
   const examine: Publisher['examine'] = (texts, tests) => drafts.run('examine', { source: sourceOf(source, texts), tests, organisation })

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { catalogueOf, closeTicket, getInvoice, listInvoices, question, releasePayment } from '../../policies/engine/test-organisation.ts'
 import { freshPglite, freshPostgres, type TestDatabase } from '../storage/test-databases.ts'
@@ -127,6 +129,21 @@ describe.skipIf(reachable === undefined)('following', () => {
     expect(b.policies.decider.decide(question(listInvoices)).verdict.effect).toBe('deny')
     const { policySet } = old
     expect(old.decide(question(listInvoices)).evidence.policySet).toBe(policySet)
+  })
+
+  test('what decided before is given back to memory', async () => {
+    const a = await replica({ files: reads })
+    const old = new WeakRef(a.policies.decider)
+    for (const each of [writes, both]) await a.policies.took(await a.publish(each))
+    expect(ids(a)).toEqual(['read', 'write'])
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    await expect
+      .poll(() => {
+        collect()
+        return old.deref()
+      })
+      .toBeUndefined()
   })
 
   test('looks at one moment compile once, and a set of one’s own is not compiled again', async () => {

@@ -81,3 +81,16 @@ describe('the two passes', () => {
       })
   })
 })
+
+describe('texts that were checked before', () => {
+  test('come to the same decider', () => {
+    const again = createDecider(source({ erp }), { checked: decider.policySet })
+    expect(again.policySet).toBe(decider.policySet)
+    expect(again.decide(question(releasePayment, pay(2000)))).toEqual(decider.decide(question(releasePayment, pay(2000))))
+  })
+
+  test('are validated where they come to another set than the checked one', () => {
+    const faulty = `${erp} @id("x") permit(principal, action == Erp::Action::"releasePayment", resource) when { context.input.amount == "much" };`
+    expect(() => createDecider(source({ erp: faulty }), { checked: decider.policySet })).toThrow(/faulty policies/)
+  })
+})
