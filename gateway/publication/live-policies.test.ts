@@ -17,8 +17,8 @@ const ids = ({ policies }: Replica): string[] => policies.decider.policies().map
 describe('the set to start with', () => {
   let database: TestDatabase
   const start = async (options: Omit<ReplicaOptions, 'database'>): Promise<Replica> => openReplica({ database, ...options })
-  beforeEach(() => {
-    database = freshPglite()
+  beforeEach(async () => {
+    database = (await freshPostgres('the policy set to start with')) ?? freshPglite()
   })
   afterEach(() => database.drop())
 

@@ -25,7 +25,7 @@ export interface Behind {
  * What binds is what the record says at commit, so being behind costs time and never lets an old permit through.
  */
 export class LivePolicies {
-  readonly #options: LivePoliciesOptions
+  readonly #options: Omit<LivePoliciesOptions, 'decider'>
   readonly #listeners: ((active: ActivePolicySet) => void)[] = []
   #decider: Decider
   /** Made active by this process, and perhaps not taken over yet. */
@@ -37,9 +37,10 @@ export class LivePolicies {
   #timer: NodeJS.Timeout | undefined
   #unsubscribe: (() => void) | undefined
 
-  constructor(options: LivePoliciesOptions) {
+  /** The first decider is kept nowhere else, so that it goes when it is replaced. */
+  constructor({ decider, ...options }: LivePoliciesOptions) {
     this.#options = options
-    this.#decider = options.decider
+    this.#decider = decider
   }
 
   get decider(): Decider {
