@@ -33,10 +33,10 @@ export async function dryDecision(parts: DryParts, subject: Subject, given: Give
     lookups: [],
     history,
     missing: [
-      ...(readsHistory ? [] : wanted.map(({ name }) => `history \`${name}\` is not read for this role: give it in the facts`)),
+      ...(readsHistory ? [] : wanted.map(({ name }) => ({ error: `history \`${name}\` is not read for this role: give it in the facts` }))),
       ...needs.lookups
         .filter(({ name }) => given.lookup?.[name] === undefined)
-        .map(({ name }) => `lookup \`${name}\` was not made, since explaining touches no system: give it in the facts`),
+        .map(({ name }) => ({ error: `lookup \`${name}\` was not made, since explaining touches no system: give it in the facts` })),
     ],
     hopeless: false,
   }

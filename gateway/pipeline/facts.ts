@@ -9,7 +9,7 @@ import type { CounterAnswer } from '../ports/recorder.ts'
 import type { Span } from '../ports/telemetry.ts'
 import { findingsInTurns } from './findings.ts'
 import { questionOf, type Subject } from './subject.ts'
-import { type History, historyOf } from './history.ts'
+import { type Gap, type History, historyOf } from './history.ts'
 import { lookUp } from './lookup.ts'
 import type { Parts } from './stages.ts'
 import { textsIn } from './texts.ts'
@@ -24,7 +24,7 @@ export interface Gathered {
   /** Null where no counter takes part. */
   readonly history: History | null
   /** Why facts that are needed are missing. */
-  readonly missing: readonly string[]
+  readonly missing: readonly Gap[]
   /** No permit could apply whatever the rest turned out to be, so that nobody asked. */
   readonly hopeless: boolean
 }
@@ -53,7 +53,9 @@ async function factsFor(parts: Parts, subject: Subject, callId: CallId, span: Sp
   if (!decider.couldAllow(questionOf(parts, subject, facts))) return { ...NOTHING, decider, facts, hopeless: true }
   const lookups = await lookUp(parts, subject, needs.lookups, callId, span)
   const lookup = Object.fromEntries(lookups.flatMap(({ fact, fields }) => (fields ? [[fact, fields]] : [])))
-  const missing = lookups.flatMap(({ fact, error }) => (error === null ? [] : [`lookup \`${fact}\` failed: ${error}`]))
+  const missing = lookups.flatMap(({ fact, error }) =>
+    error === null ? [] : [{ error: `lookup \`${fact}\` failed: ${error}`, advice: UNREAD }],
+  )
   return { decider, facts: { ...facts, lookup }, lookups, history, missing, hopeless: false }
 }
 
@@ -82,7 +84,7 @@ export async function labelsOf(
 /** Facts as policy gets them. */
 export interface Known {
   readonly facts: Facts
-  readonly missing: readonly string[]
+  readonly missing: readonly Gap[]
 }
 
 /** With what the counters answered, where they take part. */
@@ -96,21 +98,30 @@ export function known({ facts, missing, history }: Gathered, answers: ReadonlyMa
  * Policy's word with what the gathering has to add: why facts are missing, what was looked up, and the denial of what policy would let through but
  * nobody could count. Never widens.
  */
-export function completed(decision: Decision, { lookups, history, hopeless }: Gathered, missing: readonly string[]): Decision {
+export function completed(decision: Decision, { lookups, history, hopeless }: Gathered, missing: readonly Gap[]): Decision {
   const verdict = verdictWith(decision.verdict, history?.uncounted ?? null, hopeless, missing)
   if (verdict === decision.verdict && lookups.length === 0) return decision
   return { verdict, evidence: { ...decision.evidence, ...(lookups.length === 0 ? {} : { lookups }) } }
 }
 
-function verdictWith(verdict: Verdict, uncounted: string | null, hopeless: boolean, missing: readonly string[]): Verdict {
+function verdictWith(verdict: Verdict, uncounted: Gap | null, hopeless: boolean, missing: readonly Gap[]): Verdict {
   if (verdict.effect !== 'deny') {
     if (uncounted === null) return verdict
-    return { effect: 'deny', policies: [], reason: 'policy_error', advice: uncounted, errors: [uncounted] }
+    return { effect: 'deny', policies: [], reason: 'policy_error', ...adviceIn([uncounted]), errors: [uncounted.error] }
   }
   if (verdict.reason !== 'policy_error') return verdict
   // What was not asked is missing because no permit could apply: that is the reason, not the gap.
   if (hopeless) return { effect: 'deny', policies: [], reason: 'no_permit' }
-  return missing.length === 0 ? verdict : { ...verdict, errors: [...(verdict.errors ?? []), ...missing] }
+  if (missing.length === 0) return verdict
+  return { ...adviceIn(missing), ...verdict, errors: [...(verdict.errors ?? []), ...missing.map(({ error }) => error)] }
+}
+
+const UNREAD = 'What is to be known of the object could not be read: see that it exists, or try again later.'
+
+/** Policy's own advice goes before it. */
+function adviceIn(gaps: readonly Gap[]): { advice?: string } {
+  const advice = gaps.find((gap) => gap.advice !== undefined)?.advice
+  return advice === undefined ? {} : { advice }
 }
 
 /** Which lookups answer otherwise than before, and in which fields: names alone, as the values are for those who may see payloads. Null where none does. */

@@ -88,8 +88,9 @@ describe('what cannot be computed is missing, with its reason, and cannot be cou
   test.each(amounts)('%s', (_title, amount, why) => {
     const { value: known, missing, uncounted, reserves, counters } = told(fact('sum'), amount === undefined ? {} : { amount }, value('0.0'))
     expect(known).toBeUndefined()
-    expect(missing.join()).toMatch(why)
-    expect(uncounted).toMatch(why)
+    expect(missing.map(({ error }) => error).join()).toMatch(why)
+    expect(uncounted?.error).toMatch(why)
+    expect(uncounted?.advice).toMatch(/^`\/amount` [^\n]*\.$/)
     expect([reserves, counters]).toEqual([[], []])
   })
 
@@ -102,13 +103,13 @@ describe('what cannot be computed is missing, with its reason, and cannot be cou
   ])('%s', (_title, of, input, answer, why) => {
     const { value: known, missing } = told(of, input, answer)
     expect([known, missing.length]).toEqual([undefined, 1])
-    expect(missing[0]).toMatch(why)
+    expect(missing[0]?.error).toMatch(why)
   })
 
   test('more values than a call may name', () => {
     const to = Array.from({ length: LIMITS.factKeysPerCallMax + 1 }, (_, i) => `a${i}`)
     const { missing, uncounted } = told(fact('unseen'), { to }, value(0))
-    expect([missing.length, uncounted]).toEqual([1, expect.stringMatching(/more than 1000 values/)])
+    expect([missing.length, uncounted]).toEqual([1, expect.objectContaining({ error: expect.stringMatching(/more than 1000 values/) })])
   })
 })
 
@@ -131,7 +132,7 @@ describe('whose calls count together', () => {
 
   test.each<HistoryFact['by']>(['subject', 'agent-and-subject'])('by %s without a subject: unknown, and nothing to count', (by) => {
     const { missing, uncounted, reserves } = told(fact('count', { by }), {}, value(0))
-    expect([missing.join(), uncounted, reserves]).toEqual([expect.stringMatching(/made for nobody/), null, []])
+    expect([missing.map(({ error }) => error).join(), uncounted, reserves]).toEqual([expect.stringMatching(/made for nobody/), null, []])
   })
 
   test('an agent and a subject of one name are two', () => {

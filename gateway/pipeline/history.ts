@@ -18,18 +18,24 @@ export type CountedCall = Pick<Subject, 'input'> & {
   subject: string | null
 }
 
+/** Why something is not known, for people; and a sentence for the agent where that helps it. */
+export interface Gap {
+  readonly error: string
+  readonly advice?: string
+}
+
 /** What one call asks of the counters and adds to them. */
 export interface History {
   readonly counters: readonly CounterQuestion[]
   /** One for each key. */
   readonly reserves: readonly Reservation[]
   /** Why what the call does could not be counted; null where it can. */
-  readonly uncounted: string | null
+  readonly uncounted: Gap | null
   /** The facts by name, and why those are missing that could not be computed. */
-  facts(answers: ReadonlyMap<string, CounterAnswer>): { history: JsonObject; missing: readonly string[] }
+  facts(answers: ReadonlyMap<string, CounterAnswer>): { history: JsonObject; missing: readonly Gap[] }
 }
 
-/** A value that cannot be had of these arguments, and why: the cause is the agent's own input. */
+/** A value that cannot be had of this call, and why. */
 class NotCountable extends Error {
   override readonly name = 'NotCountable'
 }
@@ -48,7 +54,7 @@ export function historyOf(counting: Counting, call: CountedCall, needs: FactNeed
       const told = asked.map(({ fact, tell }) => ({ fact, ...tell(answers.get(fact.name)) }))
       return {
         history: Object.fromEntries(told.flatMap(({ fact, value }) => (value === undefined ? [] : [[fact.name, value]]))),
-        missing: told.flatMap(({ fact, why }) => (why === undefined ? [] : [`history \`${fact.name}\` is not known: ${why}`])),
+        missing: told.flatMap(({ fact, why }) => (why === undefined ? [] : [gap(`history \`${fact.name}\` is not known`, why)])),
       }
     },
   }
@@ -68,6 +74,9 @@ export function streakCounters(counting: Counting, call: CountedCall, { counted 
 /** What a call of the past would have reserved for one fact; empty where it could not be counted. */
 export const reservationsOf = (counting: Counting, call: CountedCall, fact: HistoryFact): readonly Reservation[] =>
   reserve(new Keys(counting, call), call, [fact]).reserves
+
+/** Where the cause is an argument, the agent is told which; names of facts are not its business. */
+const gap = (what: string, why: string): Gap => ({ error: `${what}: ${why}`, ...(why.startsWith('`/') ? { advice: `${why}.` } : {}) })
 
 type Told = { value?: JsonValue; why?: string }
 interface Asking {
@@ -128,9 +137,9 @@ function reserve(keys: Keys, call: CountedCall, counted: readonly HistoryFact[])
       const amount = fact.kind === 'sum' ? decimalText(amountOf(of, call.input)) : null
       for (const key of keys.of(fact, of.same, fact.kind === 'unseen' ? of.values : undefined) ?? [])
         amounts.set(key, amount ?? amounts.get(key) ?? null)
-      if (amounts.size > LIMITS.factKeysPerCallMax) throw new NotCountable(`it names more than ${LIMITS.factKeysPerCallMax} values`)
+      if (amounts.size > LIMITS.factKeysPerCallMax) throw new NotCountable(`more than ${LIMITS.factKeysPerCallMax} values are named`)
     })
-    if (made.why !== undefined) return { reserves: [], uncounted: `the call cannot be counted in \`${fact.name}\`: ${made.why}` }
+    if (made.why !== undefined) return { reserves: [], uncounted: gap(`the call cannot be counted in \`${fact.name}\``, made.why) }
   }
   return { reserves: [...amounts].map(([key, amount]) => ({ key, amount })), uncounted: null }
 }
@@ -144,7 +153,7 @@ function amountOf({ values: [pointer = ''] }: Counted, input: JsonObject): bigin
   if (value === undefined) throw new NotCountable(`\`${pointer}\` is absent`)
   const amount = more.length > 0 || typeof value !== 'number' ? undefined : tenThousandths(value)
   if (amount === undefined || !fitsDecimal(amount))
-    throw new NotCountable(`\`${pointer}\` is no number with at most four decimal places that policy can hold`)
+    throw new NotCountable(`\`${pointer}\` is no number with at most four decimal places that policy can hold: give one`)
   if (amount < 0n) throw new NotCountable(`\`${pointer}\` is negative`)
   return amount
 }
@@ -170,7 +179,7 @@ class Keys {
     const all = values.flatMap((pointer) => valuesAt(this.call.input, pointer))
     const distinct = [...new Set(all.map(canonicalJson))]
     if (distinct.length > LIMITS.factKeysPerCallMax)
-      throw new NotCountable(`more than ${LIMITS.factKeysPerCallMax} values at \`${values.join('`, `')}\``)
+      throw new NotCountable(`\`${values.join('`, `')}\` name more than ${LIMITS.factKeysPerCallMax} values`)
     return distinct.sort().map((value) => this.#key([...common, value]))
   }
 
