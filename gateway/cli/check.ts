@@ -57,10 +57,9 @@ const counted = (count: number, what: string): string => `${count} ${what}${coun
 async function checkPolicies(source: PolicySource, configuration: Configuration): Promise<Checked> {
   const workshop = createWorkshop()
   try {
-    const { policies } = await workshop.run('check', { source })
-    const { passed, failed, coverage } = await workshop.run('test', { source, files: configuration.policyTests })
-    const lines = await workshop.run('findings', { source, organisation: knownOrganisation(configuration), coverage })
-    return { policies, tests: { passed, failed }, lines }
+    const organisation = knownOrganisation(configuration)
+    const { policies, tested, findings } = await workshop.run('inspect', { source, tests: configuration.policyTests, organisation })
+    return { policies: policies.length, tests: tested, lines: findings }
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'CONFIG_INVALID') throw error
     const lines = error.faults.map(

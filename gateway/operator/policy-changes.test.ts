@@ -104,7 +104,7 @@ describe('a proposal', () => {
       by: 'aisha',
       base: before,
       note: 'because',
-      remarks: [expect.stringContaining('no permit lets anybody call')],
+      remarks: [expect.stringContaining('no permit lets anybody call'), expect.stringContaining('erp.cedar:1:1: no policy test asks')],
     })
     expect(await active()).toBe(before)
     expect(await last('policy.proposed')).toMatchObject({ proposal: proposal.id, by: 'aisha', base: before, note: 'because' })

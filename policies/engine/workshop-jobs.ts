@@ -6,8 +6,8 @@ import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import type { Redecided } from '../../gateway/ports/simulator.ts'
 import { createDecider } from './decider.ts'
 import { type DiffOptions, diffPolicies, type PolicyDiff } from './diff.ts'
-import type { Finding, KnownOrganisation } from './findings/finding.ts'
-import { type FindingsInput, findingsIn } from './findings/findings.ts'
+import type { Finding } from './findings/finding.ts'
+import { inspect, type Inspected, type InspectInput } from './inspect.ts'
 import { readingFindings, redecide, type SimulateOptions } from './simulate.ts'
 import { type PolicyTestFile, type PolicyTestResult, runPolicyTests } from './policy-tests.ts'
 
@@ -24,12 +24,6 @@ export interface Examined {
   policies: readonly PolicyText[]
   /** What refuses nothing, `place: words`. */
   remarks: readonly string[]
-}
-
-export interface ExamineInput {
-  source: PolicySource
-  tests: readonly PolicyTestFile[]
-  organisation: KnownOrganisation
 }
 
 /** A request as a decision's evidence has it, with the texts that decided. */
@@ -55,22 +49,20 @@ export const JOBS = {
    * What texts come to that somebody proposes, how their tests end, and what the findings remark on. Throws CONFIG_INVALID with every fault at its place;
    * a failed test is one, in its file, and so is a finding that is an error.
    */
-  examine({ source, tests, organisation }: ExamineInput): Examined {
-    const decider = createDecider(source)
-    const { failed, coverage } = runPolicyTests(source, tests)
-    const failures = failed.map(({ file, name, message }) => ({ pointer: file, message: `test \`${name}\`: ${message}` }))
+  examine(input: InspectInput): Examined {
+    const { policySet, policies, tested, findings } = inspect(input)
+    const failures = tested.failed.map(({ file, name, message }) => ({ pointer: file, message: `test \`${name}\`: ${message}` }))
     refuse(failures, 'policy tests fail')
-    const findings = findingsIn({ source, organisation, ...(tests.length > 0 && { coverage }) })
     const said = (severity: Finding['severity']): Fault[] =>
       findings.filter((finding) => finding.severity === severity).map(({ place, message }) => ({ pointer: place, message }))
     refuse(said('error'), 'policies cannot work')
     const remarks = said('warning').map(({ pointer, message }) => `${pointer}: ${message}`)
-    return { policySet: decider.policySet, policies: decider.policies(), remarks }
+    return { policySet, policies, remarks }
   },
 
-  /** What is wrong with policies that are valid. Throws CONFIG_INVALID where they are not. */
-  findings(input: FindingsInput): readonly Finding[] {
-    return findingsIn(input)
+  /** See `inspect`. */
+  inspect(input: InspectInput): Inspected {
+    return inspect(input)
   },
 
   /** The near misses of a recorded request; null where the texts no longer come to the set that decided, since operations have changed. */

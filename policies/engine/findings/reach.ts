@@ -27,7 +27,9 @@ export function unreached({ compiled, organisation }: Examined, useless: Readonl
 export function untested({ compiled, coverage }: Examined): Finding[] {
   if (!coverage) return []
   // A rule of the library is tested with the library.
-  const first = compiled.policies.find(({ file: path, connector, text }) => !isLibraryFile({ path, connector, text }))
+  const [first] = compiled.policies
+    .filter(({ file: path, connector, text }) => !isLibraryFile({ path, connector, text }))
+    .sort((a, b) => (a.file === b.file ? a.line - b.line : a.file < b.file ? -1 : 1))
   if (first && [...coverage.values()].every(({ decided, near }) => decided + near === 0)) {
     const message = 'no policy test asks about any policy: add tests to the folder `tests` beside the policies'
     return [{ place: first.place(0), severity: 'warning', rule: 'untested-permit', policy: null, message }]
