@@ -214,6 +214,7 @@ describe('a manifest gives classes', () => {
     ['in addition at one place', { '/items/*/email': ['contact'] }, { ...fromDocument, '/items/*/email': ['contact', 'pii'] }],
     ['and takes away what it names with an empty list', { '/items/*/email': [] }, { ...fromDocument, '/items/*/email': [] }],
     ['to members of a map, all or one', { '/by/*': ['x'], '/by/EUR': ['y'] }, { ...fromDocument, '/by/*': ['x'], '/by/EUR': ['y'] }],
+    ['to the whole answer', { '': ['x'] }, { ...fromDocument, '': ['x'] }],
     ['where the document says nothing', { '/open/a/b': ['x'] }, { ...fromDocument, '/open/a/b': ['x'] }],
   ])('%s', (_title, dataClasses, expected) => {
     expect(classesOf(document, given(dataClasses))).toEqual(expected)

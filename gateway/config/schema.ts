@@ -133,8 +133,12 @@ const override = z.strictObject({
   businessKey: z
     .strictObject({ type: z.string().regex(/^[A-Z][A-Za-z0-9]*$/, 'a type starts with a capital letter'), at: z.string().startsWith('/') })
     .optional(),
+  /** The empty pointer is the whole answer, such as one that is no JSON. */
   dataClasses: z
-    .record(z.string().startsWith('/'), z.array(z.string().regex(CLASS_NAME, 'a data class is letters, digits, `_`, `.` and `-`')))
+    .record(
+      z.string().regex(/^(\/|$)/, 'a pointer starts with a slash; an empty one is the whole answer'),
+      z.array(z.string().regex(CLASS_NAME, 'a data class is letters, digits, `_`, `.` and `-`')),
+    )
     .optional(),
   /** What whoever receives a result carries from then on, beside the data classes that are not masked. */
   labels: z

@@ -212,6 +212,8 @@ describe('classes of the manifest', () => {
       { id: '1', email: 'a', items: [{ sku: 's', phone: 'p' }] },
       [{ id: '1', email: null, items: [{ sku: 's', phone: null }] }, ['/email', '/items/*/phone']],
     ],
+    ['the whole answer', plain, { '': ['pii'] }, { id: '1' }, 'all of it is masked'],
+    ['the whole answer of no form', undefined, { '': ['pii'] }, '"x"', 'all of it is masked'],
     ['a whole list', plain, { '/items': ['pii'] }, { id: '1', items: [{ sku: 's' }] }, [{ id: '1', items: null }, ['/items']]],
     [
       'into an open object',
