@@ -159,8 +159,9 @@ function carry(labels: Map<string, RebuiltLabel>, { at, body }: Entry): void {
   const { agent, subject } = body
   for (const run of [null, body.run ?? OUTSIDE]) {
     for (const label of body.labels) {
-      const lastAtMs = Math.ceil(at) + LIMITS.labelRefreshMs
-      labels.set(JSON.stringify([agent, subject, run, label]), { agent, subject, run, label, lastAtMs })
+      const id = JSON.stringify([agent, subject, run, label])
+      const lastAtMs = Math.max(labels.get(id)?.lastAtMs ?? 0, Math.ceil(at) + LIMITS.labelRefreshMs)
+      labels.set(id, { agent, subject, run, label, lastAtMs })
     }
   }
 }
