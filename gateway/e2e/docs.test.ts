@@ -11,7 +11,7 @@ import {
   validate,
 } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { parse as parseYaml } from 'yaml'
+import { parse as parseYaml, stringify as stringifyYaml } from 'yaml'
 import type { z } from 'zod'
 import { acmeConfiguration } from '../../examples/acme/start.ts'
 import { createDecider } from '../../policies/engine/decider.ts'
@@ -26,6 +26,7 @@ import { readYaml } from '../config/yaml-file.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
 import { createDialer } from '../egress/dialer.ts'
+import type { PolicyFile } from '../ports/policy-source.ts'
 import { type DocsBed, isSetUp, openDocsBed } from './docs-bed.ts'
 import { type Block, literally, missing, pages, ROOT } from './docs-blocks.ts'
 
@@ -84,6 +85,24 @@ function libraryFaults(text: string): readonly unknown[] {
   return faults
 }
 
+/** The facts that a page shows and the example organisation does not have, carried as a rule of the library carries its own. */
+function factsOf(page: string): PolicyFile {
+  const shown = blocks.filter((block) => block.file === page && block.label === 'facts.yaml').map(({ text }) => sections(text))
+  const known = sections(acme.facts?.text ?? '{}')
+  const more = shown.flatMap((facts) =>
+    Object.entries(facts).map(([section, names]) => [
+      section,
+      Object.fromEntries(Object.entries(names).filter(([name]) => !(name in (known[section] ?? {})))),
+    ]),
+  )
+  const lines = stringifyYaml({ facts: Object.fromEntries(more) })
+    .trimEnd()
+    .split('\n')
+  return { path: 'library/guide.cedar (as guide)', connector: null, text: lines.map((line) => `// ${line}`).join('\n') }
+}
+
+const sections = (text: string): Record<string, JsonObject> => parseYaml(text) as Record<string, JsonObject>
+
 describe('blocks', () => {
   test('are in languages that are looked at here', () => {
     const known = ['sh', 'text', 'yaml', 'json', 'cedar', 'graphql', 'ts', 'js']
@@ -119,11 +138,7 @@ describe('blocks', () => {
     if (label !== undefined) return expect(label).toMatch(/^my-organisation\/policies\/[a-z]+\.cedar$/) // `check` runs on these.
     const said = /^\/\/ refused: (.*)$/m.exec(text)?.[1]
     const connector = /\b([A-Z][a-z]+)::Action::/.exec(text.replaceAll('Gatehouse::', ''))?.[1]?.toLowerCase() ?? null
-    // Facts that the page shows go along as those of a rule of the library do.
-    const facts = all.flatMap((page) => page.blocks).filter((block) => block.file === file && block.label === 'facts.yaml')
-    const carried = facts.flatMap((block) => ['// facts:', ...block.text.split('\n').map((line) => `//   ${line}`)])
-    const shown = { path: 'library/guide.cedar (as guide)', connector: null, text: carried.join('\n') }
-    const source = { ...acme, files: [...acme.files, shown, { path: 'guide.cedar', connector, text }] }
+    const source = { ...acme, files: [...acme.files, factsOf(file), { path: 'guide.cedar', connector, text }] }
     const refused = ((): string | undefined => {
       try {
         createDecider(source)
