@@ -157,6 +157,17 @@ describe.each(databases.filter(([name, database]) => name === 'PGlite' || databa
     expect(JSON.stringify((await trail(idOf(reply))).entries)).toContain('lookup `account` failed')
   })
 
+  test('an explanation takes facts, and touches no system', async () => {
+    const query =
+      'query ($facts: JSON) { explain(agent: "desk", operation: "bank.transfer", input: { account: "a1", amount: 5 }, facts: $facts) { outcome errors } }'
+    const told = async (facts: JsonObject | null) => said((await one.people('aisha', query, { facts })).explain)
+    const owner = (name: string) => ({ lookup: { account: { iban: 'DE1', owner: name } } })
+    expect([(await told(owner('us'))).outcome, (await told(owner('them'))).outcome]).toEqual(['permit', 'hold'])
+    const without = await told(null)
+    expect([without.outcome, JSON.stringify(without.errors)]).toEqual(['deny', expect.stringContaining('lookup `account` was not made')])
+    expect(scene.reached).toEqual([])
+  })
+
   test('labels outlive the gateway and a new name for the run; a run that a person starts begins without', async () => {
     const mail = (more: { run?: string } = {}) => http('/mails', { to: unique() }, 'mailer', { subject: 'ada', ...more })
     expect((await mail()).status).toBe(200)

@@ -22,6 +22,7 @@ export async function dryDecision(parts: DryParts, subject: Subject, given: Give
   const now = parts.clock.now()
   const wanted = needs.history.filter(({ name }) => given.history?.[name] === undefined)
   const history = historyOf(parts, countedCall(subject), { ...needs, history: readsHistory ? wanted : [] })
+  const unread = needs.lookups.filter(({ name }) => given.lookup?.[name] === undefined)
   const gathered: Gathered = {
     decider,
     facts: {
@@ -34,16 +35,15 @@ export async function dryDecision(parts: DryParts, subject: Subject, given: Give
     history,
     missing: [
       ...(readsHistory ? [] : wanted.map(({ name }) => ({ error: `history \`${name}\` is not read for this role: give it in the facts` }))),
-      ...needs.lookups
-        .filter(({ name }) => given.lookup?.[name] === undefined)
-        .map(({ name }) => ({ error: `lookup \`${name}\` was not made, since explaining touches no system: give it in the facts` })),
+      ...unread.map(({ name }) => ({ error: `lookup \`${name}\` was not made, since explaining touches no system: give it in the facts` })),
     ],
     hopeless: false,
   }
   const { facts, missing } = known(gathered, history ? await answers(parts, history.counters, now) : new Map())
   const question = questionOf(parts, subject, { ...facts, history: { ...facts.history, ...given.history } }, now)
   const explained = decider.explain(question)
-  const decision = completed(explained.decision, gathered, missing)
+  const hopeless = unread.length > 0 && !decider.couldAllow(question)
+  const decision = completed(explained.decision, { ...gathered, hopeless }, missing)
   const { reason: _reason, ...rest } = explained
   return { ...rest, decision, ...(decision.verdict.effect === 'deny' ? { reason: decision.verdict.reason } : {}) }
 }

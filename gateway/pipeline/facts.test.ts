@@ -132,6 +132,16 @@ describe('a dry decision', () => {
     expect(line.reached.length).toBe(before)
   })
 
+  test('where no permit could apply, that is said and not what is missing', async () => {
+    const { decision, reason } = await dryDecision(
+      line.parts,
+      { ...subject('transfer', { vendorId: 'v' }), principal: line.principal('other') },
+      {},
+      true,
+    )
+    expect([decision.verdict, reason]).toEqual([{ effect: 'deny', policies: [], reason: 'no_permit' }, 'no_permit'])
+  })
+
   test('what is given stands for what would be gathered', async () => {
     const { decision } = await dryDecision(line.parts, subject('pay', of(1)), { history: { paid1h: '1.0' } }, false)
     expect(decision.verdict.effect).toBe('permit')
