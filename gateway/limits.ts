@@ -1,6 +1,7 @@
 /** Nothing loops, queues, waits or grows without a bound. The unit, then the bound, stand last in the name. */
 export const LIMITS = Object.freeze({
   requestBodyBytesMax: 1_048_576,
+  operatorBodyBytesMax: 4_194_304,
   discardedBodyBytesMax: 16_777_216,
   requestHeaderBytesMax: 32_768,
   inputDepthMax: 64,

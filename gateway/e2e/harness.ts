@@ -33,6 +33,8 @@ export interface Bed {
   configFile: string
   environment: Environment
   log(): string
+  /** What SIGHUP does. */
+  reloadPolicies(): Promise<void>
   /** An access token; the same one for the same names. */
   agentToken(agent: string, subject?: string): Promise<string>
   personToken(person: string): Promise<string>
@@ -107,6 +109,7 @@ export async function startBed({ edits = {}, environment = {}, probeKey = 'probe
     configFile,
     environment: { ...own, ...acme.env },
     log: () => lines.join(''),
+    reloadPolicies: () => gateway.reloadPolicies(),
     agentToken: (agent, subject) => clerk.agentToken(agent, subject),
     personToken: (person) => clerk.personToken(person),
     people: (person, query, variables) => clerk.ask(person, query, variables),

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/server'
 import type { GraphQLSchema } from 'graphql'
 import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../limits.ts'
 import type { Operator, OperatorContext, OperatorUseCases } from '../ports/operator.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { Documents } from './graphql/documents.ts'
@@ -64,7 +65,8 @@ interface Turn {
 async function answer(server: ApolloServer<OperatorContext>, documents: Documents, context: OperatorContext, turn: Turn): Promise<void> {
   const { req, res, media } = turn
   if (media === null) throw refuseRequest('BAD_INPUT', 'accept `application/json` or `application/graphql-response+json`', [], 406)
-  const request = await readRequest(req)
+  // Proposals bring whole sets of policies.
+  const request = await readRequest(req, LIMITS.operatorBodyBytesMax)
   documents.prepare(request.query)
   const { status, headers, body } = await server.executeHTTPGraphQLRequest({
     httpGraphQLRequest: toApollo(req, request, media),

@@ -25,22 +25,22 @@ export interface GraphqlRequest {
 }
 
 /**
- * Reads a request by GraphQL over HTTP: POST with a JSON object, or GET with parameters. Throws BAD_INPUT (with pointers), METHOD_NOT_ALLOWED,
+ * Reads a request of at most `bytesMax` bytes by GraphQL over HTTP: POST with a JSON object, or GET with parameters. Throws BAD_INPUT (with pointers), METHOD_NOT_ALLOWED,
  * UNSUPPORTED_MEDIA_TYPE and BODY_TOO_LARGE. JSON is read strictly: no duplicate keys, no integers that lose digits, UTF-8 only.
  */
-export async function readRequest(req: IncomingMessage): Promise<GraphqlRequest> {
-  if (req.method === 'POST') return fromParameters(req, await postParameters(req), false)
+export async function readRequest(req: IncomingMessage, bytesMax: number = LIMITS.requestBodyBytesMax): Promise<GraphqlRequest> {
+  if (req.method === 'POST') return fromParameters(req, await postParameters(req, bytesMax), false)
   if (req.method === 'GET') return fromParameters(req, getParameters(req), true)
   throw refuseRequest('METHOD_NOT_ALLOWED', 'GraphQL takes POST, and GET for queries')
 }
 
-async function postParameters(req: IncomingMessage): Promise<JsonObject> {
+async function postParameters(req: IncomingMessage, bytesMax: number): Promise<JsonObject> {
   const type = (req.headers['content-type'] ?? '').toLowerCase()
   const [essence = '', ...parameters] = type.split(';').map((part) => part.trim())
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))
   if (essence !== 'application/json' || (charset !== undefined && !/^charset="?utf-8"?$/.test(charset)))
     throw refuseRequest('UNSUPPORTED_MEDIA_TYPE', 'send the request as `application/json` in UTF-8')
-  const body = parseJson(decodeUtf8(await readBody(req, LIMITS.requestBodyBytesMax)), LIMITS.inputDepthMax)
+  const body = parseJson(decodeUtf8(await readBody(req, bytesMax)), LIMITS.inputDepthMax)
   if (Array.isArray(body))
     throw refuseRequest('BAD_INPUT', 'batches are not taken: send one request at a time', [pointTo('', 'must be an object')])
   if (!isJsonObject(body)) throw refuseRequest('BAD_INPUT', 'the body must be a JSON object', [pointTo('', 'must be an object')])
