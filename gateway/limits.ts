@@ -159,6 +159,7 @@ export const LIMITS = Object.freeze({
   diffSuspectsPerKindMax: 20,
   diffSampledQuestionsMax: 300,
   diffUnitsMax: 500,
+  diffMsMax: 45_000,
   diffClassQuestionsMax: 20_000,
   simulatedCallsMax: 10_000,
   simulatedCallsPerJobMax: 2_000,

@@ -5,6 +5,7 @@ import { instant } from '../../gateway/core/clock.ts'
 import { changeOf, type Said, saidBy } from '../../gateway/core/decision-change.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
 import { NO_FACTS } from '../../gateway/core/facts.ts'
+import type { OperationId } from '../../gateway/core/ids.ts'
 import { atPointer, isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import { type Operation, resourceOf } from '../../gateway/core/operation.ts'
 import type { Agent } from '../../gateway/core/principal.ts'
@@ -19,7 +20,7 @@ import { acmeConfiguration } from './start.ts'
 /** Small edits of Acme's policies: where asking at random shows that an edit matters, the diff has found it. */
 
 const configuration = loadConfiguration(acmeConfiguration(), {})
-const { policySource: acme } = compileOrganisation(configuration, createDialer({ development: true }))
+const { policySource: acme, validators } = compileOrganisation(configuration, createDialer({ development: true }))
 const agents = configuration.agents.map((agent): Agent => ({ ...agent, status: 'active', epoch: 1 }))
 
 /** What is edited, one place at a time: a pattern, and what stands in its place. */
@@ -153,6 +154,10 @@ test('edits that matter are found', { timeout: 600_000 }, () => {
         ids.map((id) => `${id} ${old.effect} ${old.approvals} ${now.effect} ${now.approvals}`),
       ),
     )
+    for (const { example } of changes) {
+      const operation = acme.catalogue.operations.get(example.operation as OperationId)
+      if (operation) expect(() => validators.check(operation.id, example.input), `${title}: ${JSON.stringify(example.input)}`).not.toThrow()
+    }
     if (!complete) missed.push(`${title}: not complete`)
     missed.push(...[...expected].filter((one) => !found.has(one)).map((one) => `${title}: ${one}`))
   }

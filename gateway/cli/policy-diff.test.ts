@@ -72,6 +72,7 @@ test('as JSON, refused where it says so', async () => {
       {
         change: 'newly-allowed',
         operations: ['crm.replyTicket'],
+        refusedBefore: false,
         example: { agent: { name: 'support-triage' }, input: { queue: 'legal' } },
       },
     ],

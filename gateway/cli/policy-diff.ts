@@ -1,7 +1,8 @@
 import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../core/decision-change.ts'
 import type { Agent } from '../core/principal.ts'
 import { GatewayError } from '../core/errors.ts'
-import { isJsonObject } from '../core/json.ts'
+import { isJsonObject, type JsonObject } from '../core/json.ts'
+import type { Operation } from '../core/operation.ts'
 import type { PolicySetTexts } from '../ports/policy-sets.ts'
 import { isLibraryFile, type PolicySource } from '../ports/policy-source.ts'
 import { sourceOf } from '../publication/texts.ts'
@@ -10,6 +11,7 @@ import type { ReadingChange } from '../../policies/engine/diff-classes.ts'
 import type { DecisionChange } from '../../policies/engine/diff-changes.ts'
 import { createWorkshop } from '../../policies/engine/workshop.ts'
 import { compileOrganisation } from '../compile.ts'
+import type { Validators } from '../pipeline/validate.ts'
 import type { Environment } from '../config/environment.ts'
 import type { Address } from '../config/address-file.ts'
 import { loadConfiguration } from '../config/load.ts'
@@ -50,10 +52,13 @@ export async function diffPolicySets(output: Output, environment: Environment, o
       sinceMs: options.recorded.sinceMs,
       first: undefined,
     }))
+  const refused = diff.changes.filter(({ example }) => !now.takes(example.operation, example.input))
   const found = [...diff.changes, ...diff.classes].filter(({ change }) => options.failOn.includes(change)).length
   const failed = found + (recorded ? failing(recorded, options.failOn) : 0)
-  const words = recorded ? `${inWords(diff)}\n\nRECORDED CALLS\n${simulationInWords(recorded)}` : inWords(diff)
-  output.print(words, { ...diff, ...(recorded ? { recorded: recorded.facts } : {}), failed })
+  const told = inWords(diff, refused)
+  const words = recorded ? `${told}\n\nRECORDED CALLS\n${simulationInWords(recorded)}` : told
+  const changes = diff.changes.map((change) => ({ ...change, refusedBefore: refused.includes(change) }))
+  output.print(words, { ...diff, changes, ...(recorded ? { recorded: recorded.facts } : {}), failed })
   return failed > 0 ? 1 : 0
 }
 
@@ -61,16 +66,32 @@ interface ReadPolicies {
   source: PolicySource
   texts: Pick<PolicyFolder, 'files' | 'facts'>
   agents: readonly Agent[]
+  /** Whether arguments are valid for an operation: others never come to a decision. */
+  takes(operation: string, input: JsonObject): boolean
 }
 
 async function readPolicies(environment: Environment, { config }: PolicyDiffOptions, from: PoliciesFrom): Promise<ReadPolicies> {
   const configuration = loadConfiguration(config, environment, 'folder' in from ? { policies: from.folder } : {})
-  const { connectors, policySource } = compileOrganisation(configuration, createDialer({ development: true }))
+  const { catalogue, connectors, policySource, validators } = compileOrganisation(configuration, createDialer({ development: true }))
   await Promise.all([...connectors.values()].map((connector) => connector.close()))
   const agents = configuration.agents.map((agent): Agent => ({ ...agent, status: agent.status ?? 'active', epoch: 1 }))
-  if ('folder' in from) return { source: policySource, texts: readPolicyFolder(from.folder), agents }
+  const takes = (name: string, input: JsonObject): boolean => {
+    const operation = [...catalogue.operations.values()].find(({ id }) => id === name)
+    return operation !== undefined && isValid(validators, operation, input)
+  }
+  if ('folder' in from) return { source: policySource, texts: readPolicyFolder(from.folder), agents, takes }
   const stored = await storedSet(from.address, from.set)
-  return { source: sourceOf(policySource, stored), texts: textsOf(stored), agents }
+  return { source: sourceOf(policySource, stored), texts: textsOf(stored), agents, takes }
+}
+
+function isValid(validators: Validators, { id }: Operation, input: JsonObject): boolean {
+  try {
+    validators.check(id, input)
+    return true
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'BAD_INPUT') return false
+    throw error
+  }
 }
 
 async function storedSet(address: Address, set: string): Promise<PolicySetTexts> {
@@ -99,14 +120,18 @@ function textsOf({ files, facts }: PolicySetTexts): ReadPolicies['texts'] {
   return { files: [...byName].map(([name, text]) => ({ name, text })), facts: facts?.text ?? null }
 }
 
-function inWords(diff: PolicyDiff): string {
-  const changes = diff.changes.flatMap((change) => [...changeInWords(change), ''])
-  const unasked = diff.unasked.map(({ operation, why }) => `not asked: ${operation}: ${why}`)
+function inWords(diff: PolicyDiff, refused: readonly DecisionChange[]): string {
+  const changes = diff.changes.flatMap((change) => [...changeInWords(change, refused.includes(change)), ''])
+  const causes = [...new Set(diff.unasked.map(({ why }) => why))]
+  const unasked = causes.map((cause) => {
+    const ids = diff.unasked.filter(({ why }) => why === cause).map(({ operation }) => operation)
+    return `not asked, since ${cause}: ${ids.slice(0, SHOWN_MAX).join(', ')}${ids.length > SHOWN_MAX ? ` and ${ids.length - SHOWN_MAX} more` : ''}`
+  })
   const classes = diff.classes.flatMap((change) => [...classInWords(change), ''])
   return [...changes, ...classes, ...textsInWords(diff), summary(diff), ...unasked].join('\n')
 }
 
-function changeInWords({ change, operations, before, after, example, because, requests }: DecisionChange): string[] {
+function changeInWords({ change, operations, before, after, example, because, requests }: DecisionChange, refused: boolean): string[] {
   const [first = '', ...more] = operations
   const { agent, subject, registered } = example
   const who = [`agent ${agent.name}`, ...(subject ? [`for ${subject.name}`] : [])].join(' ')
@@ -121,6 +146,7 @@ function changeInWords({ change, operations, before, after, example, because, re
           '',
           `nobody like this is registered: ${attributes}${subject ? `; groups of ${subject.name}: ${list(subject.groups)}` : ''}`,
         )),
+    ...(refused ? wrapped('', 'no valid arguments like these could be made up: they may be refused before any decision') : []),
     ...wrapped('before', saidInWords(before)),
     ...wrapped('after', saidInWords(after)),
     ...(requests > 1 ? wrapped('', `(${requests} of the asked requests came out like this)`) : []),
@@ -137,6 +163,8 @@ function classInWords({ change, dataClass, agent, subject, registered, operation
     ...(more.length > 0 ? wrapped('also', more.join(', ')) : []),
   ]
 }
+
+const SHOWN_MAX = 10
 
 const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '))
 

@@ -37,7 +37,7 @@ export interface PolicyDiff {
   readonly asked: number
   /** Combinations of values that the conditions of the two sets tell apart. */
   readonly combinations: number
-  /** Whether all combinations were looked through; false where a bound was reached. */
+  /** Whether all combinations were looked through; false where a bound was reached or an operation was left out. */
   readonly complete: boolean
   /** Operations with the same policies in both sets: no question is needed. */
   readonly unchanged: number
@@ -183,6 +183,7 @@ class Work {
   readonly #agents: readonly Agent[]
   readonly #base: Instant
   readonly #derived: ReadonlySet<string>
+  readonly #began = performance.now()
   #units = 0
 
   constructor(sides: readonly [Side, Side], agents: readonly Agent[], base: Instant, derived: ReadonlySet<string>) {
@@ -195,6 +196,7 @@ class Work {
   compare(operations: readonly [Operation, ...Operation[]]): DecisionChange[] {
     const [operation] = operations
     this.#units += 1
+    if (performance.now() - this.#began > LIMITS.diffMsMax) return this.#leave(operations, 'the time for a comparison was up')
     if (this.#units > LIMITS.diffUnitsMax) return this.#leave(operations, `more than ${LIMITS.diffUnitsMax} kinds of operations differ`)
     const rules = this.#sides.map((side) => rulesOf(side, operation))
     const space = this.#space(operation, rules)
@@ -225,6 +227,7 @@ class Work {
   }
 
   #leave(operations: readonly Operation[], why: string): [] {
+    this.complete = false
     this.unasked.push(...operations.map(({ id }) => ({ operation: id, why })))
     return []
   }
