@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
-import { enableCompileCache } from 'node:module'
+import module from 'node:module'
 import { requireNode } from '../tools/node-version.mjs'
 
 requireNode()
@@ -9,5 +9,5 @@ if (existsSync(new URL('../tsconfig.json', import.meta.url))) {
   const { build } = await import('../tools/build.mjs')
   if (!(await build())) process.exit(1)
 }
-enableCompileCache()
+module.enableCompileCache()
 await import('../dist/gateway/cli/main.js')

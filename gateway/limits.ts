@@ -108,6 +108,7 @@ export const LIMITS = Object.freeze({
   policiesMax: 5_000,
   libraryUsesMax: 200,
   nearMissesMax: 10,
+  nearMissPermitsMax: 200,
   checkPrincipalsMax: 500,
   checkQuestionsMax: 20_000,
   checkPairsMax: 1_000_000,

@@ -192,10 +192,13 @@ class CedarDecider implements Decider {
   nearMisses(operation: OperationId, request: JsonObject): readonly NearMiss[] {
     const route = this.#route(operation)
     if (!route || !Array.isArray(request.principals)) return []
-    const { slice, main } = route
+    const { slice } = route
     const permits = slice.policies.filter(({ effect }) => effect === 'permit')
+    const asked = request as unknown as PlannedRequest
     try {
-      return new NearMisses(this.#engine, partsOf(slice), permits).of(main.prepare(this.#engine), request as unknown as PlannedRequest)
+      const schema = this.#prepare(route)
+      const wanting = asked.principals.filter((principal) => !ask(this.#engine, permitsOf(slice), schema, asked, principal).allow)
+      return new NearMisses(this.#engine, partsOf(slice), permits).of(schema, { ...asked, principals: wanting })
     } catch {
       return []
     }

@@ -117,6 +117,16 @@ describe('a permit that almost applied says what was missing', () => {
     expect(misses(policies, { subject: 'paul' })).toEqual([])
   })
 
+  test('of many permits no more are taken apart than whoever decides can wait for', () => {
+    const many = Array.from({ length: LIMITS.nearMissPermitsMax }, (_, i) =>
+      permit(`p${i}`, `principal == Gatehouse::Agent::"x${i}", ${PAY}, resource`),
+    )
+    const policies = [...many, permit('z', `principal is Gatehouse::Agent, ${PAY}, resource`)].join('\n')
+    expect(misses(policies)).toEqual([])
+    const whose = misses(policies, { subject: 'maria' }).map((miss) => /\[(.*)\]/.exec(miss)?.[1])
+    expect(new Set(whose)).toEqual(new Set(['Gatehouse::Person::"maria"']))
+  })
+
   test('are bounded', () => {
     const policies = Array.from({ length: 40 }, (_, i) => permit(`p${i}`, `principal == Gatehouse::Agent::"x${i}", ${PAY}, resource`)).join(
       '\n',

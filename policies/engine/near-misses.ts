@@ -28,14 +28,14 @@ export class NearMisses {
   readonly #permits: readonly LoadedPolicy[]
   #parts: ReadonlyMap<string, Part> | undefined
 
-  /** `set` names the parts' preparsed set; the permits have been checked. */
+  /** `set` names the parts' preparsed set; the permits have been checked. Beyond `LIMITS.nearMissPermitsMax` they are left out: whoever decides must not wait. */
   constructor(engine: CedarEngine, set: string, permits: readonly LoadedPolicy[]) {
     this.#engine = engine
     this.#set = set
-    this.#permits = permits
+    this.#permits = permits.slice(0, LIMITS.nearMissPermitsMax)
   }
 
-  /** Fewest failed parts first, then by principal and id. A principal whom some permit allows misses nothing. Throws what the engine throws. */
+  /** For principals that no permit allows: fewest failed parts first, then by principal and id. Throws what the engine throws. */
   of(schema: string, request: PlannedRequest): readonly NearMiss[] {
     this.#parts ??= new Map(this.#permits.flatMap((permit) => this.#split(permit)).map((part, index) => [`p${index}`, part]))
     const parts = this.#parts
@@ -57,8 +57,7 @@ export class NearMisses {
       const sentence = broken.includes(id) ? `${part.sentence}: it cannot be evaluated` : part.sentence
       own.push({ sentence, ...valuesOf(part, principal, request) })
     }
-    const all = [...missed].map(([permit, failed]) => ({ principal: text(principal), policy: policyText(permit), failed }))
-    return all.some(({ failed }) => failed.length === 0) ? [] : all
+    return [...missed].map(([permit, failed]) => ({ principal: text(principal), policy: policyText(permit), failed }))
   }
 
   #split(permit: LoadedPolicy): Part[] {
