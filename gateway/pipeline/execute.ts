@@ -105,13 +105,15 @@ async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Excha
   const judged = judgeStatus(run.subject.operation, answer.status, sentBefore)
   const headers = filterHeaders(answer.headers, needles)
   const { operation, principal } = run.subject
-  const { refused } = classesFor(parts, principal, operation)
   const streams = judged.kind === 'completed' && run.delivery === 'stream' && !run.keep && !isShort(answer)
   // What has to be masked or looked through is read whole first.
-  if (streams && refused.size === 0 && !isLookedThrough(parts, run.subject) && (await stick(parts, receiverOf(run))))
+  const { refused: masks } = classesFor(parts, principal, operation)
+  if (streams && masks.size === 0 && !isLookedThrough(parts, run.subject) && (await stick(parts, receiverOf(run))))
     return stream(parts, run, intent, exchange, headers)
   const bytes = await collect(answer.body, LIMITS.filteredBodyBytesMax)
   const upstreamMs = Math.round(performance.now() - startedMs)
+  // Asked when the answer is there: policies may change while it comes.
+  const { refused, readable } = classesFor(parts, principal, operation)
   const shown = bytes
     ? show(operation, refused, { status: answer.status, headers, bytes: maskBytes(bytes, needles), masked: [] })
     : TOO_LARGE
@@ -130,7 +132,7 @@ async function receive(parts: Parts, run: Run, intent: IntentId, exchange: Excha
   if (!isShown(shown)) return failed(run, { kind: judged.kind, error: shown }, answer.status)
   const result = resultOfShown(shown, run.delivery === 'buffered')
   const handed = judged.kind === 'completed' || passesThrough(answer.status)
-  if (handed && !(await stick(parts, receiverOf(run), shown)))
+  if (handed && !(await stick(parts, { ...receiverOf(run), readable }, shown)))
     return { ...heldBack(run.callId, run.span.traceparent), upstreamStatus: answer.status }
   return judged.kind === 'completed' ? answered(run, result) : failed(run, judged, answer.status, handed ? result : undefined)
 }

@@ -28,16 +28,20 @@ export interface Receiver {
   principal: Principal
   operation: Operation
   runs: readonly (string | null)[]
+  /** Classes that were not masked, where the answer is masked already: the policies may have changed since. */
+  readable?: ReadonlySet<string>
 }
 
 /**
  * What any result of this operation brings: the labels that its manifest sets, and the data classes that are not masked for this caller, whether or not
  * this answer has values of them.
  */
-export const standingLabels = (parts: Parts, { principal, operation }: Pick<Receiver, 'principal' | 'operation'>): readonly string[] => [
+export const standingLabels = (parts: Parts, { principal, operation, readable }: Standing): readonly string[] => [
   ...operation.labels,
-  ...classesFor(parts, principal, operation).readable,
+  ...(readable ?? classesFor(parts, principal, operation).readable),
 ]
+
+type Standing = Pick<Receiver, 'principal' | 'operation' | 'readable'>
 
 /**
  * What this very answer brings beside: what the detectors find in it, looked for only while some policy reads labels. A body that is no text cannot be
@@ -51,7 +55,7 @@ async function foundLabels({ detectors }: Parts, { headers, bytes }: Received): 
 }
 
 /** Whether an answer has to be looked through: some policy reads labels, and what could be found is not what every answer brings in any case. */
-export const isLookedThrough = (parts: Parts, receiver: Pick<Receiver, 'principal' | 'operation'>): boolean => {
+export const isLookedThrough = (parts: Parts, receiver: Standing): boolean => {
   if (!parts.decider.readsLabels) return false
   const standing = new Set(standingLabels(parts, receiver))
   return Object.values(BRINGS).some((label) => label !== null && !standing.has(label))

@@ -81,10 +81,10 @@ const answers = (status: number, body: string | object, headers: Record<string, 
   line.meets.push(meet)
 }
 
-function ask(name: string, more: Partial<Asked> = {}): Promise<Answer> {
+function ask(name: string, more: Partial<Asked> = {}, agent = 'clerk'): Promise<Answer> {
   const operation = operations.get(operationId('shop', name))
   const input = name === 'getThing' ? { id: 't1' } : { amount: amount++ }
-  return calls.call(line.principal(), line.asked(name, input, { ...(operation ? { operation } : {}), ...more }))
+  return calls.call(line.principal(agent), line.asked(name, input, { ...(operation ? { operation } : {}), ...more }))
 }
 let amount = 1
 
@@ -166,6 +166,35 @@ describe('a fresh answer', () => {
     expect(status).toMatchObject({ state: 'completed', error: { code: 'WITHHELD' } })
     expect(status).not.toHaveProperty('result')
     expect(JSON.stringify(await line.parts.store.call(id))).not.toContain(CANARY)
+  })
+
+  test('policies that change while an answer comes bind it', async () => {
+    readable = ['pii']
+    line.meets.push((_req, res) => {
+      res.writeHead(200, { 'content-type': 'application/json' }).write(JSON.stringify(BODY).slice(0, 10), () => {
+        readable = []
+        res.end(JSON.stringify(BODY).slice(10))
+      })
+    })
+    expect((await read(resultIn(await ask('pay')))).value).toEqual(MASKED)
+  })
+
+  test('policies that change once it is masked change nothing in what sticks to its reader', async () => {
+    readable = ['pii']
+    answers(200, BODY)
+    const saved = calls
+    const forgets = (stage: string): void => {
+      if (stage === 'outcome-recorded') readable = []
+    }
+    calls = line.variant({ ...parts, onStage: forgets })
+    // Nothing sticks to this one yet.
+    const answer = await ask('pay', {}, 'other')
+    calls = saved
+    expect((await read(resultIn(answer))).value).toEqual(BODY)
+    const stuck = (await line.parts.store.entries(answer.callId as CallId)).flatMap(({ body }) =>
+      body.kind === 'labelled' ? body.labels : [],
+    )
+    expect(stuck).toEqual(['pii'])
   })
 
   test('an empty answer has nothing to mask', async () => {
