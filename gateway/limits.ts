@@ -161,6 +161,8 @@ export const LIMITS = Object.freeze({
   diffSampledQuestionsMax: 300,
   diffUnitsMax: 500,
   diffMsMax: 45_000,
+  diffRemarksMax: 20,
+  diffShrinkTriesMax: 200,
   diffClassQuestionsMax: 20_000,
   simulatedCallsMax: 10_000,
   simulatedCallsPerJobMax: 2_000,

@@ -57,7 +57,9 @@ test('a raised threshold, in words', async () => {
     ].join('\n'),
   )
   expect(printed).toContain('changed  erp-payment-needs-manager')
-  expect(printed).toMatch(/1 newly allowed; \d+ requests asked of both sets\n\d+ combinations .* all of them looked through\n/)
+  expect(printed).toMatch(
+    /1 newly allowed; \d+ requests asked of both sets\n\d+ combinations of tried values .* all of them looked through\n/,
+  )
   for (const line of printed.split('\n')) expect(line.length).toBeLessThanOrEqual(100)
 })
 

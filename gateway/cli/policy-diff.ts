@@ -128,7 +128,10 @@ function inWords(diff: PolicyDiff, refused: readonly DecisionChange[]): string {
     return `not asked, since ${cause}: ${ids.slice(0, SHOWN_MAX).join(', ')}${ids.length > SHOWN_MAX ? ` and ${ids.length - SHOWN_MAX} more` : ''}`
   })
   const classes = diff.classes.flatMap((change) => [...classInWords(change), ''])
-  return [...changes, ...classes, ...textsInWords(diff), summary(diff), ...unasked].join('\n')
+  const blind = diff.oneSided.flatMap(({ policy, condition, never }) =>
+    wrapped('', `never ${never} at any value that was tried, so look at it yourself: ${condition} (${policy})`),
+  )
+  return [...changes, ...classes, ...textsInWords(diff), summary(diff), ...blind, ...unasked].join('\n')
 }
 
 function changeInWords({ change, operations, before, after, example, because, requests }: DecisionChange, refused: boolean): string[] {
@@ -191,7 +194,7 @@ function summary({ changes, classes, asked, combinations, complete, unchanged }:
   const looked = complete ? 'all of them looked through' : 'not all of them looked through: the bound was reached'
   return [
     `${found}; ${asked.toLocaleString('en')} requests asked of both sets`,
-    `${combinations.toLocaleString('en')} combinations of values that the conditions tell apart, ${looked}`,
+    `${combinations.toLocaleString('en')} combinations of tried values that the conditions tell apart, ${looked}`,
     `${unchanged} operations have the same policies in both sets`,
   ].join('\n')
 }

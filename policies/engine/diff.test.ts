@@ -296,6 +296,18 @@ describe('values of a form that the schema asks for', () => {
     expect(Object.keys(found(answer)).sort()).toEqual(Object.keys(expected).sort())
   })
 
+  test('a condition that no tried value makes true is told', () => {
+    const odd = (limit: number): string => forbid(when(`context.input.cents * 7 - context.input.cents * 6 > ${limit}`))
+    expect(diff(odd(20_000_000), odd(30_000_000))).toMatchObject({
+      changes: [],
+      oneSided: [
+        { policy: 'no', condition: '((context.input.cents * 7) - (context.input.cents * 6)) > 20000000', never: 'true' },
+        { policy: 'no', condition: '((context.input.cents * 7) - (context.input.cents * 6)) > 30000000', never: 'true' },
+      ],
+    })
+    expect(diff(odd(2_000), odd(3_000)).oneSided).toEqual([])
+  })
+
   test('a list that is longer than the bounds is not claimed to be looked through', () => {
     const list = (count: number): string => `[${Array.from({ length: count }, (_, i) => `"p-${i}"`).join(', ')}]`
     const rule = (count: number): string => forbid(when(`${list(count)}.contains(context.input.to)`))

@@ -17,6 +17,7 @@ import { deciderOf } from './decider.ts'
 import { mergeReads } from './expression.ts'
 import type { RecordShape } from './input-shape.ts'
 import type { LoadedPolicy } from './load-policies.ts'
+import { type OneSidedCondition, OneSidedConditions } from './one-sided-conditions.ts'
 import { Plan, type Surroundings } from './plan.ts'
 import { agentCandidates, subjectCandidates } from './principal-candidates.ts'
 import { type Assignment, RequestSpace } from './request-space.ts'
@@ -35,10 +36,12 @@ export interface PolicyDiff {
   readonly classes: readonly ReadingChange[]
   /** Requests that both sets were asked. */
   readonly asked: number
-  /** Combinations of values that the conditions of the two sets tell apart. */
+  /** Combinations of the tried values that the conditions of the two sets tell apart. */
   readonly combinations: number
   /** Whether all combinations were looked through; false where a bound was reached or an operation was left out. */
   readonly complete: boolean
+  /** Conditions of changed policies that came out one way alone. */
+  readonly oneSided: readonly OneSidedCondition[]
   /** Operations with the same policies in both sets: no question is needed. */
   readonly unchanged: number
   /** Operations that nothing can be said about, and why. */
@@ -91,6 +94,7 @@ export function diffPolicies({ before, after, agents, base = BASE }: DiffOptions
     asked: work.asked + classes.asked,
     combinations: work.combinations + classes.asked,
     complete: work.complete && classes.complete,
+    oneSided: work.oneSided.result(sides[1].engine),
     unchanged,
     unasked: work.unasked,
   }
@@ -179,6 +183,7 @@ class Work {
   combinations = 0
   complete = true
   readonly unasked: { operation: string; why: string }[] = []
+  readonly oneSided = new OneSidedConditions()
   readonly #sides: readonly [Side, Side]
   readonly #agents: readonly Agent[]
   readonly #base: Instant
@@ -219,7 +224,9 @@ class Work {
       [found.suspects, LIMITS.diffQuestionsPerOperationMax],
       [few ? search.all() : search.around(), more],
     ])
-    const differing = compared.flatMap((side) => side.rules.filter((rule) => side.differs(rule)))
+    const changedRules = compared.map((side) => side.rules.filter((rule) => side.differs(rule)))
+    for (const [side, own] of changedRules.entries()) this.oneSided.add(space, tables, side, own)
+    const differing = changedRules.flat()
     const looked = new Set(atomsOf(differing).flatMap((atom) => space.reached(atom, 'agent')))
     return withoutVariants(
       [...seen.values()].map(({ one, assignment, requests }) => this.#described(operations, space, looked, one, assignment, requests)),
@@ -310,7 +317,7 @@ class Work {
   #shrunk(space: RequestSpace, key: string, first: Assignment): Assignment {
     let best = first
     for (let dimension = 0; dimension < first.length; dimension++) {
-      for (let value = 0; value < (best[dimension] ?? 0); value++) {
+      for (let value = 0; value < Math.min(best[dimension] ?? 0, LIMITS.diffShrinkTriesMax); value++) {
         const plainer = best.with(dimension, value)
         if (this.#ask(space.question(plainer))?.key !== key) continue
         best = plainer

@@ -200,7 +200,7 @@ function resultsOf(answer: Answer | undefined): (id: string) => number {
 }
 
 /** An atom as a policy of its own. */
-function alone({ expression }: Atom): JsonObject {
+export function alone({ expression }: Atom): JsonObject {
   const all = { op: 'All' }
   return {
     effect: 'permit',
