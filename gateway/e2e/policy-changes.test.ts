@@ -259,6 +259,29 @@ describe('proposals', () => {
     expect(await active()).toBe(before)
   }, 120_000)
 
+  const always = 'permit (principal, action == Erp::Action::"releasePayment", resource)'
+  test.each([
+    ['200 parentheses', `@id("deep") ${always} when { ${'('.repeat(200)}true${')'.repeat(200)} };`],
+    [
+      '3,000 terms',
+      `@id("wide") ${always} when { ${Array.from({ length: 3_000 }, (_, i) => `context.input.amount == decimal("${i}.0")`).join(' || ')} };`,
+    ],
+    ['2 MB of one name', `@id("${'x'.repeat(2_000_000)}") ${always};`],
+    ['no Cedar at all', `${'{'.repeat(10_000)} \u202e \u0000`],
+  ])('that are hostile are refused, while calls go on: %s', async (_title, text) => {
+    const before = await active()
+    const refused = propose('aisha', (files) =>
+      files.map((each) => (each.name === 'erp.cedar' ? { ...each, text: `${each.text}\n${text}` } : each)),
+    ).then(
+      () => 'taken',
+      (error: unknown) => String(error),
+    )
+    const codes = await Promise.all(doors.map(async (door) => (await pay(door, 12)).code))
+    expect(await refused).toContain('BAD_INPUT')
+    expect(new Set(codes)).toEqual(new Set(['OK']))
+    expect(await statusOf()).toMatchObject({ active: before, decidesOn: before, behind: null })
+  })
+
   test('the local operator proposes and does not review', async () => {
     const proposal = await propose(null, tighter)
     expect(proposal).toMatchObject({ by: 'local', state: 'open' })
@@ -289,7 +312,11 @@ test('the record tells every change, and every decision one set', async () => {
   for (const [index, each] of activations.entries()) expect(each.base).toBe(index === 0 ? null : activations[index - 1]?.policySet)
   expect(of('policy.rolled_back')).toMatchObject([{ by: 'aisha', emergency: true, why: 'payments stopped' }])
   expect(of('policy.activated').map(({ source, by }) => `${source} ${by}`)).toContain('review sana')
-  expect(of('policy.refused').map(({ change, code }) => `${change} ${code}`)).toEqual(['files CONFIG_INVALID', 'review NOT_ELIGIBLE'])
+  expect(of('policy.refused').map(({ change, code }) => `${change} ${code}`)).toEqual([
+    'files CONFIG_INVALID',
+    'review NOT_ELIGIBLE',
+    ...Array.from({ length: 4 }, () => 'publish BAD_INPUT'),
+  ])
   expect(of('policy.reviewed').map(({ by, verdict }) => `${by} ${verdict}`)).toEqual(['sana approve', 'aisha reject', 'aisha approve'])
   const known = new Set(activations.map(({ policySet }) => policySet))
   for (const { decision } of of('decision')) expect(known).toContain(decision.evidence.policySet)

@@ -33,6 +33,8 @@ export class LivePolicies {
   #behind: (Behind & { atMs: number }) | undefined
   #looking: Promise<void> | undefined
   #again = false
+  /** Nobody could tell at the last look: said once, not twice a second. */
+  #blind = false
   #closed = false
   #timer: NodeJS.Timeout | undefined
   #unsubscribe: (() => void) | undefined
@@ -111,11 +113,14 @@ export class LivePolicies {
   }
 
   #unknown(error: unknown): void {
+    if (this.#blind) return
+    this.#blind = true
     this.#options.log.warn({ error }, 'nobody can tell which policy set is active')
   }
 
   async #look(): Promise<void> {
     const active = await this.#options.sets.active()
+    this.#blind = false
     const { policySet } = active
     if (policySet === null) return
     if (policySet !== this.#decider.policySet && !(await this.#takeOver(policySet))) return

@@ -51,12 +51,13 @@ async function reopen(opening: Opening, stored: PolicySetTexts & { hash: string 
 }
 
 /** Texts that are not those of the files say where they come from, since nobody finds their lines on disk. */
-function compileStored({ compile }: Opening, stored: PolicySetTexts & { hash: string }, digest: string): Decider {
+function compileStored({ compile, changes }: Opening, stored: PolicySetTexts & { hash: string }, digest: string): Decider {
   try {
     return compile(stored)
   } catch (error) {
     if (!(error instanceof GatewayError) || textsDigest(stored) === digest) throw error
-    const message = `the active policy set \`${stored.hash.slice(0, 12)}\` was published and no longer fits the connectors: put them back, or edit the policy files: ${error.message}`
+    const remedy = changes === 'files' ? 'put them back, or edit the policy files' : 'put them back, and propose policies that fit both'
+    const message = `the active policy set \`${stored.hash.slice(0, 12)}\` was published and no longer fits the connectors: ${remedy}: ${error.message}`
     throw new GatewayError('CONFIG_INVALID', message, { cause: error, faults: error.faults })
   }
 }
