@@ -111,7 +111,7 @@ export const LIMITS = Object.freeze({
   nearMissPermitsMax: 200,
   checkPrincipalsMax: 500,
   checkQuestionsMax: 20_000,
-  checkPairsMax: 1_000_000,
+  checkPairsMax: 200_000,
   policiesBytesMax: 16_777_216,
   workshopJobMsMax: 120_000,
   workshopHeapMegabytesMax: 1_024,

@@ -5,26 +5,47 @@ import type { CedarValue } from '../cedar.ts'
 import { cedarSchema, contextShape, resourceTypes } from '../cedar-schema.ts'
 import { type Condition, parseCondition } from '../conditions.ts'
 import type { RecordShape } from '../input-shape.ts'
+import { type Chain, chainsIn } from '../expression.ts'
 import { ask } from '../plan.ts'
 import type { Examined } from './finding.ts'
 import { type Domain, domainOf } from './value-domain.ts'
+
+interface Parsed {
+  json: JsonObject
+  chains: readonly Chain[]
+}
 
 /** Asks the engine whether conditions hold where one attribute of the context has a certain value, a bounded number of times. */
 export class ConditionProbe {
   readonly #examined: Examined
   readonly #known = new Map<string, boolean>()
   readonly #shapes = new Map<Operation, RecordShape>()
+  readonly #parsed = new Map<string, Parsed>()
   #questions = 0
 
   constructor(examined: Examined) {
     this.#examined = examined
   }
 
+  /** A condition in Cedar's JSON policy format, and what it reaches. */
+  parsed(condition: Condition): Parsed {
+    const key = `${condition.kind} ${condition.text}`
+    const known = this.#parsed.get(key)
+    if (known) return known
+    const { json } = parseCondition(condition, this.#examined.engine)
+    const parsed = { json, chains: chainsIn(json) }
+    this.#parsed.set(key, parsed)
+    return parsed
+  }
+
   /** The values that stand for all that a path of the context can have, as far as these conditions tell them apart; undefined where none do. */
   domain(operation: Operation, path: readonly string[], conditions: readonly Condition[]): Domain | undefined {
-    const { engine } = this.#examined
-    const json = conditions.map((condition) => parseCondition(condition, engine).json)
-    return domainOf(path, operation, this.#shape(operation), json)
+    return domainOf(
+      path,
+      operation,
+      this.#shape(operation),
+      conditions.map((condition) => this.parsed(condition).json),
+    )
   }
 
   /** Whether all of the conditions hold; undefined where they could not be asked. */

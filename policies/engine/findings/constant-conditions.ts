@@ -1,6 +1,5 @@
 import type { Operation } from '../../../gateway/core/operation.ts'
-import { type Condition, conditionsOf, parseCondition, partsOf } from '../conditions.ts'
-import { chainsIn } from '../expression.ts'
+import { type Condition, conditionsOf, partsOf } from '../conditions.ts'
 import type { LoadedPolicy } from '../load-policies.ts'
 import { nearest } from '../policy-text.ts'
 import { canApply } from '../slice.ts'
@@ -15,10 +14,10 @@ export interface SameAttribute {
 }
 
 /** A policy's conditions by the one attribute that they look at; those that look at several are left out. */
-export function byAttribute(conditions: readonly Condition[], { engine }: Examined): readonly SameAttribute[] {
+export function byAttribute(conditions: readonly Condition[], probe: ConditionProbe): readonly SameAttribute[] {
   const found = new Map<string, { path: readonly string[]; conditions: Condition[] }>()
   for (const condition of conditions) {
-    const [chain, ...more] = chainsIn(parseCondition(condition, engine).json)
+    const [chain, ...more] = probe.parsed(condition).chains
     if (!chain || more.length > 0 || chain.variable !== 'context') continue
     const known = found.get(chain.path.join('.')) ?? { path: chain.path, conditions: [] }
     known.conditions.push(condition)
@@ -37,8 +36,8 @@ export function constantConditions(examined: Examined, probe: ConditionProbe): F
     .flatMap((policy) => {
       const operations = examined.compiled.operations.filter((operation) => canApply(policy, operation))
       const conditions = conditionsOf(policy.text)
-      const never = byAttribute(conditions, examined).flatMap((same) => impossible(policy, same, operations, probe))
-      const parts = byAttribute(conditions.flatMap(partsOf), examined)
+      const never = byAttribute(conditions, probe).flatMap((same) => impossible(policy, same, operations, probe))
+      const parts = byAttribute(conditions.flatMap(partsOf), probe)
       const dead = parts.flatMap(({ path, conditions: all }) =>
         all.flatMap((part) => constant(policy, { path, conditions: [part] }, operations, probe)),
       )

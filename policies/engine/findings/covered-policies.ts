@@ -37,9 +37,9 @@ export function coveredPolicies(examined: Examined, probe: ConditionProbe): Find
       if (!wide || effect === undefined) continue
       pairs += 1
       if (pairs > LIMITS.checkPairsMax) return []
-      if (!covers(wide, narrow, examined, probe)) continue
+      if (!covers(wide, narrow, probe)) continue
       // Of two alike the later one is too many.
-      if (effect === 'same' && covers(narrow, wide, examined, probe) && isBefore(narrow.policy, wide.policy)) continue
+      if (effect === 'same' && covers(narrow, wide, probe) && isBefore(narrow.policy, wide.policy)) continue
       const { policy } = narrow
       return [
         { place: policy.place(0), severity: 'warning', rule: 'covered', policy: policy.id, message: sentence(narrow.policy, wide.policy) },
@@ -71,13 +71,13 @@ function sentence(narrow: LoadedPolicy, wide: LoadedPolicy): string {
 const isBefore = (a: LoadedPolicy, b: LoadedPolicy): boolean => a.place(0).localeCompare(b.place(0), 'en', { numeric: true }) < 0
 
 /** Whether `wide` applies to every call that `narrow` applies to. False where that is not plain. */
-function covers(wide: Taken, narrow: Taken, examined: Examined, probe: ConditionProbe): boolean {
+function covers(wide: Taken, narrow: Taken, probe: ConditionProbe): boolean {
   if (!narrow.operations.every(({ id }) => wide.reached.has(id))) return false
   if (!principalCovers(wide.policy.json.principal, narrow.policy.json.principal)) return false
   if (!resourceCovers(wide.policy.json.resource, narrow.policy.json.resource)) return false
   const own = new Set(narrow.conditions.map(({ kind, text }) => `${kind} ${text}`))
   const further = wide.conditions.filter(({ kind, text }) => !own.has(`${kind} ${text}`))
-  return further.length === 0 || implied(further, narrow, examined, probe)
+  return further.length === 0 || implied(further, narrow, probe)
 }
 
 const op = (scope: JsonValue | undefined): JsonValue => (isJsonObject(scope) ? (scope.op ?? null) : null)
@@ -106,10 +106,10 @@ function resourceCovers(wide: JsonValue | undefined, narrow: JsonValue | undefin
 }
 
 /** Whether the narrow one's conditions leave no value for which these do not hold: asked of the engine, attribute by attribute. */
-function implied(further: readonly Condition[], narrow: Taken, examined: Examined, probe: ConditionProbe): boolean {
-  const asked = byAttribute(further, examined)
+function implied(further: readonly Condition[], narrow: Taken, probe: ConditionProbe): boolean {
+  const asked = byAttribute(further, probe)
   if (asked.flatMap(({ conditions }) => conditions).length < further.length) return false
-  const known = byAttribute(narrow.conditions, examined)
+  const known = byAttribute(narrow.conditions, probe)
   return asked.every(({ path, conditions }) => {
     const own = known.find((one) => one.path.join('.') === path.join('.'))?.conditions ?? []
     return narrow.operations.every((operation) => {
