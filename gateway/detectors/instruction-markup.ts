@@ -3,8 +3,13 @@ import { wordForm } from './visible-form.ts'
 
 /** Whether a text in visible form holds what is addressed to a model: marks of a conversation's roles, calls of tools, words that take over. Linear. */
 export function hasInstructionMarkup(visible: string): boolean {
-  return MARKUP.some((pattern) => pattern.test(visible)) || isToolCall(visible) || hasInstructionPhrase(wordForm(visible))
+  if (MARKUP.some((pattern) => pattern.test(visible)) || isToolCall(visible)) return true
+  const words = wordForm(visible)
+  // Tags may stand between words and inside of them.
+  return hasInstructionPhrase(words) || (words.includes('<') && hasInstructionPhrase(words.replace(TAG, '')))
 }
+
+const TAG = /<\/?[a-z][^<>]{0,60}>/g
 
 /** Only bounded repetition, after something that cannot repeat inside itself. */
 const MARKUP: readonly RegExp[] = [

@@ -8,13 +8,24 @@ export function visibleForm(text: string): string {
   return decoded.replace(FOLDED, (char) => FOLD.get(char) ?? '')
 }
 
-/** Lower case, without accents, look-alike letters of another script inside a Latin word made Latin: what phrases are looked for in. */
+/**
+ * Lower case, without accents, look-alike letters and digits inside a Latin word made Latin, emphasis inside a word gone: what phrases are looked for in.
+ */
 export function wordForm(visible: string): string {
-  const lower = visible.toLowerCase()
-  if (!BEYOND_ASCII.test(lower)) return lower
-  const bare = lower.replace(ACCENTED, (char) => ACCENTS.get(char) ?? char)
+  const lower = visible.toLowerCase().replace(EMPHASIS, '')
+  const latin = lower.replace(DIGITS_INSIDE, (word) =>
+    WORDLIKE.test(word) ? word.replace(/[013457]/g, (digit) => LEET[digit] ?? digit) : word,
+  )
+  if (!BEYOND_ASCII.test(latin)) return latin
+  const bare = latin.replace(ACCENTED, (char) => ACCENTS.get(char) ?? char)
   return bare.replace(MIXED_WORD, (word) => (LATIN.test(word) ? word.replace(LOOK_ALIKE, (char) => LOOK_ALIKES.get(char) ?? char) : word))
 }
+
+const EMPHASIS = /(?<=\p{L})(?:[*~]{1,3}|`)(?=\p{L})/gu
+/** Words with one to four digits that are read as letters. */
+const DIGITS_INSIDE = /(?<![a-z0-9])(?:[a-z]{0,12}[013457]){1,4}[a-z]{1,12}(?![a-z0-9])/g
+const WORDLIKE = /[a-z].*[a-z].*[a-z]/
+const LEET: Readonly<Record<string, string>> = { 0: 'o', 1: 'i', 3: 'e', 4: 'a', 5: 's', 7: 't' }
 
 /** Entities that hide a character from a plain search; others are left alone. */
 const NAMED: ReadonlyMap<string, string> = new Map([
