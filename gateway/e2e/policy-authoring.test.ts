@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Writable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import { check } from '../cli/check.ts'
 import { createOutput } from '../cli/output.ts'
 import { layMeridian } from './fixture-meridian.ts'
 import { type Bed, startBed } from './harness.ts'
+import { fields } from './send.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -299,6 +300,20 @@ describe('why a recorded call was decided as it was', () => {
       'docs-handbooks-for-all',
       'org-auditors-read',
     ])
+  })
+
+  test('by the policies of that day, also when they have changed since', async () => {
+    const decidesOn = async (): Promise<unknown> =>
+      fields((await bed.people('aisha', '{ policyStatus { decidesOn } }')).policyStatus).decidesOn
+    const before = await decidesOn()
+    const path = join(dirname(bed.configFile), 'policies/docs.cedar')
+    const text = readFileSync(path, 'utf8')
+    writeFileSync(path, text.replaceAll('hand-books', 'manuals').replace('@advice("Name the file', '@advice("Call the file'))
+    await expect.poll(decidesOn, { timeout: 30_000, interval: 20 }).not.toBe(before)
+    const { stdout } = await explained('aisha', callId)
+    expect(stdout).toContain('  - `context.input.path == "hand-books" || context.input.path like "hand-books/*"` is not true\n')
+    expect(stdout).not.toContain('manuals')
+    expect((await explained('olga', forbidden)).stdout).toContain('@advice("Name the file')
   })
 
   test('a call that is not there', async () => {
