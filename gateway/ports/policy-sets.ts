@@ -23,7 +23,7 @@ export interface ActivePolicySet {
   policySet: string | null
   /** Digest of the policy files that were last taken over: what they are compared with to see whether somebody edited them. */
   filesDigest: string | null
-  /** The set for which open holds were last looked through. */
+  /** The active set, once open holds were looked through for it; null before. */
   holdsReviewed: string | null
 }
 

@@ -92,6 +92,9 @@ export function policySetConformance(at: () => TestStore): void {
       expect((await sets().active()).holdsReviewed).not.toBe('f'.repeat(64))
       await sets().reviewedHolds(hash)
       expect((await sets().active()).holdsReviewed).toBe(hash)
+      await activateEmptySet(sets(), POLICY_SET)
+      await sets().activate(byFiles(hash))
+      expect((await sets().active()).holdsReviewed).toBeNull()
     })
 
     test('a proposal becomes active once, however many approve at one moment, and binds what commits after it', async () => {

@@ -192,7 +192,7 @@ async function activate(scope: TransactionScope, activation: NewActivation): Pro
   await goLive(tx, series, atMs)
   await tx
     .updateTable('gateway_state')
-    .set({ policy_set: policySet, ...(filesDigest === null ? {} : { files_digest: filesDigest }) })
+    .set({ policy_set: policySet, holds_reviewed: null, ...(filesDigest === null ? {} : { files_digest: filesDigest }) })
     .execute()
   await tx
     .insertInto('policy_activation')
