@@ -14,6 +14,7 @@ import { authenticateOperator, LocalOperator } from '../local-operator.ts'
 import { type Bed, openBed } from '../operator/fixture-bed.ts'
 import type { OperatorUseCases } from '../ports/operator.ts'
 import { createOperatorDoor, type OperatorDoor } from './operator-graphql.ts'
+import { LIMITS } from '../limits.ts'
 
 let bed: Bed
 let door: OperatorDoor
@@ -354,6 +355,7 @@ describe('registry and policies', () => {
         policies: [
           { id: 'erp.large', effect: 'forbid', annotations: { hold: 'finance' } },
           { id: 'erp.pay', effect: 'permit' },
+          { id: 'library.quiet.all', effect: 'forbid' },
         ],
       },
     })
@@ -444,7 +446,7 @@ describe('bad input', () => {
     ['plain text', '{"query":"{ me { name } }"}', { 'content-type': 'text/plain' }, 415],
     ['a compressed body', '{}', { 'content-encoding': 'gzip' }, 415],
     ['an answer that nobody reads', { query: '{ me { name } }' }, { accept: 'image/png' }, 406],
-    ['a body of 2 MB', JSON.stringify({ query: `{ me { name } } #${'x'.repeat(2_000_000)}` }), {}, 413],
+    ['a body over the bound', JSON.stringify({ query: `{ me { name } } #${'x'.repeat(LIMITS.operatorBodyBytesMax)}` }), {}, 413],
   ])('%s', async (_title, body, headers, status) => {
     const answer = await post(body, await signed(headers as Record<string, string>))
     expect(answer.status).toBe(status)
