@@ -52,11 +52,15 @@ export async function simulate(address: Address, { draft, against, sinceMs, firs
   const texts = ({ files, facts }: Simulating['draft']): JsonObject => ({ files, facts })
   const variables = { draft: texts(draft), against: against && texts(against), since, first: first ?? null }
   const { simulatePolicies: answer } = await ask(address, QUERY, variables)
-  const facts = isJsonObject(answer) ? answer : {}
-  return {
-    facts,
-    changes: objects(facts.operations).flatMap((one) => objects(one.changes).map((change) => changeOf(String(one.operation), change))),
-  }
+  const told = isJsonObject(answer) ? answer : {}
+  const operations = objects(told.operations).map(({ changes, ...counts }) => ({
+    ...counts,
+    changes: objects(changes).map((change) => changeOf(String(counts.operation), change)),
+  }))
+  const changes = operations.flatMap((one) => one.changes)
+  // One word for one thing on the command line: a difference of requests says `newly-denied`, too.
+  const plain = operations.map((one) => ({ ...one, changes: one.changes.map(({ operation: _operation, ...change }) => change) }))
+  return { facts: { ...told, operations: plain as unknown as JsonObject[] }, changes }
 }
 
 /** How many kinds of changes are of the named ones. */

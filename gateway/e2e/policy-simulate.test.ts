@@ -13,6 +13,7 @@ import { type Bed, startBed } from './harness.ts'
 import { httpForms } from './http-form.ts'
 
 let bed: Bed
+let pay: (amount: number) => Promise<string>
 let current: string
 let draft: string
 const ids: string[] = []
@@ -27,7 +28,8 @@ beforeAll(async () => {
   bed = await startBed()
   const forms = httpForms(bed.configFile, bed.environment)
   const [door] = DOORS.map((name) => openDoor(name, bed, forms))
-  for (const amount of [1_200, 1_400, 60_000]) ids.push((await door?.call(payment(amount)))?.callId ?? '')
+  pay = async (amount) => (await door?.call(payment(amount)))?.callId ?? ''
+  for (const amount of [1_200, 1_400, 60_000]) ids.push(await pay(amount))
   current = join(dirname(bed.configFile), 'policies')
   draft = mkdtempSync(join(tmpdir(), 'gatehouse-draft-'))
   cpSync(current, draft, { recursive: true })
@@ -108,4 +110,28 @@ test('a faulty draft is refused with its place, and decides nothing', async () =
   } finally {
     rmSync(broken, { recursive: true, force: true })
   }
+})
+
+test('history that was gathered then is taken, and what was not is not guessed', async () => {
+  const cap = (amount: string): string =>
+    `@id("cap") forbid(principal, action == Erp::Action::"releasePayment", resource) when { context.history.paid1h.greaterThan(decimal("${amount}")) };`
+  const facts = 'history:\n  paid1h: { sum: /amount, of: [erp.releasePayment], window: 1h }\n'
+  const lay = (folder: string, amount: string): void => {
+    const file = join(folder, 'erp.cedar')
+    const [text = ''] = readFileSync(file, 'utf8').split('@id("cap")')
+    writeFileSync(file, `${text}${cap(amount)}\n`)
+    writeFileSync(join(folder, 'facts.yaml'), facts)
+  }
+  lay(current, '5000.0')
+  await bed.reloadPolicies()
+  const paid = await pay(600)
+  lay(draft, '500.0')
+  const { text } = await simulate(true)
+  expect(JSON.parse(text)).toMatchObject({
+    calls: 4,
+    operations: [
+      { same: 0, undecided: 3, changes: [{ change: 'newly-denied', after: { effect: 'deny', policies: ['cap'] }, examples: [paid] }] },
+    ],
+    undecided: [{ why: '`history.paid1h` was not gathered then', calls: 3 }],
+  })
 })
