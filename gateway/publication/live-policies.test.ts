@@ -165,6 +165,16 @@ describe.skipIf(reachable === undefined)('following', () => {
     expect(a.policies.decider.policySet).toBe(later.policySet)
   })
 
+  test('who asks during a look waits for one more, even where others never stop asking', async () => {
+    const a = await replica({ files: reads })
+    let asking = true
+    const crowd = (): Promise<void> => a.policies.refresh().then(() => (asking ? crowd() : undefined))
+    const others = [1, 2, 3].map(async () => crowd())
+    await Promise.all([a.policies.refresh(), a.policies.refresh()])
+    asking = false
+    await Promise.all(others)
+  })
+
   test('a process with other operations stays on its set, says so once, and comes back when it can', async () => {
     const a = await replica({ files: reads })
     const b = await replica({ files: reads, catalogue: catalogueOf(getInvoice, listInvoices) })

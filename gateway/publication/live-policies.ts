@@ -32,7 +32,8 @@ export class LivePolicies {
   #compiled: Decider | undefined
   #behind: (Behind & { atMs: number }) | undefined
   #looking: Promise<void> | undefined
-  #again = false
+  /** The one look for everybody who asked during the present one, however many ask and however long they go on. */
+  #next: Promise<void> | undefined
   /** Nobody could tell at the last look: said once, not twice a second. */
   #blind = false
   #closed = false
@@ -82,20 +83,20 @@ export class LivePolicies {
    * that cannot be taken over is reported by `behind`. Throws UNAVAILABLE.
    */
   refresh(): Promise<void> {
-    if (this.#looking) {
-      this.#again = true
-      return this.#looking
-    }
-    this.#looking = (async () => {
-      try {
-        do {
-          this.#again = false
-          await this.#look()
-        } while (this.#again && !this.#closed)
-      } finally {
-        this.#looking = undefined
-      }
-    })()
+    if (!this.#looking) return this.#begin()
+    this.#next ??= this.#looking
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined
+        return this.#closed ? undefined : this.#begin()
+      })
+    return this.#next
+  }
+
+  #begin(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined
+    })
     return this.#looking
   }
 
@@ -104,6 +105,7 @@ export class LivePolicies {
     this.#closed = true
     clearInterval(this.#timer)
     this.#unsubscribe?.()
+    await this.#next?.catch(() => undefined)
     await this.#looking?.catch(() => undefined)
   }
 
