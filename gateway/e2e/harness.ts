@@ -72,7 +72,11 @@ function writeConfiguration(home: string, edits: Edits): string {
   cpSync(join(PROBE, 'openapi.yaml'), join(acme, 'probe/openapi.yaml'))
   cpSync(join(PROBE, 'connector.yaml'), join(acme, 'connectors/probe.yaml'))
   cpSync(join(PROBE, 'probe.cedar'), join(acme, 'policies/probe.cedar'))
-  const all: Edits = { 'agents.yaml': (text) => `${text}\n${readFileSync(join(PROBE, 'agents.yaml'), 'utf8')}` }
+  const all: Edits = {
+    'agents.yaml': (text) => `${text}\n${readFileSync(join(PROBE, 'agents.yaml'), 'utf8')}`,
+    // One organisation is asked for more payments than a clerk makes in an hour; what the hour may cost has tests of its own.
+    'policies/erp.cedar': (text) => text.replace('decimal("5000.00")', 'decimal("5000000.00")'),
+  }
   for (const [file, edit] of [...Object.entries(all), ...Object.entries(edits)]) {
     const path = join(acme, file)
     const before = readFileSync(path, 'utf8')
