@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,7 @@ import { GatewayError } from '../core/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import { type RunningGateway, startGateway } from '../main.ts'
 import { freshPostgres } from '../storage/test-databases.ts'
+import { copyAcme, edited } from './acme-copy.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const quiet = { write: () => {} }
@@ -30,22 +31,15 @@ function copyConfiguration(): string {
   }
   rmSync(join(copy, 'policies', 'tests'), { recursive: true, force: true })
   for (const name of readdirSync(join(copy, 'connectors')).filter((file) => file.endsWith('.yaml'))) {
-    edit(join(copy, 'connectors', name), (text) =>
+    edited(join(copy, 'connectors', name), (text) =>
       text.replace('../systems', join(home, 'systems')).replace('../../../node_modules', join(ROOT, 'node_modules')),
     )
   }
   return join(copy, 'gatehouse.yaml')
 }
 
-function edit(file: string, change: (text: string) => string): void {
-  const before = readFileSync(file, 'utf8')
-  const after = change(before)
-  if (after === before) throw new Error(`nothing to change in ${file}`)
-  writeFileSync(file, after)
-}
-
 /** Approved payments wait for their agent. */
-const claimed = (): void => edit(configured('approvals.yaml'), (text) => text.replace('on_approval: execute', 'on_approval: claim'))
+const claimed = (): void => edited(configured('approvals.yaml'), (text) => text.replace('on_approval: execute', 'on_approval: claim'))
 
 const configured = (name: string): string => join(folder, 'configuration', name)
 
@@ -141,14 +135,14 @@ describe('a held payment', () => {
   test.each([
     [
       'the rule that held it was rewritten',
-      () => edit(configured('policies/erp.cedar'), (text) => text.replace('decimal("1000.00")', 'decimal("900.00")')),
+      () => edited(configured('policies/erp.cedar'), (text) => text.replace('decimal("1000.00")', 'decimal("900.00")')),
       'held',
       'superseded',
     ],
     [
       'its approver left the group',
       () =>
-        edit(configured('people.yaml'), (text) =>
+        edited(configured('people.yaml'), (text) =>
           text.replace('name: maria, groups: [finance, finance-managers]', 'name: maria, groups: [finance]'),
         ),
       'held',
@@ -156,14 +150,14 @@ describe('a held payment', () => {
     ],
     [
       'the approval asks for more today',
-      () => edit(configured('approvals.yaml'), (text) => text.replace('count: 1', 'count: 2')),
+      () => edited(configured('approvals.yaml'), (text) => text.replace('count: 1', 'count: 2')),
       'held',
       'superseded',
     ],
     [
       'a rule forbids it today',
       () =>
-        edit(
+        edited(
           configured('policies/erp.cedar'),
           (text) => `${text}\n@id("no-more")\nforbid (principal, action == Erp::Action::"releasePayment", resource);\n`,
         ),
@@ -208,7 +202,7 @@ describe('a held payment', () => {
 
   test('ends unexecuted: rejected, cancelled, expired; and then nobody can approve it', async () => {
     const here = scene()
-    edit(configured('approvals.yaml'), (text) => text.replace('expires: 4h', 'expires: 3s'))
+    edited(configured('approvals.yaml'), (text) => text.replace('expires: 4h', 'expires: 3s'))
     await here.start()
     const agent = await agentToken(here.dataDir)
     const [maria, raj, paul] = await Promise.all(['maria', 'raj', 'paul'].map((name) => personToken(here.dataDir, name)))
@@ -251,6 +245,7 @@ const postgres = await freshPostgres('holds over two replicas')
 
 describe.runIf(postgres)('two replicas on PostgreSQL', () => {
   const data = mkdtempSync(join(tmpdir(), 'gatehouse-replicas-'))
+  const configFile = join(copyAcme(join(data, 'copy')), 'gatehouse.yaml')
   let acme: Acme
   const replicas: RunningGateway[] = []
 
@@ -260,7 +255,7 @@ describe.runIf(postgres)('two replicas on PostgreSQL', () => {
     const dataDir = join(data, name)
     cpSync(join(data, 'keys'), dataDir, { recursive: true })
     return await startGateway({
-      configFile: acmeConfiguration(),
+      configFile,
       dataDir,
       host: '127.0.0.1',
       port: 0,

@@ -5,6 +5,7 @@ import { People } from '../../../examples/acme/demo/people.ts'
 import { signIn } from '../../../examples/acme/demo/sign-in.ts'
 import { startOrganisation } from '../../../examples/acme/organisation.ts'
 import { ask, findGateway } from '../../cli/control-plane.ts'
+import { copyAcme } from '../acme-copy.ts'
 
 /** Acme behind a gateway, with what a test of an agent needs at hand. */
 export interface Bed {
@@ -37,6 +38,7 @@ export async function openBed({ mcpHoldWaitMs, databaseUrl }: BedOptions = {}): 
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-frameworks-'))
   const { acme, gateway, close } = await startOrganisation({
     dataDir,
+    configFile: join(copyAcme(join(dataDir, 'copy')), 'gatehouse.yaml'),
     host: '127.0.0.1',
     port: 0,
     environment: { DATABASE_URL: databaseUrl },
