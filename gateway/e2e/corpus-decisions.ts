@@ -17,7 +17,7 @@ export const DENIALS: readonly Case[] = [
     'invoice-clerk',
     'erp.releasePayment',
     payment(50000.01),
-    denied('forbidden', ['erp-payment-ceiling', 'erp-payment-needs-manager']),
+    denied('forbidden', ['erp-first-large-payment', 'erp-payment-ceiling', 'erp-payment-needs-manager']),
   ),
   on(
     'a ratio one step above the rule',

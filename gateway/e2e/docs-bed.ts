@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { hashClientSecret, newClientSecret } from '../identity/client-secret.ts'
+import { copyAcme } from './acme-copy.ts'
 import { type Block, type Page, pageOf, ROOT } from './docs-blocks.ts'
 
 const SECRET_HASH = 'REPORT_WRITER_SECRET_HASH'
@@ -43,12 +44,11 @@ async function freePort(): Promise<number> {
 
 /** The example's files without its programs, and the agent that the guide adds. */
 function furnish(home: string): void {
-  cpSync(join(ROOT, 'examples/acme'), join(home, 'examples/acme'), { recursive: true, filter: (source) => !source.endsWith('.ts') })
-  symlinkSync(join(ROOT, 'node_modules'), join(home, 'node_modules'))
+  const acme = copyAcme(home)
   writeFileSync(join(home, 'package.json'), '{"type":"module"}')
   const added = pageOf('docs/guides/agents.md').blocks.find(({ text }) => text.includes(SECRET_HASH))
   if (!added) throw new Error('the guide shows no agent with a secret')
-  const agents = join(home, 'examples/acme/agents.yaml')
+  const agents = join(acme, 'agents.yaml')
   writeFileSync(agents, `${readFileSync(agents, 'utf8')}\n${added.text}\n`)
   mkdirSync(join(home, 'bin'))
   writeFileSync(join(home, 'bin/npm'), `#!/bin/sh\nexec '${process.execPath}' '${join(ROOT, 'dist/gateway/e2e/docs-npm.js')}' "$@"\n`)

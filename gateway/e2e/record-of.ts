@@ -17,10 +17,9 @@ const QUERY = `query ($id: ID!) {
 export async function recordOf(bed: Bed, callId: string): Promise<Fields> {
   const call = fields((await bed.people('lee', QUERY, { id: callId })).call)
   const policies = items(fields(call.decision).reasons).map((reason) => String(fields(reason).policyId))
-  const entries = items(call.entries).filter((entry) => fields(entry).kind !== 'view')
-  // What sticks to an agent sticks before it hears anything, and a door that hears a system's log hears it before the answer.
-  const labelled = (entry: unknown): boolean => fields(entry).kind === 'labelled'
-  return { ...call, policies, entries: [...entries.filter((entry) => !labelled(entry)), ...entries.filter(labelled)] }
+  // Labels that were written a moment ago are not written again, so it is a matter of time which call wrote them.
+  const entries = items(call.entries).filter((entry) => !['view', 'labelled'].includes(String(fields(entry).kind)))
+  return { ...call, policies, entries }
 }
 
 /** Keys whose values no two calls share, or that name the door. */

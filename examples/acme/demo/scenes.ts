@@ -88,6 +88,8 @@ export async function largePayment(story: Story, clerk: Agent): Promise<void> {
   const due = items(fields(unpaid.value).items)
     .map(fields)
     .filter(({ vendorId, amount }) => !bad.has(vendorId) && Number(amount) > 1000 && Number(amount) <= 50_000)
+    // The smallest, since the day may be played again within the hour, and an hour may cost 5,000 EUR.
+    .sort((one, other) => Number(one.amount) - Number(other.amount))
   const [invoice] = due
   story.tell(unpaid, 'list matched invoices', `${due.length} above 1,000 EUR`)
   if (!invoice) return
