@@ -52,6 +52,7 @@ export interface ReducedQuestion {
 export class Reductions {
   readonly #engine: CedarEngine
   readonly #remainders = new Map<string, Remainder>()
+  readonly #remainderOf = new WeakMap<readonly LoadedPolicy[], Remainder>()
   readonly #schemas = new Map<string, string>()
   readonly #prepared = new LRUCache<string, Prepared>({ max: LIMITS.reducedQuestionsMax })
 
@@ -88,8 +89,11 @@ export class Reductions {
   }
 
   #remainder(policies: readonly LoadedPolicy[]): Remainder | undefined {
+    const same = this.#remainderOf.get(policies)
+    if (same) return same
     const key = policies.map(({ id }) => id).join('\n')
     const known = this.#remainders.get(key)
+    if (known) this.#remainderOf.set(policies, known)
     if (known || this.#remainders.size >= LIMITS.policyRemaindersMax) return known
     const conditions = policies.map(({ json }): JsonObject => ({ conditions: json.conditions ?? [] }))
     const reads = mergeReads(conditions.map(readsOf))
