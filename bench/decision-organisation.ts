@@ -127,7 +127,8 @@ export function questionOf(index: number, source: PolicySource, size: Organisati
   )
   if (!operation) throw new Error('the organisation lacks an operation of its own')
   const dear = index % 21 === 20 ? 5_000 : 0
-  const amount = fresh ? dear + (index % 9_999_999) / 10_000 : dear + (index % 20)
+  // One division, so that no amount has more places than policy takes.
+  const amount = fresh ? (dear * 10_000 + (index % 9_999_999)) / 10_000 : dear + (index % 20)
   return {
     operation,
     principal: { agent, actors: [agent.name], issuer: 'https://issuer.example', tokenExpiresAtMs: 0 },
