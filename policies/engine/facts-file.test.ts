@@ -58,10 +58,10 @@ describe('declared facts', () => {
   })
 
   test.each([
-    ['erp.releasePayment', ['paid1h', 'payeePayments', 'bankChanged', 'cleanApprovals', 'mixed', 'attempts', 'most', 'vendor']],
-    ['erp.changeVendorBank', ['paid1h', 'payeePayments', 'bankChanged', 'cleanApprovals', 'mixed', 'attempts', 'vendor']],
-    ['crm.closeTicket', ['paid1h', 'cleanApprovals', 'mixed']],
-    ['mail.send', ['paid1h', 'newRecipients', 'cleanApprovals', 'recipients', 'outside']],
+    ['erp.releasePayment', ['attempts', 'bankChanged', 'cleanApprovals', 'mixed', 'paid1h', 'payeePayments', 'most', 'vendor']],
+    ['erp.changeVendorBank', ['attempts', 'bankChanged', 'cleanApprovals', 'mixed', 'paid1h', 'payeePayments', 'vendor']],
+    ['crm.closeTicket', ['cleanApprovals', 'mixed', 'paid1h']],
+    ['mail.send', ['cleanApprovals', 'newRecipients', 'paid1h', 'outside', 'recipients']],
   ])('exist for %s where its arguments have what they need', (id, names) => expect(namesOf(id)).toEqual(names))
 
   test('a series is what is counted, for whom: neither name nor window nor place in the file', () => {

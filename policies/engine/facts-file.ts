@@ -50,9 +50,9 @@ export function loadFacts(files: readonly FactsFile[], catalogue: Catalogue): Lo
     return { reader, own: reader.read() }
   })
   const all: OperationFacts = {
-    history: new Map(read.flatMap(({ own }) => [...own.history])),
-    derived: new Map(read.flatMap(({ own }) => [...own.derived])),
-    lookup: new Map(read.flatMap(({ own }) => [...own.lookup])),
+    history: byName(read.flatMap(({ own }) => [...own.history])),
+    derived: byName(read.flatMap(({ own }) => [...own.derived])),
+    lookup: byName(read.flatMap(({ own }) => [...own.lookup])),
   }
   const of = new Map<string, OperationFacts>()
   for (const operation of catalogue.operations.values()) of.set(operation.id, existing(all, operation))
@@ -83,6 +83,10 @@ function carriedFacts({ path, text }: PolicyFile): readonly FactsFile[] {
   const own = lines.map((line, i) => (i > start && (end < 0 || i < end) ? `  ${line.slice(2)}` : ''))
   return [{ path, text: own.join('\n') }]
 }
+
+/** Sorted, so that the order of declarations never shows, not even in which missing fact is named. */
+const byName = <T>(facts: readonly (readonly [string, T])[]): ReadonlyMap<string, T> =>
+  new Map([...facts].sort(([a], [b]) => (a < b ? -1 : 1)))
 
 function existing(all: OperationFacts, operation: Operation): OperationFacts {
   const input = inputShape(operation.inputSchema)

@@ -156,6 +156,20 @@ describe('whatever the policies and the facts', () => {
     )
   })
 
+  test('which of several missing facts is named does not depend on the order of declarations', () => {
+    const all = ['paid1h.lessThan(decimal("1.0"))', 'payeePayments == 0'].map(
+      (condition, i): Rule => ({
+        effect: 'permit',
+        held: false,
+        id: `p${i}`,
+        body: `(principal, action == Erp::Action::"releasePayment", resource) when { context.history.${condition} }`,
+      }),
+    )
+    const q = question(releasePayment, { vendorId: 'v1', amount: 1 }, { agent: clerk, facts: NO_FACTS })
+    const [one, other] = [decide(all), decide(all, [...HISTORY].reverse())]
+    expect(other.decide(q)).toEqual(one.decide(q))
+  })
+
   test('a missing fact never allows', () => {
     const seen = { same: 0, denied: 0 }
     fc.assert(
