@@ -114,13 +114,14 @@ test('a faulty draft is refused with its place, and decides nothing', async () =
 
 test('history that was gathered then is taken, and what was not is not guessed', async () => {
   const cap = (amount: string): string =>
-    `@id("cap") forbid(principal, action == Erp::Action::"releasePayment", resource) when { context.history.paid1h.greaterThan(decimal("${amount}")) };`
-  const facts = 'history:\n  paid1h: { sum: /amount, of: [erp.releasePayment], window: 1h }\n'
+    `@id("cap") forbid(principal, action == Erp::Action::"releasePayment", resource) when { context.history.paidToday.greaterThan(decimal("${amount}")) };`
+  const fact = '  paidToday: { sum: /amount, of: [erp.releasePayment], window: 24h }\n'
   const lay = (folder: string, amount: string): void => {
     const file = join(folder, 'erp.cedar')
     const [text = ''] = readFileSync(file, 'utf8').split('@id("cap")')
     writeFileSync(file, `${text}${cap(amount)}\n`)
-    writeFileSync(join(folder, 'facts.yaml'), facts)
+    const declared = join(folder, 'facts.yaml')
+    writeFileSync(declared, readFileSync(declared, 'utf8').replace(fact, '').replace('history:\n', `history:\n${fact}`))
   }
   lay(current, '5000.0')
   await bed.reloadPolicies()
@@ -132,6 +133,6 @@ test('history that was gathered then is taken, and what was not is not guessed',
     operations: [
       { same: 0, undecided: 3, changes: [{ change: 'newly-denied', after: { effect: 'deny', policies: ['cap'] }, examples: [paid] }] },
     ],
-    undecided: [{ why: '`history.paid1h` was not gathered then', calls: 3 }],
+    undecided: [{ why: '`history.paidToday` was not gathered then', calls: 3 }],
   })
 })
