@@ -38,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'all'>> = {
 const HOME: Readonly<Record<string, string>> = {
   kysely: 'gateway/storage',
   pg: 'gateway/storage',
+  redis: 'gateway/bus',
   '@electric-sql/pglite': 'gateway/storage',
   jose: 'gateway/identity',
   undici: 'gateway/egress',
