@@ -5,6 +5,7 @@ import { AgentTypes } from '../schema/agent/types.ts'
 import { buildView } from '../schema/agent/view.ts'
 import { buildOperatorSchema } from '../schema/operator/schema.ts'
 import { createInProcessBus } from './bus/in-process.ts'
+import { createRedisBus } from './bus/redis.ts'
 import { compileOrganisation, type Organisation } from './compile.ts'
 import type { Environment } from './config/environment.ts'
 import { type Configuration, loadConfiguration } from './config/load.ts'
@@ -143,7 +144,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
     catalogue: () => compiled?.catalogue,
   })
   closers.add(() => telemetry.close())
-  const bus = createInProcessBus(telemetry.log)
+  const bus = openBus(configuration, telemetry, closers)
   // The database opens while connectors and policies are compiled.
   const opening = openDatabaseEarly(options, configuration, bus, telemetry, closers)
   compiled = compileOrganisation(configuration, dialer)
@@ -195,6 +196,15 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
 }
 
 type Record = Awaited<ReturnType<typeof openRecord>>
+
+function openBus({ redisUrl: url, organisation }: Configuration, telemetry: RunningTelemetry, closers: Closers): Bus {
+  const { log } = telemetry
+  if (url === undefined) return createInProcessBus(log)
+  const bus = createRedisBus({ url, organisation, log })
+  closers.add(() => bus.close())
+  telemetry.gauge('bus_connected', () => Number(bus.connected()))
+  return bus
+}
 
 function openDatabaseEarly(options: GatewayOptions, { databaseUrl }: Configuration, bus: Bus, { log }: RunningTelemetry, closers: Closers) {
   const opening = openStorage({ dataDir: options.dataDir, clock: systemClock, bus, log, ...(databaseUrl ? { databaseUrl } : {}) })

@@ -119,7 +119,7 @@ function configurationPage(): string {
 ${GENERATED}
 
 Unknown keys are errors, and all faults are listed at once with file, line and column. Values may say \`\${NAME}\` or \`\${NAME:-default}\`; paths are relative to the file that names them;
-durations are \`500ms\`, \`30s\`, \`5m\`, \`1h\`, \`7d\` or ISO 8601. The environment overrides the file: \`DATABASE_URL\`. Telemetry follows the standard \`OTEL_*\` variables.
+durations are \`500ms\`, \`30s\`, \`5m\`, \`1h\`, \`7d\` or ISO 8601. The environment overrides the file: \`DATABASE_URL\`, \`REDIS_URL\`. Telemetry follows the standard \`OTEL_*\` variables.
 The JSON Schema for editors is [configuration.schema.json](configuration.schema.json).
 
 ${sections.join('\n')}`

@@ -91,6 +91,15 @@ describe('a whole configuration', () => {
     expect(read.manifests[0]?.baseUrl).toBe('http://127.0.0.1:1')
     expect(read.databaseUrl).toBe('postgres://x/y')
   })
+  test('REDIS_URL overrides the file', () => {
+    const folder = lay({ 'gatehouse.yaml': `${FILES['gatehouse.yaml']}redis: { url: 'redis://a:1' }\n` })
+    expect(loadConfiguration(folder, {}).redisUrl).toBe('redis://a:1')
+    expect(loadConfiguration(folder, { REDIS_URL: 'rediss://me:secret@b:2/3' }).redisUrl).toBe('rediss://me:secret@b:2/3')
+    expect(loadConfiguration(lay(), {}).redisUrl).toBeUndefined()
+  })
+  test('an address that is none is a fault, and is not repeated', () => {
+    expect(() => loadConfiguration(lay(), { REDIS_URL: 'http://me:secret@b:2' })).toThrow(/^(?!.*secret).*REDIS_URL.*redis:\/\/127/s)
+  })
 })
 
 describe('faults', () => {

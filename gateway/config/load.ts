@@ -19,6 +19,7 @@ import {
   manifestFile,
   type ManifestFile,
   peopleFile,
+  redisUrl,
 } from './schema.ts'
 import { readConfigText, readYaml, type YamlFile } from './yaml-file.ts'
 
@@ -38,6 +39,7 @@ export interface Configuration {
   publicUrl?: string
   issuers: readonly IssuerConfig[]
   databaseUrl?: string
+  redisUrl?: string
   manifests: readonly Manifest[]
   /** Folders of the policy files below. */
   policyFolders: readonly string[]
@@ -105,6 +107,7 @@ export function loadConfiguration(file: string, environment: Environment, option
   )
   const policyTests = policyFolders.flatMap(({ folder }) => readPolicyTests(join(folder, 'tests'), faults))
   checkApprovals(approvals, people, value.approvals ? beside(value.approvals) : path, faults)
+  const redis = readRedisUrl(value, environment, faults)
   faults.refuse()
   const databaseUrl = environment.DATABASE_URL || value.database?.url
   return {
@@ -113,6 +116,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     ...(value.publicUrl ? { publicUrl: value.publicUrl } : {}),
     issuers: value.issuers,
     ...(databaseUrl ? { databaseUrl } : {}),
+    ...(redis ? { redisUrl: redis } : {}),
     manifests,
     policyFolders: policyFolders.map(({ folder }) => folder),
     policies,
@@ -149,6 +153,14 @@ export function loadPolicies({
   )
   faults.refuse()
   return { policies, ...(facts ? { facts } : {}) }
+}
+
+/** The environment overrides the file. A faulty address is not repeated: it may hold a password. */
+function readRedisUrl({ redis }: GatehouseFile, environment: Environment, faults: Faults): string | undefined {
+  const url = environment.REDIS_URL || redis?.url
+  const parsed = redisUrl.optional().safeParse(url)
+  if (!parsed.success) faults.add('REDIS_URL', parsed.error.issues.map(({ message }) => message).join(', '))
+  return parsed.data
 }
 
 function readApprovals(

@@ -14,6 +14,9 @@ export const duration = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** Where the processes of one organisation wake each other. */
+export const redisUrl = z.url({ protocol: /^rediss?$/, error: 'write an address such as `redis://127.0.0.1:6379`, or `rediss:` for TLS' })
+
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const
 
 const builtInIssuer = z.strictObject({
@@ -47,6 +50,8 @@ export const gatehouseFile = z.strictObject({
     .optional(),
   issuers: z.array(z.discriminatedUnion('kind', [builtInIssuer, externalIssuer])).min(1),
   database: z.strictObject({ url: z.string().min(1) }).optional(),
+  /** Wakes other processes over the same database at once; without, they look about every second. */
+  redis: z.strictObject({ url: redisUrl }).optional(),
   connectors: z.array(z.string().min(1)).min(1),
   policies: z.array(z.string().min(1)).min(1),
   /** `files`: an edited policy file is in force at once. `review`: files fill an empty record, and every change is proposed and reviewed. */

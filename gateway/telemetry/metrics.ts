@@ -52,10 +52,16 @@ export const METRICS = {
     labels: [],
     help: 'Units of the record that wait for their commit.',
   },
+  bus_connected: {
+    name: 'gatehouse_bus_connected',
+    type: 'gauge',
+    labels: [],
+    help: '1 while processes wake each other through Redis, 0 while they look about every second. Absent without Redis.',
+  },
   waiters: { name: 'gatehouse_waiters', type: 'gauge', labels: [], help: 'Requests that wait for people or for a running call.' },
 } as const satisfies Record<string, MetricDescription>
 
-export type GaugeName = 'record_queue_units' | 'waiters'
+export type GaugeName = 'record_queue_units' | 'waiters' | 'bus_connected'
 
 const OTHER = 'other'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]

@@ -262,7 +262,7 @@ describe('metrics', () => {
 
   test('every metric of the table is served under its name', async () => {
     const { telemetry } = start()
-    for (const name of ['record_queue_units', 'waiters'] as const) telemetry.gauge(name, () => 0)
+    for (const name of ['record_queue_units', 'waiters', 'bus_connected'] as const) telemetry.gauge(name, () => 0)
     const body = await text(telemetry)
     for (const metric of Object.values(METRICS)) expect(body).toContain(`# TYPE ${metric.name} ${metric.type}`)
   })
