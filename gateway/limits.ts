@@ -187,6 +187,8 @@ export const LIMITS = Object.freeze({
   heapGrowthPercentMax: 50,
   keepAliveMs: 65_000,
   commentCharsMax: 2_000,
+  escalationsPerApprovalMax: 16,
+  excludesPerApprovalMax: 16,
   operatorLoadsPerRequestMax: 5_000,
   logValueCharsMax: 4_000,
   logMembersMax: 100,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GatewayError } from '../core/errors.ts'
+import { PLAIN_TERMS } from '../core/hold.ts'
 import { durationMs } from '../core/duration.ts'
 import { loadConfiguration } from './load.ts'
 
@@ -76,6 +77,37 @@ describe('a whole configuration', () => {
     expect(read.policies.map((p) => p.connector)).toEqual(['erp', null])
     expect(read.facts).toBeUndefined()
   })
+  test('an approval says all of its terms, and every one of them makes another version', () => {
+    const approvalOf = (terms: string) =>
+      loadConfiguration(
+        lay({ 'approvals.yaml': `finance-manager: {requires: [{group: finance-managers, count: 1}], expires: 4h, ${terms}}\n` }),
+        { ERP_URL: 'http://127.0.0.1:9' },
+      ).approvals.get('finance-manager')
+    const terms = [
+      'deny_threshold: 1',
+      'escalate: [{after: 2h, notify: [finance-managers]}, {after: 30m, to: finance-managers}]',
+      'on_approval: claim',
+      'edits: allowed',
+      'excludes: [/lookup/vendor/createdBy, /input/requestedBy]',
+      'standing: {max_uses: 20, max_total: [{sum: /amount, at_most: 5000}], until: 7d}',
+    ]
+    expect(approvalOf(terms.join(', '))).toMatchObject({
+      denyThreshold: 1,
+      escalate: [
+        { afterMs: 1_800_000, to: 'finance-managers', notify: [] },
+        { afterMs: 7_200_000, to: null, notify: ['finance-managers'] },
+      ],
+      onApproval: 'claim',
+      edits: 'allowed',
+      excludes: ['/input/requestedBy', '/lookup/vendor/createdBy'],
+      standing: { maxUses: 20, totals: [{ sum: '/amount', atMost: '5000.0' }], lifeMs: 604_800_000 },
+    })
+    const plain = approvalOf('standing: none')
+    expect(plain).toMatchObject({ ...PLAIN_TERMS })
+    const [same, ...others] = terms.map((one) => approvalOf(one)?.version)
+    expect(same).toBe(plain?.version)
+    expect(new Set([same, ...others]).size).toBe(terms.length)
+  })
   test('facts stand beside the policies, in one file', () => {
     const facts = loadConfiguration(lay({ 'policies/facts.yaml': 'derived: {}\n' }), {}).facts
     expect(facts).toEqual({ path: join(folder, 'policies/facts.yaml'), text: 'derived: {}\n' })
@@ -136,6 +168,37 @@ describe('faults', () => {
       'a duration that is none',
       { 'approvals.yaml': 'finance-manager: {requires: [{group: finance-managers, count: 1}], expires: soon}\n' },
       [/`soon` is no duration/],
+    ],
+    ...(
+      [
+        ['more refusals than people', 'deny_threshold: 2', /approval `finance-manager` ends with 2 refusals, and 1 may vote/],
+        ['an escalation after the end', 'escalate: [{after: 4h, to: finance-managers}]', /escalates when it has expired already/],
+        ['an escalation to nobody', 'escalate: [{after: 1h, to: ghosts}]', /escalates to group `ghosts`, which has nobody/],
+        ['an escalation that does nothing', 'escalate: [{after: 1h}]', /an escalation needs `to`, `notify` or both/],
+        ['an exclusion by history', 'excludes: [/history/paid1h]', /name a person by a pointer such as/],
+        [
+          'a total that is none',
+          'standing: {max_uses: 1, max_total: [{sum: /amount, at_most: 0.00001}], until: 7d}',
+          /standing: `none`, or bounds: `max_uses`, `until`, and in `max_total`/,
+        ],
+        [
+          'a total twice',
+          'standing: {max_uses: 1, max_total: [{sum: /a, at_most: 1}, {sum: /a, at_most: 2}], until: 7d}',
+          /the total of `\/a` twice/,
+        ],
+      ] as const
+    ).map(([title, line, expected]): [string, Record<string, string>, RegExp[]] => [
+      title,
+      { 'approvals.yaml': `finance-manager: {requires: [{group: finance-managers, count: 1}], expires: 4h, ${line}}\n` },
+      [expected],
+    ]),
+    [
+      'groups that share their only member',
+      {
+        'approvals.yaml': 'finance-manager: {requires: [{group: finance-managers, count: 1}, {group: leads, count: 1}], expires: 4h}\n',
+        'people.yaml': '- {name: maria, groups: [finance-managers, leads]}\n',
+      },
+      [/^approvals\.yaml:1:\d+ approval `finance-manager` needs more distinct people than its groups have together/],
     ],
     [
       'labels that stick for longer than is kept',

@@ -1,18 +1,16 @@
-import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import type { ApprovalDefinition } from '../core/hold.ts'
-import { canonicalJson } from '../core/json.ts'
 import type { Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Manifest } from '../ports/connector.ts'
 import type { FactsFile, LibraryUse, PolicyFile } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
+import { checkApprovals, readApprovals } from './approvals.ts'
 import type { Environment } from './environment.ts'
 import { Faults } from './faults.ts'
 import {
   agentsFile,
-  approvalsFile,
   gatehouseFile,
   type GatehouseFile,
   type IssuerConfig,
@@ -106,7 +104,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     faults,
   )
   const policyTests = policyFolders.flatMap(({ folder }) => readPolicyTests(join(folder, 'tests'), faults))
-  checkApprovals(approvals, people, value.approvals ? beside(value.approvals) : path, faults)
+  checkApprovals(approvals, approvalPlaces, people, faults)
   const redis = readRedisUrl(value, environment, faults)
   faults.refuse()
   const databaseUrl = environment.DATABASE_URL || value.database?.url
@@ -161,40 +159,6 @@ function readRedisUrl({ redis }: GatehouseFile, environment: Environment, faults
   const parsed = redisUrl.optional().safeParse(url)
   if (!parsed.success) faults.add('REDIS_URL', parsed.error.issues.map(({ message }) => message).join(', '))
   return parsed.data
-}
-
-function readApprovals(
-  path: string,
-  environment: Environment,
-  askedAt: string,
-  faults: Faults,
-): { approvals: Map<string, ApprovalDefinition>; approvalPlaces: Map<string, string> } {
-  const read = readYaml(path, approvalsFile, environment, askedAt, faults)
-  const approvals = new Map(
-    Object.entries(read?.value ?? {}).map(([name, { requires, expires, on_approval: onApproval }]) => {
-      const version = createHash('sha256')
-        .update(canonicalJson({ requires, expiresMs: expires, onApproval }))
-        .digest('hex')
-      return [name, { name, requires, expiresMs: expires, onApproval, version }]
-    }),
-  )
-  return { approvals, approvalPlaces: new Map([...approvals.keys()].map((name) => [name, read?.place([name]) ?? path])) }
-}
-
-/** A hold that nobody could satisfy is refused at start, not discovered by a waiting agent. */
-function checkApprovals(
-  approvals: ReadonlyMap<string, ApprovalDefinition>,
-  people: readonly { name: string; groups: readonly string[] }[],
-  path: string,
-  faults: Faults,
-): void {
-  for (const { name, requires } of approvals.values()) {
-    for (const { group, count } of requires) {
-      const members = people.filter((p) => p.groups.includes(group)).length
-      if (members < count)
-        faults.add(path, `approval \`${name}\` asks for ${count} of group \`${group}\`, which has ${members}: nobody could satisfy it`)
-    }
-  }
 }
 
 function readAgents(path: string, environment: Environment, askedAt: string, faults: Faults) {

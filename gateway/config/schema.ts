@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { decimalText, fitsDecimal, tenThousandths } from '../core/decimal.ts'
 import { durationMs } from '../core/duration.ts'
 import { CLASS_NAME } from '../core/output-shape.ts'
 import { LIMITS } from '../limits.ts'
@@ -16,6 +17,14 @@ export const duration = z.string().transform((text, context) => {
 
 /** Where the processes of one organisation wake each other. */
 export const redisUrl = z.url({ protocol: /^rediss?$/, error: 'write an address such as `redis://127.0.0.1:6379`, or `rediss:` for TLS' })
+
+/** An amount of at most four places, as decimal text. */
+const amount = z.number().transform((value, context) => {
+  const units = tenThousandths(value)
+  if (units !== undefined && units > 0n && fitsDecimal(units)) return decimalText(units)
+  context.addIssue({ code: 'custom', message: `\`${value}\` is no amount: write a number above zero with at most four decimal places` })
+  return z.NEVER
+})
 
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const
 
@@ -127,8 +136,50 @@ export const approvalsFile = z.record(
   name,
   z.strictObject({
     requires: z.array(z.strictObject({ group: z.string().min(1), count: z.int().positive() })).min(1),
+    /** So many refusals end the call. */
+    deny_threshold: z.int().positive().default(1),
+    /** A hold that is not approved by then is refused. */
     expires: duration,
+    /** What happens where nobody has decided by then: members of `to` may vote as well, `notify` are told. */
+    escalate: z
+      .array(
+        z
+          .strictObject({ after: duration, to: z.string().min(1).optional(), notify: z.array(z.string().min(1)).default([]) })
+          .refine(({ to, notify }) => to !== undefined || notify.length > 0, 'an escalation needs `to`, `notify` or both'),
+      )
+      .max(LIMITS.escalationsPerApprovalMax)
+      .default([]),
     on_approval: z.enum(['execute', 'claim']).default('execute'),
+    /** Whether approvers may put other arguments in the place of the agent's. */
+    edits: z.enum(['allowed', 'forbidden']).default('forbidden'),
+    /** Whom these facts of the call name may not vote; where one is missing nobody may. */
+    excludes: z
+      .array(
+        z
+          .string()
+          .regex(
+            /^\/(input|lookup)(\/[^/]+)+$/,
+            'name a person by a pointer such as `/lookup/vendor/createdBy` or `/input/requestedBy`: other facts name nobody',
+          ),
+      )
+      .max(LIMITS.excludesPerApprovalMax)
+      .default([]),
+    /** Bounds of a standing grant that may follow from an approval. */
+    standing: z
+      .union(
+        [
+          z.literal('none'),
+          z.strictObject({
+            max_uses: z.int().positive(),
+            max_total: z
+              .array(z.strictObject({ sum: z.string().regex(/^\/./, 'a pointer into the arguments starts with a slash'), at_most: amount }))
+              .default([]),
+            until: duration,
+          }),
+        ],
+        '`none`, or bounds: `max_uses`, `until`, and in `max_total` pointers with `at_most` above zero and at most four decimal places',
+      )
+      .default('none'),
   }),
 )
 

@@ -1,5 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { assertStep, combineApprovals, HOLD_STATES, ineligibility, satisfied, statesBefore } from './hold.ts'
+import {
+  type ApprovalDefinition,
+  assertStep,
+  combineApprovals,
+  HOLD_STATES,
+  ineligibility,
+  ineligibleToEdit,
+  PLAIN_TERMS,
+  satisfied,
+  statesBefore,
+} from './hold.ts'
+import { NOBODY_EXCLUDED } from './exclusion.ts'
 import type { HoldId } from './ids.ts'
 
 const id = 'hold_00000000000000000000000000' as HoldId
@@ -19,7 +30,7 @@ describe('the state machine', () => {
 })
 
 describe('combined approvals', () => {
-  const definition = { name: 'a', requires: [finance], expiresMs: 10, onApproval: 'execute' as const, version: 'v' }
+  const definition: ApprovalDefinition = { ...PLAIN_TERMS, name: 'a', requires: [finance], expiresMs: 10, version: 'v' }
   test('all groups, the highest count, the shortest expiry, claim over execute', () => {
     const other = {
       ...definition,
@@ -31,6 +42,7 @@ describe('combined approvals', () => {
       onApproval: 'claim' as const,
     }
     expect(combineApprovals([definition, other])).toEqual({
+      ...PLAIN_TERMS,
       requires: [
         { group: 'cfo-office', count: 1 },
         { group: 'finance-managers', count: 2 },
@@ -41,9 +53,43 @@ describe('combined approvals', () => {
   })
 })
 
+describe('combined terms', () => {
+  const definition: ApprovalDefinition = { ...PLAIN_TERMS, name: 'a', requires: [finance], expiresMs: 10, version: 'v' }
+  const generous: ApprovalDefinition = {
+    ...definition,
+    denyThreshold: 3,
+    edits: 'allowed',
+    excludes: ['/input/b', '/input/a'],
+    escalate: [{ afterMs: 5, to: 'cfo-office', notify: [] }],
+    standing: { maxUses: 10, totals: [{ sum: '/amount', atMost: '900.0' }], lifeMs: 100 },
+  }
+  const other: ApprovalDefinition = {
+    ...generous,
+    denyThreshold: 2,
+    excludes: ['/input/a', '/input/c'],
+    escalate: [{ afterMs: 1, to: null, notify: ['leads'] }],
+    standing: { maxUses: 20, totals: [{ sum: '/amount', atMost: '1000.0' }], lifeMs: 50 },
+  }
+  test('the strictest of each, whatever the order', () => {
+    const combined = combineApprovals([generous, other])
+    expect(combined).toMatchObject({
+      denyThreshold: 2,
+      edits: 'allowed',
+      excludes: ['/input/a', '/input/b', '/input/c'],
+      escalate: [{ afterMs: 1 }, { afterMs: 5 }],
+      standing: { maxUses: 10, totals: [{ sum: '/amount', atMost: '900.0' }], lifeMs: 50 },
+    })
+    expect(combineApprovals([other, generous])).toEqual(combined)
+  })
+  test('one that forbids edits or grants forbids them for all', () => {
+    expect(combineApprovals([generous, definition])).toMatchObject({ edits: 'forbidden', standing: null, denyThreshold: 1 })
+  })
+})
+
 describe('eligibility', () => {
   const call = { subject: 'sam', owner: 'paul', actors: ['invoice-clerk', 'noor'] }
   const groups = ['finance-managers']
+  const hold = { requires: [finance], excluded: NOBODY_EXCLUDED }
   test.each([
     ['the subject', 'sam', groups, 'the subject of a call may not vote on it'],
     ['the owner of the agent', 'paul', groups, "the agent's owner may not vote on its calls"],
@@ -51,9 +97,23 @@ describe('eligibility', () => {
     ['someone of another group', 'lee', ['auditors'], 'needs a member of `finance-managers`'],
     ['who published the policy', 'pia', groups, 'who published the policy that holds a call may not vote on it'],
     ['a member', 'maria', groups, null],
-  ])('%s', (_title, name, memberOf, why) =>
-    expect(ineligibility({ requires: [finance] }, call, { name, groups: memberOf }, ['pia'])).toBe(why),
-  )
+  ])('%s', (_title, name, memberOf, why) => expect(ineligibility(hold, call, { name, groups: memberOf }, ['pia'])).toBe(why))
+  test('an editor has no vote, and may edit again', () => {
+    const edited = { ...call, edit: { editors: ['maria'] } }
+    expect(ineligibility(hold, edited, maria, [])).toBe('who edited the arguments of a call may not vote on it')
+    expect(ineligibility(hold, edited, raj, [])).toBeNull()
+    expect(ineligibleToEdit(hold, edited, maria, [])).toBeNull()
+  })
+  test('whom the facts name has no vote, however the system writes the name', () => {
+    const excluding = { ...hold, excluded: { people: [' Maria'], unknown: [] } }
+    expect(ineligibility(excluding, call, maria, [])).toMatch(/whom the facts of a call name may not vote/)
+    expect(ineligibleToEdit(excluding, call, maria, [])).toMatch(/whom the facts of a call name may not vote/)
+    expect(ineligibility(excluding, call, raj, [])).toBeNull()
+  })
+  test('a missing fact excludes everyone', () =>
+    expect(ineligibility({ ...hold, excluded: { people: [], unknown: ['/lookup/vendor/createdBy'] } }, call, raj, [])).toBe(
+      'nobody may vote on it: `/lookup/vendor/createdBy`, which says who may not, is not known',
+    ))
 })
 
 describe('quorum', () => {

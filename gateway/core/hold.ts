@@ -1,6 +1,8 @@
 import type { Instant } from './clock.ts'
+import { parseDecimal } from './decimal.ts'
 import type { MatchedHold } from './decision.ts'
 import { GatewayError } from './errors.ts'
+import { type Excluded, isExcluded } from './exclusion.ts'
 import type { CallId, HoldId } from './ids.ts'
 
 export const HOLD_STATES = ['open', 'approved', 'consumed', 'rejected', 'expired', 'cancelled', 'denied', 'superseded'] as const
@@ -31,23 +33,65 @@ export interface Requirement {
   count: number
 }
 
-/** One entry of `approvals.yaml`, durations in milliseconds. */
-export interface ApprovalDefinition {
-  name: string
+/** What happens where nobody has decided `afterMs` milliseconds after the hold was opened. One of `to` and `notify` at least. */
+export interface Escalation {
+  afterMs: number
+  /** A group whose members may fill the same seats from then on; null where it only notifies. */
+  to: string | null
+  /** Groups that are told. */
+  notify: readonly string[]
+}
+
+/** The bounds of a standing grant that may follow from an approval. */
+export interface Standing {
+  maxUses: number
+  /** Bounds on what the calls add up to: pointer into the arguments and decimal text, each pointer once, sorted. */
+  totals: readonly { sum: string; atMost: string }[]
+  /** How long a grant lives, in milliseconds. */
+  lifeMs: number
+}
+
+/** What people are asked, and how. */
+export interface Terms {
+  /** All of them, by distinct people. */
   requires: readonly Requirement[]
-  expiresMs: number
+  /** So many refusals end the call. */
+  denyThreshold: number
   onApproval: 'execute' | 'claim'
+  /** By time. */
+  escalate: readonly Escalation[]
+  edits: 'allowed' | 'forbidden'
+  /** Pointers into the hold's facts, `/input/...` or `/lookup/...`: whom they name may not vote. Sorted. */
+  excludes: readonly string[]
+  /** Null where no grant may follow. */
+  standing: Standing | null
+}
+
+/** What an approval says of itself where it says nothing but who has to agree: one refusal is enough, and nothing beyond the one call is given. */
+export const PLAIN_TERMS: Omit<Terms, 'requires'> = Object.freeze({
+  denyThreshold: 1,
+  onApproval: 'execute',
+  escalate: Object.freeze([]),
+  edits: 'forbidden',
+  excludes: Object.freeze([]),
+  standing: null,
+})
+
+/** One entry of `approvals.yaml`, durations in milliseconds. */
+export interface ApprovalDefinition extends Terms {
+  name: string
+  expiresMs: number
   /** SHA-256 hex over JCS of the definition: part of the binding digest. */
   version: string
 }
 
-export interface Hold {
+export interface Hold extends Terms {
   id: HoldId
   callId: CallId
   state: HoldState
   matched: readonly MatchedHold[]
-  requires: readonly Requirement[]
-  onApproval: 'execute' | 'claim'
+  /** Whom `excludes` named when the hold was opened. */
+  excluded: Excluded
   approvalVersions: Readonly<Record<string, string>>
   /** Binding digest, SHA-256 hex (semantics: agent, subject, operation version, arguments, policies, definitions, nonce). */
   digest: string
@@ -66,29 +110,69 @@ export interface Vote {
 }
 
 /**
- * The AND of several definitions: all groups, the highest count of each, the shortest expiry; `claim` wins over `execute`,
- * since it asks for the agent's presence.
+ * The AND of several definitions, the strictest of each: all groups, the highest count of each, the fewest refusals, the shortest expiry, every exclusion and
+ * every escalation; `claim` wins over `execute`, since it asks for the agent's presence; edits and standing grants only where all allow them.
  */
-export function combineApprovals(
-  definitions: readonly ApprovalDefinition[],
-): Pick<Hold, 'requires' | 'onApproval'> & { expiresMs: number } {
+export function combineApprovals(definitions: readonly ApprovalDefinition[]): Terms & { expiresMs: number } {
   const counts = new Map<string, number>()
   for (const { requires } of definitions)
     for (const { group, count } of requires) counts.set(group, Math.max(count, counts.get(group) ?? 0))
   return {
     requires: [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([group, count]) => ({ group, count })),
+    denyThreshold: Math.min(...definitions.map((d) => d.denyThreshold)),
     onApproval: definitions.some((d) => d.onApproval === 'claim') ? 'claim' : 'execute',
     expiresMs: Math.min(...definitions.map((d) => d.expiresMs)),
+    escalate: definitions.flatMap((d) => d.escalate).sort((a, b) => a.afterMs - b.afterMs),
+    edits: definitions.every((d) => d.edits === 'allowed') ? 'allowed' : 'forbidden',
+    excludes: [...new Set(definitions.flatMap((d) => d.excludes))].sort(),
+    standing: combinedStanding(definitions.map((d) => d.standing)),
   }
 }
 
+function combinedStanding(all: readonly (Standing | null)[]): Standing | null {
+  const given = all.filter((standing) => standing !== null)
+  if (given.length < all.length || given.length === 0) return null
+  const totals = new Map<string, string>()
+  for (const { sum, atMost } of given.flatMap((standing) => standing.totals)) {
+    const known = totals.get(sum)
+    totals.set(sum, known !== undefined && unitsOf(known) < unitsOf(atMost) ? known : atMost)
+  }
+  return {
+    maxUses: Math.min(...given.map(({ maxUses }) => maxUses)),
+    totals: [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([sum, atMost]) => ({ sum, atMost })),
+    lifeMs: Math.min(...given.map(({ lifeMs }) => lifeMs)),
+  }
+}
+
+const unitsOf = (amount: string): bigint => parseDecimal(amount) ?? 0n
+
+/** What eligibility looks at in a call. */
+export interface Concerned {
+  subject: string | null
+  owner: string
+  actors: readonly string[]
+  /** Who put other arguments in the place of the agent's. */
+  edit?: { readonly editors: readonly string[] } | null
+}
+
 /**
- * Why a person may not vote, or null: never the subject, anyone of the act chain, the agent's owner or who published one of the matched policies
- * (`publishers`); one vote a person; in a required group.
+ * Why a person may not vote, or null: never the subject, anyone of the act chain, the agent's owner, who published one of the matched policies (`publishers`),
+ * who edited the arguments, or whom the hold's facts name; one vote a person; in a required group.
  */
 export function ineligibility(
-  hold: Pick<Hold, 'requires'>,
-  call: { subject: string | null; owner: string; actors: readonly string[] },
+  hold: Pick<Hold, 'requires' | 'excluded'>,
+  call: Concerned,
+  voter: { name: string; groups: readonly string[] },
+  publishers: readonly string[],
+): string | null {
+  if (call.edit?.editors.includes(voter.name)) return 'who edited the arguments of a call may not vote on it'
+  return ineligibleToEdit(hold, call, voter, publishers)
+}
+
+/** Why a person may not edit the arguments, or null: as for a vote, but that who edited once may edit again. */
+export function ineligibleToEdit(
+  { requires, excluded }: Pick<Hold, 'requires' | 'excluded'>,
+  call: Concerned,
   voter: { name: string; groups: readonly string[] },
   publishers: readonly string[],
 ): string | null {
@@ -96,11 +180,17 @@ export function ineligibility(
   if (voter.name === call.owner) return "the agent's owner may not vote on its calls"
   if (call.actors.includes(voter.name)) return 'an actor of the call may not vote on it'
   if (publishers.includes(voter.name)) return 'who published the policy that holds a call may not vote on it'
-  if (!hold.requires.some(({ group }) => voter.groups.includes(group))) {
-    return `needs a member of ${hold.requires.map(({ group }) => `\`${group}\``).join(' or ')}`
-  }
+  if (excluded.unknown.length > 0) return `nobody may vote on it: ${listed(excluded.unknown)}, which says who may not, is not known`
+  if (isExcluded(excluded, voter.name)) return 'whom the facts of a call name may not vote on it, as its approval says'
+  if (!requires.some(({ group }) => voter.groups.includes(group)))
+    return `needs a member of ${listed(
+      requires.map(({ group }) => group),
+      ' or ',
+    )}`
   return null
 }
+
+const listed = (names: readonly string[], between = ' and '): string => names.map((name) => `\`${name}\``).join(between)
 
 /**
  * True when the approving voters fill every group's count with distinct people: one person fills one seat only.

@@ -4,7 +4,8 @@ import type { Call } from '../core/call.ts'
 import { type Instant, instant } from '../core/clock.ts'
 import type { Verdict } from '../core/decision.ts'
 import type { CallRequest } from '../core/entry.ts'
-import { combineApprovals, type Hold, type Requirement } from '../core/hold.ts'
+import { type Excluded, NOBODY_EXCLUDED } from '../core/exclusion.ts'
+import { combineApprovals, type Hold, PLAIN_TERMS, type Requirement } from '../core/hold.ts'
 import { type CallId, type HoldId, type IntentId, newCallId, newHoldId, operationId } from '../core/ids.ts'
 import { canonicalJson, type JsonObject } from '../core/json.ts'
 import type { Agent } from '../core/principal.ts'
@@ -21,6 +22,9 @@ export interface Ask {
   requires?: readonly Requirement[]
   expiresMs?: number
   onApproval?: Hold['onApproval']
+  denyThreshold?: number
+  edits?: Hold['edits']
+  excluded?: Excluded
   agent?: string
 }
 
@@ -80,19 +84,27 @@ function requestOf(agent: Agent, operationVersion: string, { amount = 5_000, sub
 }
 
 function holdOf(callId: CallId, id: HoldId, verdict: Extract<Verdict, { effect: 'hold' }>, now: Instant, how: Ask): Hold {
-  const { requires = FINANCE, expiresMs = 60_000, onApproval = 'execute' } = how
-  const combined = combineApprovals([{ name: 'finance', requires, expiresMs, onApproval, version: 'v1' }])
+  const {
+    requires = FINANCE,
+    expiresMs = 60_000,
+    excluded = NOBODY_EXCLUDED,
+    onApproval = 'execute',
+    denyThreshold = 1,
+    edits = 'allowed',
+  } = how
+  const asked = { ...PLAIN_TERMS, name: 'finance', requires, expiresMs, onApproval, denyThreshold, edits, version: 'v1' }
+  const { expiresMs: lifeMs, ...terms } = combineApprovals([asked])
   return {
     id,
     callId,
     state: 'open',
     matched: verdict.holds,
-    requires: combined.requires,
-    onApproval: combined.onApproval,
+    ...terms,
+    excluded,
     approvalVersions: { finance: 'v1' },
     digest: sha256(`${callId} digest`),
     nonce: 'n',
-    expiresAt: instant(now + expiresMs),
+    expiresAt: instant(now + lifeMs),
     createdAt: now,
     decidedAt: null,
   }

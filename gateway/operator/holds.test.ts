@@ -57,6 +57,42 @@ test('the first vote against ends it, with its words', async () => {
   await expect(bed.cases.approveHold(as('chen'), both.holdId, undefined)).rejects.toEqual(code('NOT_FOUND'))
 })
 
+test('two refusals where the approval says so: one leaves it open, nobody refuses twice or changes sides, and refusal wins', async () => {
+  const both = await held({ requires: [{ group: 'finance-managers', count: 2 }], denyThreshold: 2 })
+  expect(await bed.cases.rejectHold(as('maria'), both.holdId, 'why so much?')).toMatchObject({ state: 'open' })
+  await expect(bed.cases.rejectHold(as('maria'), both.holdId, undefined)).rejects.toEqual(code('NOT_ELIGIBLE'))
+  await expect(bed.cases.approveHold(as('maria'), both.holdId, undefined)).rejects.toEqual(code('NOT_ELIGIBLE'))
+  expect(await stateOf(both)).toEqual(['held', 'open'])
+  expect(await bed.cases.approveHold(as('sana'), both.holdId, undefined)).toMatchObject({ state: 'open' })
+  expect(await bed.cases.rejectHold(as('raj'), both.holdId, 'not this vendor')).toMatchObject({ state: 'rejected' })
+  expect(await stateOf(both)).toEqual(['rejected', 'rejected'])
+  expect((await bed.storage.calls.votes(both.holdId)).map(({ voter, verdict }) => `${voter} ${verdict}`)).toEqual([
+    'maria reject',
+    'sana approve',
+    'raj reject',
+  ])
+})
+
+test('two last refusals at one moment end it once', async () => {
+  for (let round = 0; round < 5; round++) {
+    const both = await held({ denyThreshold: 2 })
+    await Promise.all(['maria', 'raj'].map((name) => bed.cases.rejectHold(as(name), both.holdId, undefined)))
+    expect(await stateOf(both)).toEqual(['rejected', 'rejected'])
+    const changes = (await bed.entries(both.callId)).filter((body) => body.kind === 'hold.changed')
+    expect(changes).toHaveLength(1)
+  }
+})
+
+test('whom the facts of the call name has no vote, and where they name nobody there is none to be had', async () => {
+  const named = await held({ excluded: { people: ['Maria'], unknown: [] } })
+  await expect(bed.cases.approveHold(as('maria'), named.holdId, undefined)).rejects.toEqual(code('NOT_ELIGIBLE'))
+  await expect(bed.cases.rejectHold(as('maria'), named.holdId, undefined)).rejects.toEqual(code('NOT_ELIGIBLE'))
+  expect(await bed.cases.approveHold(as('raj'), named.holdId, undefined)).toMatchObject({ state: 'approved' })
+  const unknown = await held({ excluded: { people: [], unknown: ['/lookup/vendor/createdBy'] } })
+  await expect(bed.cases.approveHold(as('raj'), unknown.holdId, undefined)).rejects.toEqual(code('NOT_ELIGIBLE'))
+  expect(await stateOf(unknown)).toEqual(['held', 'open'])
+})
+
 test('two of a group: the first leaves it open, the same person is not counted twice, the second approves', async () => {
   const both = await held({ requires: [{ group: 'finance-managers', count: 2 }] })
   expect(await bed.cases.approveHold(as('maria'), both.holdId, undefined)).toMatchObject({ state: 'open' })

@@ -31,15 +31,18 @@ export async function listVotes(deps: OperatorDeps, by: Operator, id: HoldId): P
 /** A vote for the call. The one that fills the last seat approves the hold and its call. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
 export async function approveHold(deps: OperatorDeps, by: Operator, id: HoldId, words: string | undefined): Promise<Hold> {
   const ballot = await admit(deps, by, id, 'approve', words)
-  const votes = [...(await deps.store.votes(id)), ballot.vote]
-  await cast(deps, ballot, enough(deps, ballot, votes) ? 'approved' : 'open')
-  return settle(deps, ballot)
+  return decide(deps, ballot)
 }
 
-/** A vote against the call: the first one ends it. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
+/** A vote against the call. The one that reaches the threshold of refusals ends it. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
 export async function rejectHold(deps: OperatorDeps, by: Operator, id: HoldId, words: string | undefined): Promise<Hold> {
   const ballot = await admit(deps, by, id, 'reject', words)
-  await cast(deps, ballot, 'rejected')
+  return decide(deps, ballot)
+}
+
+async function decide(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
+  const votes = [...(await deps.store.votes(ballot.hold.id)), ballot.vote]
+  await cast(deps, ballot, outcomeOf(deps, ballot, votes))
   return settle(deps, ballot)
 }
 
@@ -86,13 +89,15 @@ function assertOpen(hold: Hold, now: number): void {
   throw new GatewayError('HOLD_NOT_OPEN', `hold \`${hold.id}\` is not open: it is ${state}`)
 }
 
-/** Whether these approvals fill every seat. Voters who may no longer vote fill none. */
-function enough(deps: OperatorDeps, { hold, call, publishers }: Ballot, votes: readonly Vote[]): boolean {
-  const voters = votes
-    .filter((vote) => vote.verdict === 'approve')
-    .flatMap((vote) => deps.registry.person(vote.voter) ?? [])
-    .filter((person) => ineligibility(hold, call, person, publishers) === null)
-  return satisfied(hold.requires, voters)
+/** What these votes come to: so many refusals end it, whatever else was said. Voters who may no longer vote count for nothing. */
+function outcomeOf(deps: OperatorDeps, { hold, call, publishers }: Ballot, votes: readonly Vote[]): 'open' | 'approved' | 'rejected' {
+  const voters = (verdict: Vote['verdict']) =>
+    votes
+      .filter((vote) => vote.verdict === verdict)
+      .flatMap((vote) => deps.registry.person(vote.voter) ?? [])
+      .filter((person) => ineligibility(hold, call, person, publishers) === null)
+  if (voters('reject').length >= hold.denyThreshold) return 'rejected'
+  return satisfied(hold.requires, voters('approve')) ? 'approved' : 'open'
 }
 
 /** Writes the vote, with the change it makes, where the hold is still as it was read. */
@@ -117,20 +122,14 @@ function streaksFor(deps: OperatorDeps, call: Call, to: 'approved' | 'rejected')
   return counters.length === 0 ? {} : { streaks: { counters, to: to === 'approved' ? 'one_more' : 'none' } }
 }
 
-/** Approves an open hold whose seats are all filled, tells who waits, and answers with the hold as it is now. */
+/** Ends an open hold whose votes are enough, as two last votes at one moment leave it, tells who waits, and answers with the hold as it is now. */
 async function settle(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
   const { hold, call, vote } = ballot
   let now = (await deps.store.hold(hold.id)) ?? hold
-  if (now.state === 'open' && enough(deps, ballot, await deps.store.votes(hold.id))) {
-    await deps.recorder.changeHold({
-      hold: hold.id,
-      callId: call.id,
-      to: 'approved',
-      callState: 'approved',
-      by: vote.voter,
-      digest: hold.digest,
-      ...streaksFor(deps, call, 'approved'),
-    })
+  const to = now.state === 'open' ? outcomeOf(deps, ballot, await deps.store.votes(hold.id)) : 'open'
+  if (to !== 'open') {
+    const change = { hold: hold.id, callId: call.id, by: vote.voter, digest: hold.digest }
+    await deps.recorder.changeHold({ ...change, to, callState: to, ...streaksFor(deps, call, to) })
     now = (await deps.store.hold(hold.id)) ?? now
   }
   deps.bus.publish({ kind: 'call', id: call.id })

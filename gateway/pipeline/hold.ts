@@ -3,6 +3,7 @@ import type { Call } from '../core/call.ts'
 import { after } from '../core/clock.ts'
 import type { LookedUp, MatchedHold } from '../core/decision.ts'
 import { GatewayError } from '../core/errors.ts'
+import { excludedBy } from '../core/exclusion.ts'
 import { type ApprovalDefinition, combineApprovals, type Hold } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
 import { canonicalJson, type JsonObject } from '../core/json.ts'
@@ -20,7 +21,7 @@ export function openHold(
   lookups: readonly LookedUp[] = [],
 ): Hold {
   const definitions = matched.map(({ approval }) => definitionOf(parts, approval))
-  const { requires, onApproval, expiresMs } = combineApprovals(definitions)
+  const { expiresMs, ...terms } = combineApprovals(definitions)
   const approvalVersions = Object.fromEntries(definitions.map(({ name, version }) => [name, version]))
   const nonce = parts.nonce()
   const now = parts.clock.now()
@@ -29,8 +30,8 @@ export function openHold(
     callId,
     state: 'open',
     matched,
-    requires,
-    onApproval,
+    ...terms,
+    excluded: excludedBy(terms.excludes, subject.input, lookups),
     approvalVersions,
     digest: bindingDigest(parts.organisation, subject, lookups, matched, approvalVersions, nonce),
     nonce,

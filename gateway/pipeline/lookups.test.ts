@@ -155,6 +155,26 @@ describe('a held call', () => {
     expect(writes()).toBe(1)
   })
 
+  test('keeps those out whom the object names, at the vote and at the release', async () => {
+    const lead = line.parts.approvals.get('lead')
+    if (!lead) throw new Error('no approval')
+    const approvals = new Map([['lead', { ...lead, excludes: ['/lookup/vendor/createdBy'] }]])
+    const strict = { ...line.parts, approvals }
+    const asked = line.asked('transfer', { vendorId: 'V1', amount: 201 })
+    line.meets.push(json({ ...vendor, createdBy: 'Lea' }), json({ ...vendor, createdBy: 'Lea' }))
+    const held = await line.variant({ approvals }).call(line.principal(), asked)
+    const { holdId } = (await line.parts.store.call(idOf(held))) ?? {}
+    const hold = holdId ? await line.parts.store.hold(holdId) : undefined
+    if (!hold) throw new Error('not held')
+    expect(hold).toMatchObject({ excludes: ['/lookup/vendor/createdBy'], excluded: { people: ['Lea'], unknown: [] } })
+    // A vote that got past every check is worth nothing at the release.
+    await line.approve(idOf(held))
+    expect(await release(strict, hold.id, null, new AbortController().signal)).toBeNull()
+    expect([await line.state(idOf(held)), writes()]).toEqual(['held', 0])
+    const changes = (await line.parts.store.entries(idOf(held))).flatMap(({ body }) => (body.kind === 'hold.changed' ? [body] : []))
+    expect(changes.at(-1)).toMatchObject({ to: 'superseded', why: 'an approver is no longer eligible' })
+  })
+
   test('ends where the object cannot be read any more', async () => {
     line.meets.push(json(vendor), json('{}', 503))
     const held = await transfer(200)

@@ -6,7 +6,7 @@ import { compile } from '../compile.ts'
 import type { Configuration } from '../config/load.ts'
 import { instant } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { ApprovalDefinition } from '../core/hold.ts'
+import { type ApprovalDefinition, PLAIN_TERMS } from '../core/hold.ts'
 import { type CallId, newCallId, newHoldId, operationId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Principal } from '../core/principal.ts'
@@ -68,7 +68,7 @@ when { context.input has amount && context.input.amount == 666 };
 
 const approval = (name: string, onApproval: 'execute' | 'claim', expiresMs = 60_000): [string, ApprovalDefinition] => [
   name,
-  { name, requires: [{ group: 'leads', count: 1 }], expiresMs, onApproval, version: name.repeat(8) },
+  { ...PLAIN_TERMS, name, requires: [{ group: 'leads', count: 1 }], expiresMs, onApproval, edits: 'allowed', version: name.repeat(8) },
 ]
 
 /** What the line stands on, where it is not the shop above: one connector `shop`, its policies and the facts they use. */

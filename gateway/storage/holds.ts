@@ -1,14 +1,17 @@
 import { type Selectable, sql } from 'kysely'
 import { instant } from '../core/clock.ts'
-import type { Hold, HoldState, Vote } from '../core/hold.ts'
+import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
+import { type Hold, type HoldState, PLAIN_TERMS, type Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
-import type { Db, HoldTable, Tx } from './tables.ts'
+import type { Db, HoldFacts, HoldTable, Tx } from './tables.ts'
 
 type HoldRow = Selectable<HoldTable>
 
 function fromRow(row: HoldRow): Hold {
   return {
+    ...PLAIN_TERMS,
+    excluded: NOBODY_EXCLUDED,
     ...row.facts,
     id: row.id as HoldId,
     callId: row.call_id as CallId,
@@ -21,9 +24,13 @@ function fromRow(row: HoldRow): Hold {
   }
 }
 
+function factsOf(hold: Hold): HoldFacts {
+  const { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded, standing } = hold
+  return { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded, standing }
+}
+
 /** Inserts an open hold. A second one of the same call breaks a unique constraint. */
 export async function insertHold(tx: Tx, hold: Hold, agent: string): Promise<void> {
-  const { matched, requires, approvalVersions, nonce } = hold
   await tx
     .insertInto('hold')
     .values({
@@ -31,10 +38,10 @@ export async function insertHold(tx: Tx, hold: Hold, agent: string): Promise<voi
       call_id: hold.callId,
       agent,
       state: hold.state,
-      groups: requires.map(({ group }) => group),
+      groups: hold.requires.map(({ group }) => group),
       on_approval: hold.onApproval,
       digest: hold.digest,
-      facts: JSON.stringify({ matched, requires, approvalVersions, nonce }),
+      facts: JSON.stringify(factsOf(hold)),
       expires_at_ms: hold.expiresAt,
       created_at_ms: hold.createdAt,
       decided_at_ms: hold.decidedAt,

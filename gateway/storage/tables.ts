@@ -70,6 +70,9 @@ export interface ExecutionTable {
   process: string
 }
 
+export type HoldFacts = Pick<Hold, 'matched' | 'requires' | 'approvalVersions' | 'nonce'> &
+  Partial<Pick<Hold, 'denyThreshold' | 'escalate' | 'edits' | 'excludes' | 'excluded' | 'standing'>>
+
 export interface HoldTable {
   id: string
   call_id: string
@@ -78,7 +81,8 @@ export interface HoldTable {
   groups: string[]
   on_approval: Hold['onApproval']
   digest: string
-  facts: Json<Pick<Hold, 'matched' | 'requires' | 'approvalVersions' | 'nonce'>>
+  /** What never changes in it and is never asked for by column. Holds from before a term existed lack it. */
+  facts: Json<HoldFacts>
   expires_at_ms: number
   created_at_ms: number
   decided_at_ms: number | null

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Call, Outcome } from '../core/call.ts'
 import { type Clock, instant } from '../core/clock.ts'
 import type { Decision, Verdict } from '../core/decision.ts'
-import type { Hold } from '../core/hold.ts'
+import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
+import { type Hold, PLAIN_TERMS } from '../core/hold.ts'
 import { type CallId, type IntentId, newCallId, newHoldId, operationId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Finished, NewCall, Release } from '../ports/recorder.ts'
@@ -133,8 +134,9 @@ export function newHold(clock: Clock, callId: CallId, lifeMs = 3_600_000): Hold 
     callId,
     state: 'open',
     matched: [{ policyId: 'h1', policyHash: 'b'.repeat(64), approval: 'finance' }],
+    ...PLAIN_TERMS,
     requires: [{ group: 'finance', count: 1 }],
-    onApproval: 'execute',
+    excluded: NOBODY_EXCLUDED,
     approvalVersions: { finance: 'c'.repeat(64) },
     digest: randomBytes(32).toString('hex'),
     nonce: randomBytes(16).toString('hex'),

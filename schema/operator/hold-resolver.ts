@@ -48,7 +48,7 @@ export class HoldResolver {
     return new HoldType(await cases.approveHold(by, parseHoldId(id), comment ?? undefined))
   }
 
-  @Mutation(() => HoldType, { description: `A vote against the call, which ends it. ${VOTE_ERRORS}` })
+  @Mutation(() => HoldType, { description: `A vote against the call; so many as denyThreshold end it. ${VOTE_ERRORS}` })
   async rejectHold(
     @Ctx() { by, cases }: OperatorContext,
     @Arg('id', () => ID) id: string,

@@ -23,6 +23,22 @@ export class RequirementType {
   }
 }
 
+@ObjectType('Escalation')
+export class EscalationType {
+  @Field(() => GraphQLISODateTime)
+  readonly at: Date
+  @Field(() => String, { nullable: true, description: 'A group whose members may vote as well from then on.' })
+  readonly to: string | null
+  @Field(() => [String], { description: 'Groups that are told.' })
+  readonly notify: string[]
+
+  constructor(at: number, to: string | null, notify: string[]) {
+    this.at = new Date(at)
+    this.to = to
+    this.notify = notify
+  }
+}
+
 @ObjectType('Vote')
 export class VoteType {
   @Field(() => String)
@@ -136,6 +152,22 @@ export class HoldType {
   @Field(() => [RequirementType], { description: 'All of them are needed.' })
   get requires(): RequirementType[] {
     return this.#hold.requires.map(({ group, count }) => new RequirementType(group, count))
+  }
+
+  @Field(() => Int, { description: 'So many refusals end the call.' })
+  get denyThreshold(): number {
+    return this.#hold.denyThreshold
+  }
+
+  @Field(() => [EscalationType], { description: 'What happens while nobody decides, by time.' })
+  get escalation(): EscalationType[] {
+    const { createdAt, escalate } = this.#hold
+    return escalate.map(({ afterMs, to, notify }) => new EscalationType(createdAt + afterMs, to, [...notify]))
+  }
+
+  @Field(() => Boolean, { description: "Whether approvers may put other arguments in the place of the agent's." })
+  get editsAllowed(): boolean {
+    return this.#hold.edits === 'allowed'
   }
 
   @Field(() => [ReasonType], { description: 'The policies that hold this call.' })

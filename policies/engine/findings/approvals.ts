@@ -1,5 +1,6 @@
-import { combineApprovals, type Requirement, satisfied } from '../../../gateway/core/hold.ts'
+import { type ApprovalDefinition, combineApprovals, type Requirement, satisfied } from '../../../gateway/core/hold.ts'
 import type { LoadedPolicy } from '../load-policies.ts'
+import { Needs } from '../needs.ts'
 import { canApply } from '../slice.ts'
 import { type Examined, type Finding, type KnownAgent, listed } from './finding.ts'
 import type { KnownPrincipals } from './known-principals.ts'
@@ -13,7 +14,8 @@ export function approvalFindings(examined: Examined, principals: KnownPrincipals
     const definition = policy.hold === undefined ? undefined : definitions.get(policy.hold)
     return definition ? unsatisfiable(examined, principals, [policy], definition.requires) : []
   })
-  const alone = new Set(found.map(({ policy }) => policy))
+  found.push(...termFindings(examined, definitions))
+  const alone = new Set(found.filter(({ rule }) => rule === 'unsatisfiable-hold').map(({ policy }) => policy))
   for (const { policies } of compiled.slices) {
     const holds = policies.filter(({ id, hold }) => hold !== undefined && !alone.has(id))
     const all = holds.flatMap(({ hold }) => definitions.get(hold ?? '') ?? [])
@@ -27,6 +29,34 @@ export function approvalFindings(examined: Examined, principals: KnownPrincipals
       return { place, severity: 'warning', rule: 'unused-approval', policy: null, message }
     }),
   ]
+}
+
+/** Facts that are to name who may not vote, where nobody reads them, and groups that an edit leaves too small. */
+function termFindings({ compiled, source }: Examined, definitions: ReadonlyMap<string, ApprovalDefinition>): Finding[] {
+  const needs = new Needs(compiled)
+  return compiled.policies.flatMap((policy): Finding[] => {
+    const definition = definitions.get(policy.hold ?? '')
+    if (!definition) return []
+    const at = { place: policy.place(0), policy: policy.id }
+    const held = compiled.operations.filter((operation) => canApply(policy, operation))
+    const unread = held.flatMap((operation) => {
+      const known = new Set(
+        needs.of(operation).lookups.flatMap(({ name, fields }) => fields.map((field) => `/lookup/${name}/${field.split('/').at(-1)}`)),
+      )
+      return definition.excludes
+        .filter((pointer) => pointer.startsWith('/lookup/') && !known.has(pointer.split('/').slice(0, 4).join('/')))
+        .map((pointer): Finding => {
+          const message = `approval \`${definition.name}\` keeps out whom \`${pointer}\` names, and no policy of \`${operation.id}\` looks that up, so that nobody could approve: read it in a policy`
+          return { ...at, severity: 'error', rule: 'unsatisfiable-hold', message }
+        })
+    })
+    const exact = definition.requires.filter(
+      ({ group, count }) => source.people.filter(({ groups }) => groups.includes(group)).length === count,
+    )
+    if (definition.edits !== 'allowed' || exact.length === 0) return unread
+    const message = `approval \`${definition.name}\` allows edits and needs every member of ${listed(exact.map(({ group }) => group))}: none of them could edit, since who edits has no vote`
+    return [...unread, { ...at, severity: 'warning', rule: 'edit-leaves-nobody', message }]
+  })
 }
 
 /** Whether the people there are could fill every seat, for every agent whose calls it holds: never the agent's owner, and each person one seat. */

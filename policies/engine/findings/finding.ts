@@ -14,6 +14,7 @@ import type { PolicyCoverage } from '../policy-tests.ts'
  * - `constant-condition`: a part of a condition that is always true or always false
  * - `covered`: another policy makes this one without effect
  * - `unsatisfiable-hold`: nobody could approve
+ * - `edit-leaves-nobody`: a member who edits the arguments leaves too few to approve
  * - `unused-approval`: no policy asks for the approval
  * - `unreachable-operation`: no permit lets anybody call it
  * - `untested-permit`: no policy test ends in it
@@ -25,6 +26,7 @@ export type FindingRule =
   | 'constant-condition'
   | 'covered'
   | 'unsatisfiable-hold'
+  | 'edit-leaves-nobody'
   | 'unused-approval'
   | 'unreachable-operation'
   | 'untested-permit'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ApprovalDefinition } from '../../../gateway/core/hold.ts'
+import { type ApprovalDefinition, PLAIN_TERMS } from '../../../gateway/core/hold.ts'
 import type { Person } from '../../../gateway/core/principal.ts'
 import { catalogueOf, clerk, operation, source } from '../test-organisation.ts'
 import type { KnownAgent, KnownOrganisation } from './finding.ts'
@@ -32,8 +32,13 @@ const ledger = operation('ledger.post', {
 })
 const catalogue = catalogueOf(pay, read, ledger)
 
-const approval = (name: string, group: string, count = 1): { definition: ApprovalDefinition; place: string } => ({
-  definition: { name, requires: [{ group, count }], expiresMs: 1, onApproval: 'execute', version: name },
+const approval = (
+  name: string,
+  group: string,
+  count = 1,
+  terms: Partial<ApprovalDefinition> = {},
+): { definition: ApprovalDefinition; place: string } => ({
+  definition: { ...PLAIN_TERMS, name, requires: [{ group, count }], expiresMs: 1, version: name, ...terms },
   place: `approvals.yaml:1:1`,
 })
 const agents: KnownAgent[] = [clerk, { ...clerk, name: 'teller', owner: 'ines', roles: ['teller'], autonomy: 1, region: 'us' }]
@@ -411,6 +416,23 @@ describe('approvals', () => {
       [approval('lead', 'leads'), approval('desk', 'tellers', 2)],
       [
         'policies/bank.cedar:3:1 warning [unsatisfiable-hold] h-desk: where `h-desk`, `h-lead` hold one call together, 1 of `leads` and 2 of `tellers` must approve, and nobody could approve it: put more people into the groups',
+      ],
+    ],
+    [
+      'edits where a group has nobody to spare',
+      hold('lead', 'principal in Gatehouse::Role::"payer"'),
+      [approval('lead', 'leads', 1, { edits: 'allowed' })],
+      [
+        'policies/bank.cedar:2:1 warning [edit-leaves-nobody] h-lead: approval `lead` allows edits and needs every member of `leads`: none of them could edit, since who edits has no vote',
+      ],
+    ],
+    ['edits where it has', hold('lead'), [approval('lead', 'tellers', 1, { edits: 'allowed' })], []],
+    [
+      'people whom a lookup names that no policy reads',
+      hold('lead'),
+      [approval('lead', 'tellers', 1, { excludes: ['/lookup/vendor/createdBy'] })],
+      [
+        'policies/bank.cedar:2:1 error [unsatisfiable-hold] h-lead: approval `lead` keeps out whom `/lookup/vendor/createdBy` names, and no policy of `bank.pay` looks that up, so that nobody could approve: read it in a policy',
       ],
     ],
   ])('%s', (_title, policies, approvals, expected) => {

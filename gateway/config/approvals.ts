@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+import type { z } from 'zod'
+import { type ApprovalDefinition, satisfied, type Standing } from '../core/hold.ts'
+import { canonicalJson } from '../core/json.ts'
+import type { Environment } from './environment.ts'
+import type { Faults } from './faults.ts'
+import { approvalsFile } from './schema.ts'
+import { readYaml } from './yaml-file.ts'
+
+type Written = z.output<typeof approvalsFile>[string]
+
+/** `approvals.yaml` as definitions by name, and where each stands. */
+export function readApprovals(
+  path: string,
+  environment: Environment,
+  askedAt: string,
+  faults: Faults,
+): { approvals: Map<string, ApprovalDefinition>; approvalPlaces: Map<string, string> } {
+  const read = readYaml(path, approvalsFile, environment, askedAt, faults)
+  const approvals = new Map(Object.entries(read?.value ?? {}).map(([name, written]) => [name, definitionOf(name, written)]))
+  return { approvals, approvalPlaces: new Map([...approvals.keys()].map((name) => [name, read?.place([name]) ?? path])) }
+}
+
+/** The version is a digest of all that the definition says: an approval given under other words is none. */
+function definitionOf(name: string, written: Written): ApprovalDefinition {
+  const {
+    requires,
+    deny_threshold: denyThreshold,
+    expires: expiresMs,
+    escalate,
+    on_approval: onApproval,
+    edits,
+    excludes,
+    standing,
+  } = written
+  const terms = {
+    requires,
+    denyThreshold,
+    expiresMs,
+    escalate: escalate.map(({ after, to, notify }) => ({ afterMs: after, to: to ?? null, notify })).sort((a, b) => a.afterMs - b.afterMs),
+    onApproval,
+    edits,
+    excludes: [...new Set(excludes)].sort(),
+    standing: standing === 'none' ? null : standingOf(standing),
+  }
+  return { name, ...terms, version: createHash('sha256').update(canonicalJson(terms)).digest('hex') }
+}
+
+function standingOf({ max_uses: maxUses, max_total: totals, until: lifeMs }: Exclude<Written['standing'], 'none'>) {
+  return { maxUses, totals: totals.map(({ sum, at_most: atMost }) => ({ sum, atMost })), lifeMs } satisfies Standing
+}
+
+type Member = { name: string; groups: readonly string[] }
+
+/** A hold that nobody could satisfy is refused at start, not discovered by a waiting agent. */
+export function checkApprovals(
+  approvals: ReadonlyMap<string, ApprovalDefinition>,
+  places: ReadonlyMap<string, string>,
+  people: readonly Member[],
+  faults: Faults,
+): void {
+  for (const [name, definition] of approvals) {
+    const place = places.get(name) ?? name
+    for (const message of faultsOf(definition, people)) faults.add(place, `approval \`${name}\` ${message}`)
+  }
+}
+
+function faultsOf({ requires, denyThreshold, expiresMs, escalate, standing }: ApprovalDefinition, people: readonly Member[]): string[] {
+  const members = (group: string): number => people.filter((p) => p.groups.includes(group)).length
+  const faults: string[] = []
+  for (const { group, count } of requires) {
+    const known = members(group)
+    if (known < count) faults.push(`asks for ${count} of group \`${group}\`, which has ${known}: nobody could satisfy it`)
+  }
+  for (const group of twice(requires.map((one) => one.group))) faults.push(`asks for group \`${group}\` twice: say its count once`)
+  if (faults.length === 0 && !satisfied(requires, people))
+    faults.push('needs more distinct people than its groups have together, since each fills one seat: nobody could satisfy it')
+  const voters = people.filter(({ groups }) => requires.some(({ group }) => groups.includes(group))).length
+  if (faults.length === 0 && denyThreshold > voters)
+    faults.push(`ends with ${denyThreshold} refusals, and ${voters} may vote: nobody could refuse it`)
+  for (const { afterMs, to, notify } of escalate) {
+    if (afterMs >= expiresMs) faults.push('escalates when it has expired already: let `after` be shorter than `expires`')
+    for (const group of new Set([...(to === null ? [] : [to]), ...notify]))
+      if (members(group) === 0) faults.push(`escalates to group \`${group}\`, which has nobody`)
+  }
+  for (const sum of twice((standing?.totals ?? []).map((total) => total.sum)))
+    faults.push(`bounds the total of \`${sum}\` twice: say it once`)
+  return faults
+}
+
+const twice = (names: readonly string[]): string[] => [...new Set(names.filter((name, index) => names.indexOf(name) < index))]
