@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { publishAddress } from './config/address-file.ts'
 import { GatewayError } from './core/errors.ts'
+import type { Person } from './core/principal.ts'
 import type { Operator } from './ports/operator.ts'
 import type { Registry } from './ports/registry.ts'
 import type { TokenVerifier } from './ports/token-verifier.ts'
@@ -41,5 +42,8 @@ export async function authenticateOperator(
   const { subject } = await verifier.verify(token, 'people')
   const person = subject === undefined ? undefined : registry.person(subject)
   if (!person) throw new GatewayError('UNAUTHENTICATED', 'the person of this token is not known here')
-  return { name: person.name, groups: person.groups, roles: person.roles }
+  return operatorOf(person)
 }
+
+/** A person of the configuration as they ask at the control plane. */
+export const operatorOf = ({ name, groups, roles }: Person): Operator => ({ name, groups, roles })

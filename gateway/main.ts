@@ -1,6 +1,7 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { AgentTypes } from '../schema/agent/types.ts'
 import { buildView } from '../schema/agent/view.ts'
 import { buildOperatorSchema } from '../schema/operator/schema.ts'
@@ -20,10 +21,11 @@ import { createDialer } from './egress/dialer.ts'
 import { boundHeapGrowth } from './heap.ts'
 import { BuiltInIssuer } from './identity/built-in-issuer.ts'
 import { createIssuerTable } from './identity/issuer-table.ts'
+import { PeopleSessions } from './identity/people-sessions.ts'
 import { createTokenEndpoint } from './identity/token-endpoint.ts'
 import { createTokenVerifier } from './identity/token-verifier.ts'
 import { LIMITS } from './limits.ts'
-import { authenticateOperator, LocalOperator } from './local-operator.ts'
+import { authenticateOperator, LocalOperator, operatorOf } from './local-operator.ts'
 import { openPolicies } from './open-policies.ts'
 import { createOperator } from './operator/operator.ts'
 import { createCalls } from './pipeline/calls.ts'
@@ -36,17 +38,20 @@ import { createSlots } from './pipeline/slots.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
 import { textsIn } from './pipeline/texts.ts'
 import type { Bus } from './ports/bus.ts'
+import type { Operator } from './ports/operator.ts'
 import { isLibraryFile } from './ports/policy-source.ts'
 import type { Vault } from './ports/vault.ts'
 import { createRandomBytes } from './random-bytes.ts'
 import { createRecorder } from './record/recorder.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { createStatusDoor } from './surfaces/call-status.ts'
+import { dashboardRoutes, readDashboard } from './surfaces/dashboard-files.ts'
 import { createGraphqlDoor } from './surfaces/graphql/door.ts'
 import { createHttpDoor } from './surfaces/http-proxy.ts'
 import { createMcpDoor } from './surfaces/mcp/door.ts'
 import { createOAuthHandlers } from './surfaces/oauth.ts'
 import { createOperatorDoor } from './surfaces/operator-graphql.ts'
+import { createPeopleDoor } from './surfaces/people-door.ts'
 import { platformRoutes } from './surfaces/platform.ts'
 import { createHttpServer, type Handler } from './surfaces/server.ts'
 import { createTelemetry, type RunningTelemetry } from './telemetry/telemetry.ts'
@@ -78,6 +83,8 @@ export interface RunningGateway {
   reloadPolicies(): Promise<void>
   /** Stops taking requests, lets running calls end (at most `LIMITS.drainMsMax`), then closes the record. Calling it twice is harmless. */
   close(): Promise<void>
+  /** The address that signs a person in once, in a browser. Throws FORBIDDEN where the issuer is not a development issuer, NOT_FOUND. */
+  signInLink(person: string): Promise<string>
 }
 
 const idBytes = createRandomBytes()
@@ -169,31 +176,40 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   const identity = await openIdentity(options, configuration, development, dialer, baseUrl, record, telemetry, closers)
   const parts = partsOf(options, configuration, compiled, record, identity.verifier, { vault, factKey }, bus, telemetry)
   const local = new LocalOperator()
-  server.serve(
-    openDoors({
-      parts,
-      configuration,
-      compiled,
-      record,
-      identity,
-      vault,
-      telemetry,
-      baseUrl,
-      mcpHoldWaitMs: options.mcpHoldWaitMs,
-      host: options.host,
-      port,
-      local,
-      development,
-      closers,
-    }),
-  )
+  const sessions = development ? new PeopleSessions(systemClock) : null
+  const doors = openDoors({
+    parts,
+    configuration,
+    compiled,
+    record,
+    identity,
+    vault,
+    telemetry,
+    baseUrl,
+    mcpHoldWaitMs: options.mcpHoldWaitMs,
+    host: options.host,
+    port,
+    local,
+    development,
+    sessions,
+    closers,
+  })
+  server.serve(doors.routes)
   closers.add(local.publish(options.dataDir, localUrl))
   closers.add(() => server.stop())
   const notices = key.created ? [`made a key for sealed credentials in ${options.dataDir}: keep it with your backups`] : []
   telemetry.log.info({ url: baseUrl, database: record.storage.kind, operations: compiled.catalogue.operations.size }, 'gatehouse serves')
   record.policies.start()
-  return { url: baseUrl, notices, reloadPolicies: () => record.policies.reload(), close: () => closers.close() }
+  return {
+    url: baseUrl,
+    notices,
+    reloadPolicies: () => record.policies.reload(),
+    close: () => closers.close(),
+    signInLink: (person) => doors.cases.mintSignInLink(LOCAL, person),
+  }
 }
+
+const LOCAL: Operator = { name: 'local', groups: [], roles: ['local'] }
 
 type Record = Awaited<ReturnType<typeof openRecord>>
 
@@ -340,6 +356,8 @@ interface Opened {
   port: number
   local: LocalOperator
   development: boolean
+  /** Null where people cannot sign in: the issuer is not a development issuer. */
+  sessions: PeopleSessions | null
   closers: Closers
 }
 
@@ -358,11 +376,12 @@ function openDoors(opened: Opened) {
   const types = new AgentTypes([...compiled.catalogue.operations.values()])
   const graphql = createGraphqlDoor({ calls, baseUrl, log, buildView: (_catalogue, operations) => buildView(operations, types) })
   const hosts = [...new Set([new URL(baseUrl).host, `${opened.host}:${port}`, `localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`])]
+  const origins = new Set([new URL(baseUrl).origin, ...hosts.map((host) => `http://${host}`)])
   const mcp = createMcpDoor({
     calls,
     baseUrl,
     allowedHosts: hosts,
-    allowedOrigins: [new URL(baseUrl).origin, ...hosts.map((host) => `http://${host}`)],
+    allowedOrigins: [...origins],
     log,
     clock: parts.clock,
     version: VERSION,
@@ -370,15 +389,27 @@ function openDoors(opened: Opened) {
   })
   const http = createHttpDoor({ calls, baseUrl, log })
   const status = createStatusDoor({ calls, baseUrl, log })
-  const operator = openOperator(opened, (callId) => releaser.afterApproval(callId))
+  const people = openPeopleDoor(opened, origins)
+  const cases = openCases(opened, (callId) => releaser.afterApproval(callId))
+  const operator = createOperatorDoor({
+    cases,
+    schema: buildOperatorSchema(),
+    authenticateOperator: (authorization) =>
+      authenticateOperator({ verifier: identity.verifier, registry: record.registry, local: opened.local }, authorization),
+    signedIn: people.signedIn,
+    log,
+  })
   closers.add(() => Promise.all([graphql.close(), mcp.close(), operator.close()]))
   releaser.start()
-  return {
+  const welcome = welcomeText(baseUrl, opened.development)
+  const dashboard = readBuiltDashboard()
+  const routes = {
     '/graphql': traced(graphql.handle),
     '/mcp': traced(mcp.handle),
     '/proxy/': traced(http.handle),
     '/v1/calls/': traced(status.handle),
     '/operator/graphql': operator.handle,
+    '/operator/session': people.handle,
     ...Object.fromEntries(createOAuthHandlers(identity.endpoint)),
     ...platformRoutes({
       ready: async () => {
@@ -388,9 +419,32 @@ function openDoors(opened: Opened) {
           throw new GatewayError('UNAVAILABLE', `the active policy set cannot be taken over: ${behind.why}`, { retryAfterSeconds: 2 })
       },
       metrics: () => telemetry.metricsText(),
-      welcome: welcomeText(baseUrl, opened.development),
+      welcome,
     }),
+    ...(dashboard ? dashboardRoutes(dashboard, welcome) : {}),
   }
+  return { routes, cases }
+}
+
+/** The dashboard lies beside the build of the gateway, also for a gateway that runs from its sources. */
+function readBuiltDashboard() {
+  const folders = ['../dist/dashboard', '../dashboard'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  return folders.map((folder) => readDashboard(folder)).find((found) => found !== undefined)
+}
+
+function openPeopleDoor({ record, baseUrl, port, sessions, telemetry }: Opened, origins: ReadonlySet<string>) {
+  return createPeopleDoor({
+    sessions,
+    origins,
+    person(name) {
+      const person = record.registry.person(name)
+      return person && operatorOf(person)
+    },
+    record: (person, change) => record.recorder.note(null, { kind: 'person.session', person, change }),
+    cookieName: `gatehouse_session_${port}`,
+    secure: baseUrl.startsWith('https:'),
+    log: telemetry.log,
+  })
 }
 
 /** Every answer to an agent carries a `traceparent`, also where nothing became a call; a call writes its own over it. */
@@ -402,11 +456,11 @@ const traced =
     return handle(req, res)
   }
 
-function openOperator(
-  { parts, compiled, record, identity, vault, telemetry, local, development }: Opened,
+function openCases(
+  { parts, compiled, record, identity, vault, telemetry, sessions, baseUrl }: Opened,
   afterApproval: (callId: Parameters<Parts['store']['call']>[0]) => void,
 ) {
-  const cases = createOperator({
+  return createOperator({
     store: parts.store,
     recorder: parts.recorder,
     registry: parts.registry,
@@ -420,11 +474,12 @@ function openOperator(
     newProposalId: () => newProposalId(Date.now(), idBytes(16)),
     catalogue: () => compiled.catalogue,
     vault,
-    developmentTokens: development
+    developmentTokens: sessions
       ? {
           mintAgent: async (agent, subject) =>
             (await identity.builtIn.issue({ agent, ...(subject === undefined ? {} : { subject }) })).token,
           mintPerson: async (name) => (await identity.builtIn.issueForPerson(name)).token,
+          signInLink: (name) => `${baseUrl}/sign-in#${sessions.link(name)}`,
         }
       : null,
     clock: parts.clock,
@@ -441,14 +496,6 @@ function openOperator(
     joinKeyOf: joinKeyOfCall,
     afterApproval,
   })
-  return createOperatorDoor({
-    cases,
-    schema: buildOperatorSchema(),
-    authenticateOperator: (authorization: string | undefined) =>
-      authenticateOperator({ verifier: identity.verifier, registry: record.registry, local }, authorization),
-
-    log: telemetry.log,
-  })
 }
 
 const welcomeText = (
@@ -459,6 +506,7 @@ const welcomeText = (
 agents    POST ${baseUrl}/graphql
           POST ${baseUrl}/mcp
                ${baseUrl}/proxy/{connector}/...
-people    POST ${baseUrl}/operator/graphql
+people         ${baseUrl}/ in a browser
+          POST ${baseUrl}/operator/graphql
 platform  GET  ${baseUrl}/healthz /readyz /metrics
 `

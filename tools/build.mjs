@@ -2,7 +2,7 @@
 // or a touched file decide right.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,25 +10,45 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const FOLDERS = ['gateway', 'connectors', 'schema', 'policies', 'examples', 'bench']
 
-function sources() {
-  return FOLDERS.filter((folder) => existsSync(join(root, folder)))
+function filesBelow(folders, pattern) {
+  return folders
+    .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name) && !/\.(test|conformance)\.ts$/.test(entry.name))
+    .filter((entry) => entry.isFile() && pattern.test(entry.name) && !/\.(test|conformance)\.ts$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort()
 }
 
-function stampOf() {
+function stampOf(files) {
   const digest = createHash('sha256')
-  for (const file of [...sources(), join(root, 'tsconfig.json'), join(root, 'tsconfig.build.json'), join(root, 'package-lock.json')]) {
+  for (const file of [...files, join(root, 'package-lock.json')]) {
     digest.update(file.slice(root.length)).update('\0').update(readFileSync(file)).update('\0')
   }
   return digest.digest('hex')
 }
 
+const gatewayStamp = () => stampOf([...filesBelow(FOLDERS, /\.tsx?$/), join(root, 'tsconfig.json'), join(root, 'tsconfig.build.json')])
+const dashboardStamp = () => stampOf([...filesBelow(['dashboard'], /./), join(root, 'tools', 'build-dashboard.mjs')])
+
+/** What was bundled once is taken over: most changes are not to the dashboard. False where it could not be built. */
+function placeDashboard(fresh, stamp) {
+  const kept = join(root, 'dist', 'dashboard')
+  const place = join(fresh, 'dashboard')
+  const stampFile = join(kept, '.stamp')
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) {
+    cpSync(kept, place, { recursive: true })
+    return true
+  }
+  const env = { ...process.env, NODE_ENV: 'production' }
+  const done = spawnSync(process.execPath, [join(root, 'tools', 'build-dashboard.mjs'), place], { stdio: ['ignore', 2, 2], env })
+  if (done.status === 0) writeFileSync(join(place, '.stamp'), stamp)
+  return done.status === 0
+}
+
 /** True once `dist/` stands for today's sources. */
 export async function build() {
-  const stamp = stampOf()
+  const forDashboard = dashboardStamp()
+  const stamp = `${gatewayStamp()} ${forDashboard}`
   const stampFile = join(root, 'dist', '.stamp')
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return true
   // Built beside and swapped in whole, so a process that runs on the old one or a second build never meets half of it.
@@ -39,7 +59,7 @@ export async function build() {
   const done = spawnSync(process.execPath, [compiler, '--noCheck', '-p', join(root, 'tsconfig.build.json'), '--outDir', fresh], {
     stdio: ['ignore', 2, 2],
   })
-  if (done.status !== 0) {
+  if (done.status !== 0 || !placeDashboard(fresh, forDashboard)) {
     rmSync(fresh, { recursive: true, force: true })
     return false
   }

@@ -9,8 +9,10 @@ const script = (name, path) => fileURLToPath(import.meta.resolve(`${name}/packag
 const run = (file, args) => spawnSync(process.execPath, [file, ...args], { stdio: 'inherit' }).status ?? 1
 
 if (!(await build())) process.exit(1)
-const types = run(script('typescript', 'bin/tsc'), ['--noEmit', '-p', 'tsconfig.json'])
-if (types !== 0) process.exit(types)
+for (const project of ['tsconfig.json', 'dashboard/tsconfig.json']) {
+  const types = run(script('typescript', 'bin/tsc'), ['--noEmit', '-p', project])
+  if (types !== 0) process.exit(types)
+}
 const lint = run(script('@biomejs/biome', 'bin/biome'), ['check', '.'])
 if (lint !== 0) process.exit(lint)
 process.exit(run(script('vitest', 'vitest.mjs'), ['run', ...process.argv.slice(2)]))

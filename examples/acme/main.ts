@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util'
 import { untilSignal } from '../../gateway/cli/serve.ts'
 import { readEnvironment } from '../../gateway/config/environment.ts'
+import { GatewayError } from '../../gateway/core/errors.ts'
+import type { RunningGateway } from '../../gateway/main.ts'
 import { startOrganisation } from './organisation.ts'
 import { acmeConfiguration } from './start.ts'
 
@@ -33,17 +35,35 @@ async function main(): Promise<void> {
     logStream: process.stderr,
   })
   const ended = untilSignal()
-  process.stdout.write(nextSteps(gateway.url, gateway.notices, values.data))
+  process.stdout.write(nextSteps(gateway.url, gateway.notices, values.data, await signInLinks(gateway)))
   await ended
   await close()
 }
 
-function nextSteps(url: string, notices: readonly string[], data: string): string {
+/** Links for one who approves and one who operates; nothing where a configuration has no such people, or no development issuer. */
+async function signInLinks(gateway: RunningGateway): Promise<string> {
+  try {
+    const [maria, olga] = [await gateway.signInLink('maria'), await gateway.signInLink('olga')]
+    return `Sign in with a browser, each link once and within ten minutes:
+
+  maria, who approves payments  ${maria}
+  olga, who operates            ${olga}
+
+`
+  } catch (error) {
+    if (error instanceof GatewayError) return ''
+    throw error
+  }
+}
+
+function nextSteps(url: string, notices: readonly string[], data: string, links: string): string {
   const where = data === '.gatehouse' ? '' : ` --data ${data}`
   return `
 Gatehouse serves Acme Components at ${url}
 ${notices.map((notice) => `  (${notice})\n`).join('')}
 DEVELOPMENT issuer: anyone with your user account can mint tokens here. State is in ${data}.
+
+${links}another link:  npm run --silent gatehouse -- token user NAME --link${where}
 
 Try it, in another terminal:
 

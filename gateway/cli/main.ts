@@ -3,7 +3,7 @@ import { listAgents, mintAgentToken, reinstateAgent, suspendAgent } from './agen
 import { configOption, environment, gateway, run } from './command.ts'
 import { setCredential } from './credential.ts'
 import { policyCommands } from './policy-commands.ts'
-import { mintPersonToken } from './token.ts'
+import { mintPersonToken, mintSignInLink } from './token.ts'
 
 // Commands that need the engine, the database or a connector load them when they run: a token should not wait for all of that.
 
@@ -52,7 +52,12 @@ function program(): Command {
     .command('user')
     .description("print a person's token (development issuer only)")
     .argument('<name>')
-    .action(run((output, options, name: string) => mintPersonToken(output, gateway(options), name)))
+    .option('--link', 'print a link that signs the person in once, in a browser, within ten minutes')
+    .action(
+      run((output, options, name: string) =>
+        options.link === true ? mintSignInLink(output, gateway(options), name) : mintPersonToken(output, gateway(options), name),
+      ),
+    )
   credentialCommand(root.command('credential').description("connectors' credentials"))
   importCommand(root.command('connector').description('connectors'))
   policyCommands(root.command('policy').description('what policies do, before and after they are in force'))

@@ -83,6 +83,8 @@ export type EntryBody =
   | { kind: 'agent.changed'; agent: string; by: string; change: string; epoch: number }
   | { kind: 'agent.token'; agent: string; by: string; subject: string | null }
   | { kind: 'person.token'; person: string; by: string }
+  | { kind: 'person.link'; person: string; by: string }
+  | { kind: 'person.session'; person: string; change: 'signed_in' | 'signed_out' }
   | { kind: 'credential.set'; connector: string; credential: string; version: number; by: string }
   | { kind: 'explained'; by: string; request: CallRequest; decision: Decision }
   | { kind: 'view'; by: string; what: string }

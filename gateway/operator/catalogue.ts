@@ -1,3 +1,4 @@
+import type { Call } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Operator } from '../ports/operator.ts'
@@ -19,4 +20,10 @@ export function listOperations(deps: OperatorDeps, by: Operator, connector: stri
   return [...operations.values()]
     .filter((operation) => connector === undefined || operation.connector === connector)
     .sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** The operation of a call that this person may see; undefined where there is another version of it now. */
+export function operationOf(deps: OperatorDeps, _by: Operator, call: Call): Operation | undefined {
+  const operation = deps.catalogue().operations.get(call.operation)
+  return operation?.version === call.operationVersion ? operation : undefined
 }

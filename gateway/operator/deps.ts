@@ -21,6 +21,8 @@ import type { Vault } from '../ports/vault.ts'
 export interface DevelopmentTokens {
   mintAgent(agent: string, subject: string | undefined): Promise<string>
   mintPerson(name: string): Promise<string>
+  /** The whole address of a link that signs this person in once. */
+  signInLink(name: string): string
 }
 
 /** A call that nobody made. */

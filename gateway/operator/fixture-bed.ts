@@ -181,6 +181,7 @@ function fixedParts(seen: { approved: CallId[]; logged: unknown[]; counted: unkn
   const developmentTokens: DevelopmentTokens = {
     mintAgent: async (name, subject) => `agent-token ${name} ${subject}`,
     mintPerson: async (name) => `person-token ${name}`,
+    signInLink: (name) => `link ${name}`,
   }
   const validators = compileValidators(catalogue)
   return {

@@ -63,6 +63,11 @@ test.each([
     ['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'ok'],
   ],
   [
+    'make a link to sign in',
+    (c: OperatorUseCases, by: Operator) => c.mintSignInLink(by, 'maria'),
+    ['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'ok'],
+  ],
+  [
     'set a credential',
     (c: OperatorUseCases, by: Operator) => c.setCredential(by, 'erp', 'main', { kind: 'query', parameter: 'key', value: 'v' }),
     ['FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'FORBIDDEN', 'ok'],

@@ -1,10 +1,11 @@
 import type { OperatorUseCases } from '../ports/operator.ts'
 import { findAgent, listAgents, setAgentStatus } from './agents.ts'
 import { equalCall, findCall, listCalls, mayViewPayload, resolveCall, trail } from './calls.ts'
-import { listConnectors, listOperations } from './catalogue.ts'
+import { listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
 import { approveHold, findHold, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
+import { callChanges, inboxChanges } from './live.ts'
 import { recordRefusal } from './refusals.ts'
 import { explain, listPolicies, nearMisses, policyText } from './policies.ts'
 import {
@@ -19,7 +20,7 @@ import {
 } from './policy-changes.ts'
 import { startRun } from './runs.ts'
 import { simulatePolicies } from './simulate.ts'
-import { mintAgentToken, mintPersonToken } from './tokens.ts'
+import { mintAgentToken, mintPersonToken, mintSignInLink } from './tokens.ts'
 
 type Verb<A extends readonly unknown[], R> = (deps: OperatorDeps, ...args: A) => R
 
@@ -49,11 +50,15 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     setAgentStatus: bound(setAgentStatus),
     connectors: bound(listConnectors),
     operations: bound(listOperations),
+    operationOf: bound(operationOf),
     policies: bound(listPolicies),
     explain: bound(explain),
     startRun: bound(startRun),
     mintAgentToken: bound(mintAgentToken),
     mintPersonToken: bound(mintPersonToken),
+    mintSignInLink: bound(mintSignInLink),
+    inboxChanges: bound(inboxChanges),
+    callChanges: bound(callChanges),
     setCredential: bound(setCredential),
     publicationStatus: bound(publicationStatus),
     policySets: bound(listActivations),

@@ -34,3 +34,14 @@ export async function mintPersonToken(deps: OperatorDeps, by: Operator, person: 
   await deps.recorder.note(null, { kind: 'person.token', person, by: by.name })
   return tokens.mintPerson(person)
 }
+
+/**
+ * The secret of a link that signs a person in once, in a browser, within `LIMITS.signInLinkLifeMs`. Recorded before it is made. Throws FORBIDDEN,
+ * NOT_FOUND.
+ */
+export async function mintSignInLink(deps: OperatorDeps, by: Operator, person: string): Promise<string> {
+  const tokens = minter(deps, by)
+  if (!deps.registry.person(person)) throw new GatewayError('NOT_FOUND', `no person \`${person}\``)
+  await deps.recorder.note(null, { kind: 'person.link', person, by: by.name })
+  return tokens.signInLink(person)
+}

@@ -112,6 +112,8 @@ export interface OperatorUseCases {
   ): Promise<{ agent: Agent; effectiveAfterMs: number }>
   connectors(by: Operator): readonly ConnectorInfo[]
   operations(by: Operator, connector: string | undefined): readonly Operation[]
+  /** The operation of a call, for everyone who may see the call; undefined where it has another version now. */
+  operationOf(by: Operator, call: Call): Operation | undefined
   policies(by: Operator): readonly PolicyText[]
   /** A dry decision, recorded as such: on facts as they stand, and those given by name (`history`, `lookup`, `labels`, `findings`). Throws NOT_FOUND, BAD_INPUT. */
   explain(
@@ -127,6 +129,15 @@ export interface OperatorUseCases {
   /** Development tokens: an agent's access token, or a person's, each an entry. Throws FORBIDDEN where the issuer is not a development issuer. */
   mintAgentToken(by: Operator, agent: string, subject: string | undefined): Promise<string>
   mintPersonToken(by: Operator, person: string): Promise<string>
+  /** The address that signs this person in once. Throws FORBIDDEN where the issuer is not a development issuer, NOT_FOUND. */
+  mintSignInLink(by: Operator, person: string): Promise<string>
+  /**
+   * When the open holds that this person may see changed: the first one at once, then one for each change, several at one moment as one. A change on
+   * another replica shows within `LIMITS.inboxLookMsMax`. Ending the iterator ends the watch.
+   */
+  inboxChanges(by: Operator): AsyncIterableIterator<Instant>
+  /** When this call changed, in the same way. Throws NOT_FOUND where the person may not see it. */
+  callChanges(by: Operator, id: CallId): Promise<AsyncIterableIterator<Instant>>
   publicationStatus(by: Operator): Promise<PublicationStatus>
   /** Which sets were active, newest first; `before` is the `seq` to go on from. */
   policySets(by: Operator, first: number, before: number | undefined): Promise<readonly PolicyActivation[]>

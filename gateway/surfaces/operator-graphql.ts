@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/server'
-import type { GraphQLSchema } from 'graphql'
+import { type GraphQLSchema, getOperationAST } from 'graphql'
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Operator, OperatorContext, OperatorUseCases } from '../ports/operator.ts'
@@ -10,6 +10,8 @@ import { type MediaType, negotiate } from './graphql/negotiation.ts'
 import { quietApollo } from './graphql/quiet-apollo.ts'
 import { type GraphqlRequest, readRequest } from './graphql/read-request.ts'
 import { asRefused, refuseRequest } from './graphql/refused.ts'
+import { createOperatorStreams, type OperatorStreams } from './operator-stream.ts'
+import type { SignedIn } from './people-door.ts'
 import { UnreadBodyError } from './request-body.ts'
 
 export interface OperatorDoorDeps {
@@ -18,6 +20,8 @@ export interface OperatorDoorDeps {
   cases: OperatorUseCases
   /** Who stands behind an `Authorization` header: a person, or the local operator. Throws UNAUTHENTICATED. */
   authenticateOperator(authorization: string | undefined): Promise<Operator>
+  /** The browser session of a request; undefined where it carries none. Asked only where there is no `Authorization`. Throws FORBIDDEN, UNAUTHENTICATED. */
+  signedIn?(req: IncomingMessage): SignedIn | undefined
   log: Log
 }
 
@@ -29,20 +33,23 @@ export interface OperatorDoor {
 
 /**
  * GraphQL over HTTP for people at `/operator/graphql`: POST, and GET for queries. Nothing of a request is read before its sender is known; agents'
- * tokens have another audience and are refused. Documents have the bounds of the agents' door. Introspection is open to everyone who is signed in.
+ * tokens have another audience and are refused. Subscriptions are answered as server-sent events. Documents have the bounds of the agents' door. Introspection is open to everyone who is signed in.
  */
 export function createOperatorDoor(deps: OperatorDoorDeps): OperatorDoor {
   const documents = new Documents(deps.schema)
   const server = quietApollo<OperatorContext>(deps.schema, documents, deps.log)
+  const streams = createOperatorStreams(deps.schema, deps.log)
   const started = server.start()
   started.catch((error: unknown) => deps.log.error({ err: error }, 'the control plane could not start'))
   return {
     async handle(req, res) {
       const turn = { req, res, media: negotiate(req.headers.accept) }
       try {
-        const by = await deps.authenticateOperator(req.headers.authorization)
+        const { authorization } = req.headers
+        const session = authorization === undefined ? deps.signedIn?.(req) : undefined
+        const by = session?.by ?? (await deps.authenticateOperator(authorization))
         await started
-        await answer(server, documents, { by, cases: deps.cases }, turn)
+        await answer({ server, documents, streams }, { by, cases: deps.cases }, session?.alive ?? (() => true), turn)
       } catch (error) {
         if (!(error instanceof GatewayError)) deps.log.error({ err: error }, 'a request at the control plane failed unexpectedly')
         else if (error.code === 'UNAUTHENTICATED') await deps.cases.refused(error)
@@ -50,6 +57,7 @@ export function createOperatorDoor(deps: OperatorDoorDeps): OperatorDoor {
       }
     },
     async close() {
+      streams.close()
       await started
       await server.stop()
     },
@@ -62,12 +70,27 @@ interface Turn {
   media: MediaType | null
 }
 
-async function answer(server: ApolloServer<OperatorContext>, documents: Documents, context: OperatorContext, turn: Turn): Promise<void> {
+interface Engine {
+  server: ApolloServer<OperatorContext>
+  documents: Documents
+  streams: OperatorStreams
+}
+
+const takesEvents = ({ headers }: IncomingMessage): boolean => /(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(headers.accept ?? '')
+
+async function answer({ server, documents, streams }: Engine, context: OperatorContext, alive: () => boolean, turn: Turn): Promise<void> {
   const { req, res, media } = turn
-  if (media === null) throw refuseRequest('BAD_INPUT', 'accept `application/json` or `application/graphql-response+json`', [], 406)
+  if (media === null && !takesEvents(req))
+    throw refuseRequest('BAD_INPUT', 'accept `application/json` or `application/graphql-response+json`', [], 406)
   // Proposals bring whole sets of policies.
   const request = await readRequest(req, LIMITS.operatorBodyBytesMax)
-  documents.prepare(request.query)
+  const { document } = documents.prepare(request.query)
+  if (getOperationAST(document, request.operationName)?.operation === 'subscription') {
+    if (!takesEvents(req)) throw refuseRequest('BAD_INPUT', 'accept `text/event-stream` for a subscription', [], 406)
+    const { operationName, variables } = request
+    return streams.answer(res, { document, operationName, variables, context, alive })
+  }
+  if (media === null) throw refuseRequest('BAD_INPUT', 'only a subscription is answered as `text/event-stream`', [], 406)
   const { status, headers, body } = await server.executeHTTPGraphQLRequest({
     httpGraphQLRequest: toApollo(req, request, media),
     context: async () => context,

@@ -8,6 +8,7 @@ import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { ReasonType } from './decision-type.ts'
 import { HoldStateEnum, VerdictEnum } from './enums.ts'
 import { callOf, mayView, spend } from './looks.ts'
+import { OperationType } from './registry-types.ts'
 import { visible, visibleJson } from './visible-text.ts'
 
 @ObjectType('Requirement', { description: 'So many distinct people of this group.' })
@@ -123,6 +124,15 @@ export class HoldType {
   @Field(() => String, { description: '`connector.operation`.' })
   async operation(@Ctx() context: OperatorContext): Promise<string> {
     return (await this.#call(context)).operation
+  }
+
+  @Field(() => OperationType, {
+    nullable: true,
+    description: 'What the operation does and takes; null where it has another version by now.',
+  })
+  async about(@Ctx() context: OperatorContext): Promise<OperationType | null> {
+    const operation = context.cases.operationOf(context.by, await this.#call(context))
+    return operation ? new OperationType(operation) : null
   }
 
   @Field(() => GraphQLJSON, {

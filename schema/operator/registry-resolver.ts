@@ -83,6 +83,13 @@ export class RegistryResolver {
     return cases.mintPersonToken(by, person)
   }
 
+  @Mutation(() => String, {
+    description: `The address that signs a person in once, in a browser, within ten minutes; from a development issuer. ${LOCAL_ERRORS}`,
+  })
+  signInLink(@Ctx() { by, cases }: OperatorContext, @Arg('person', () => String) person: string): Promise<string> {
+    return cases.mintSignInLink(by, person)
+  }
+
   @Mutation(() => CredentialSetType, { description: `Seals a new version of a connector's credential. ${LOCAL_ERRORS}` })
   async setCredential(
     @Ctx() { by, cases }: OperatorContext,

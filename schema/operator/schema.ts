@@ -3,17 +3,22 @@ import { type GraphQLSchema, printSchema } from 'graphql'
 import { buildSchemaSync } from 'type-graphql'
 import { CallResolver } from './call-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
+import { LiveResolver } from './live-resolver.ts'
 import { PolicyChangeResolver } from './policy-change-resolver.ts'
 import { PolicyResolver } from './policy-resolver.ts'
 import { RegistryResolver } from './registry-resolver.ts'
 
+async function* nothing(): AsyncGenerator<never> {}
+
 /** The control plane's schema. It resolves against an `OperatorContext`; build it once. */
 export function buildOperatorSchema(): GraphQLSchema {
   const schema = buildSchemaSync({
-    resolvers: [CallResolver, HoldResolver, PolicyResolver, PolicyChangeResolver, RegistryResolver],
+    resolvers: [CallResolver, HoldResolver, PolicyResolver, PolicyChangeResolver, RegistryResolver, LiveResolver],
     validate: false,
+    // Subscriptions bring their own sources; the schema only asks that there be something.
+    pubSub: { publish: () => undefined, subscribe: () => nothing() },
   })
-  for (const type of [schema.getQueryType(), schema.getMutationType()]) {
+  for (const type of [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]) {
     // Decorators of parameters run from the last to the first (TypeScript): arguments are put back in the order they are written in.
     for (const field of Object.values(type?.getFields() ?? {})) field.args = field.args.toReversed()
   }

@@ -1,0 +1,55 @@
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { createRootRoute, createRoute, createRouter, redirect, RouterProvider } from '@tanstack/react-router'
+import { createRoot } from 'react-dom/client'
+import { GatewayProblem } from './gateway.ts'
+import { InboxPage } from './inbox/inbox-page.tsx'
+import { sessionQuery } from './me.ts'
+import { NotFound } from './not-found.tsx'
+import { Shell } from './shell.tsx'
+import { SignIn } from './sign-in.tsx'
+import './styles/app.css'
+
+const onError = (error: unknown): void => {
+  // The session ended: the frame shows the sign-in, and the address stays.
+  if (error instanceof GatewayProblem && error.code === 'UNAUTHENTICATED')
+    void client.invalidateQueries({ queryKey: sessionQuery.queryKey })
+}
+
+const isPassing = (error: unknown): boolean => error instanceof GatewayProblem && ['OFFLINE', 'UNAVAILABLE'].includes(error.code)
+
+const client = new QueryClient({
+  queryCache: new QueryCache({ onError }),
+  mutationCache: new MutationCache({ onError }),
+  defaultOptions: {
+    queries: { retry: (count, error) => count < 2 && isPassing(error), networkMode: 'always' },
+    mutations: { retry: false, networkMode: 'always' },
+  },
+})
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
+const home = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  beforeLoad: () => {
+    throw redirect({ to: '/inbox', replace: true })
+  },
+})
+const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', component: () => <SignIn development /> })
+const inbox = createRoute({ getParentRoute: () => root, path: '/inbox', component: InboxPage })
+const hold = createRoute({ getParentRoute: () => root, path: '/inbox/$holdId', component: InboxPage })
+
+const router = createRouter({ routeTree: root.addChildren([home, signIn, inbox, hold]), scrollRestoration: true })
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
+
+const place = document.getElementById('root')
+if (place)
+  createRoot(place).render(
+    <QueryClientProvider client={client}>
+      <RouterProvider router={router} />
+    </QueryClientProvider>,
+  )
