@@ -1,3 +1,4 @@
+import { print } from '@0no-co/graphql.web'
 import type { JsonValue, TadaDocumentNode } from './graphql.ts'
 import { texts } from './texts.ts'
 
@@ -20,10 +21,12 @@ interface Answer {
   errors?: readonly { message: string; extensions?: { code?: string; errors?: { pointer: string; detail: string }[] } }[]
 }
 
+const printed = new WeakMap<object, string>()
+
 /** The text of a document, with its fragments. */
-export function textOf(document: TadaDocumentNode<unknown, never>): string {
-  const text = document.loc?.source.body
-  if (text === undefined) throw new Error('a document without its text')
+function textOf(document: TadaDocumentNode<unknown, never>): string {
+  const text = printed.get(document) ?? print(document)
+  printed.set(document, text)
   return text
 }
 

@@ -1,5 +1,5 @@
-import { queryOptions, useQuery } from '@tanstack/react-query'
-import { ask, readSession } from './gateway.ts'
+import { type QueryClient, queryOptions, useQuery } from '@tanstack/react-query'
+import { ask, readSession, type SessionState } from './gateway.ts'
 import { graphql, type ResultOf } from './graphql.ts'
 
 const ME = graphql(`query Me { me { name groups roles } }`)
@@ -22,3 +22,9 @@ export const mayRead = (me: Me | undefined): boolean =>
 export const mayChange = (me: Me | undefined): boolean => me !== undefined && !me.roles.includes('auditor')
 
 export const hasRole = (me: Me | undefined, ...roles: readonly string[]): boolean => me?.roles.some((role) => roles.includes(role)) ?? false
+
+/** Somebody else, or nobody, is at this browser from here on: what was read for the one before is forgotten. */
+export function changePerson(client: QueryClient, session: SessionState): void {
+  client.setQueryData(sessionQuery.queryKey, session)
+  client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== sessionQuery.queryKey[0] })
+}

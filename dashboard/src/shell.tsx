@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { signOut } from './gateway.ts'
-import { mayChange, meQuery, sessionQuery } from './me.ts'
+import { changePerson, mayChange, meQuery, sessionQuery } from './me.ts'
 import { pages } from './pages.ts'
 import { SignIn } from './sign-in.tsx'
 import { texts } from './texts.ts'
@@ -37,7 +37,11 @@ function Signed({ development, offline }: { development: boolean; offline: boole
       <a className="skip" href="#content">
         {texts.skip}
       </a>
-      {development && <p className="banner">{texts.development}</p>}
+      {development && (
+        <aside className="banner" aria-label={texts.developmentLabel}>
+          {texts.development}
+        </aside>
+      )}
       <div className="frame">
         <header className="side">
           <p className="brand">{texts.product}</p>
@@ -87,9 +91,7 @@ function Account() {
     document.title = me ? `${texts.product} · ${me.name}` : texts.product
   }, [me])
   const leave = async (): Promise<void> => {
-    const session = await signOut()
-    client.clear()
-    client.setQueryData(sessionQuery.queryKey, session)
+    changePerson(client, await signOut())
   }
   return (
     <div className="account">

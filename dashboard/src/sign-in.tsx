@@ -1,7 +1,7 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
-import { sessionQuery } from './me.ts'
+import { changePerson } from './me.ts'
 import { type SessionState, signIn } from './gateway.ts'
 import { texts } from './texts.ts'
 import { Skeleton } from './ui/skeleton.tsx'
@@ -25,8 +25,7 @@ export function SignIn({ development }: { development: boolean }) {
     history.replaceState(history.state, '', '/sign-in')
     redeem(link).then(
       async (session) => {
-        client.clear()
-        client.setQueryData(sessionQuery.queryKey, session)
+        changePerson(client, session)
         await router.navigate({ to: '/', replace: true })
       },
       (error: unknown) => setFailure(error instanceof Error ? error.message : texts.problem.offline),

@@ -2,6 +2,7 @@
 export const texts = {
   product: 'Gatehouse',
   skip: 'Skip to the content',
+  developmentLabel: 'About this gateway',
   development: 'Development issuer: anyone with this user account can sign in as anybody. Not for production.',
   nav: { label: 'Pages', inbox: 'Inbox' },
   account: { signOut: 'Sign out', readOnly: 'read only', theme: 'Theme', themes: { system: 'System', light: 'Light', dark: 'Dark' } },
