@@ -65,6 +65,8 @@ export type EntryBody =
   | { kind: 'run.started'; run: string; agent: string; subject: string | null; by: string }
   | { kind: 'hold.opened'; hold: Hold }
   | { kind: 'hold.changed'; hold: HoldId; from: HoldState; to: HoldState; by: string; why?: string }
+  /** A step of the hold's escalation, from 1: members of `to` may fill the seats of `seats` from here on. */
+  | { kind: 'hold.escalated'; hold: HoldId; step: number; to: string | null; seats: readonly string[]; notify: readonly string[] }
   | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string }
   /** A call that was permitted and ends without an intent. */
   | { kind: 'cancelled'; by: string; why: string }

@@ -2,8 +2,11 @@ import type { Instant } from './clock.ts'
 import { parseDecimal } from './decimal.ts'
 import type { MatchedHold } from './decision.ts'
 import { GatewayError } from './errors.ts'
+import { combineEscalations, type Escalation, type EscalationStep, type Requirement } from './escalation.ts'
 import { type Excluded, isExcluded } from './exclusion.ts'
 import type { CallId, HoldId } from './ids.ts'
+
+export type { Escalation, Requirement } from './escalation.ts'
 
 export const HOLD_STATES = ['open', 'approved', 'consumed', 'rejected', 'expired', 'cancelled', 'denied', 'superseded'] as const
 export type HoldState = (typeof HOLD_STATES)[number]
@@ -27,20 +30,6 @@ export function assertStep(id: HoldId, from: HoldState, to: HoldState): void {
 
 /** The states from which `to` may follow: the compare side of every compare-and-set. */
 export const statesBefore = (to: HoldState): readonly HoldState[] => HOLD_STATES.filter((from) => NEXT[from].includes(to))
-
-export interface Requirement {
-  group: string
-  count: number
-}
-
-/** What happens where nobody has decided `afterMs` milliseconds after the hold was opened. One of `to` and `notify` at least. */
-export interface Escalation {
-  afterMs: number
-  /** A group whose members may fill the same seats from then on; null where it only notifies. */
-  to: string | null
-  /** Groups that are told. */
-  notify: readonly string[]
-}
 
 /** The bounds of a standing grant that may follow from an approval. */
 export interface Standing {
@@ -68,7 +57,7 @@ export interface Terms {
 }
 
 /** What an approval says of itself where it says nothing but who has to agree: one refusal is enough, and nothing beyond the one call is given. */
-export const PLAIN_TERMS: Omit<Terms, 'requires'> = Object.freeze({
+export const PLAIN_TERMS: Omit<Terms, 'requires' | 'escalate'> & { escalate: readonly never[] } = Object.freeze({
   denyThreshold: 1,
   onApproval: 'execute',
   escalate: Object.freeze([]),
@@ -90,6 +79,9 @@ export interface Hold extends Terms {
   callId: CallId
   state: HoldState
   matched: readonly MatchedHold[]
+  escalate: readonly EscalationStep[]
+  /** How many of these steps have happened; `requires` says what that opened. */
+  escalated: number
   /** Whom `excludes` named when the hold was opened. */
   excluded: Excluded
   approvalVersions: Readonly<Record<string, string>>
@@ -109,20 +101,23 @@ export interface Vote {
   at: Instant
 }
 
+type CombinedTerms = Terms & Pick<Hold, 'escalate'> & { expiresMs: number }
+
 /**
- * The AND of several definitions, the strictest of each: all groups, the highest count of each, the fewest refusals, the shortest expiry, every exclusion and
- * every escalation; `claim` wins over `execute`, since it asks for the agent's presence; edits and standing grants only where all allow them.
+ * The AND of several definitions, the strictest of each: all groups, the highest count of each, the fewest refusals, the shortest expiry, every exclusion;
+ * escalations as `combineEscalations` says; `claim` wins over `execute`, since it asks for the agent's presence; edits and standing grants only where all allow them.
  */
-export function combineApprovals(definitions: readonly ApprovalDefinition[]): Terms & { expiresMs: number } {
+export function combineApprovals(definitions: readonly ApprovalDefinition[]): CombinedTerms {
   const counts = new Map<string, number>()
   for (const { requires } of definitions)
     for (const { group, count } of requires) counts.set(group, Math.max(count, counts.get(group) ?? 0))
+  const expiresMs = Math.min(...definitions.map((d) => d.expiresMs))
   return {
     requires: [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([group, count]) => ({ group, count })),
     denyThreshold: Math.min(...definitions.map((d) => d.denyThreshold)),
     onApproval: definitions.some((d) => d.onApproval === 'claim') ? 'claim' : 'execute',
-    expiresMs: Math.min(...definitions.map((d) => d.expiresMs)),
-    escalate: definitions.flatMap((d) => d.escalate).sort((a, b) => a.afterMs - b.afterMs),
+    expiresMs,
+    escalate: combineEscalations(definitions, expiresMs),
     edits: definitions.every((d) => d.edits === 'allowed') ? 'allowed' : 'forbidden',
     excludes: [...new Set(definitions.flatMap((d) => d.excludes))].sort(),
     standing: combinedStanding(definitions.map((d) => d.standing)),
@@ -182,13 +177,16 @@ export function ineligibleToEdit(
   if (publishers.includes(voter.name)) return 'who published the policy that holds a call may not vote on it'
   if (excluded.unknown.length > 0) return `nobody may vote on it: ${listed(excluded.unknown)}, which says who may not, is not known`
   if (isExcluded(excluded, voter.name)) return 'whom the facts of a call name may not vote on it, as its approval says'
-  if (!requires.some(({ group }) => voter.groups.includes(group)))
-    return `needs a member of ${listed(
-      requires.map(({ group }) => group),
-      ' or ',
-    )}`
+  if (!requires.some((requirement) => fills(requirement, voter)))
+    return `needs a member of ${listed([...new Set(requires.flatMap(groupsOf))], ' or ')}`
   return null
 }
+
+/** Groups whose members may fill these seats now. */
+export const groupsOf = ({ group, standIns }: Requirement): readonly string[] => [group, ...(standIns ?? [])]
+
+const fills = (requirement: Requirement, { groups }: { groups: readonly string[] }): boolean =>
+  groupsOf(requirement).some((group) => groups.includes(group))
 
 const listed = (names: readonly string[], between = ' and '): string => names.map((name) => `\`${name}\``).join(between)
 
@@ -197,11 +195,12 @@ const listed = (names: readonly string[], between = ' and '): string => names.ma
  * Seats are matched by augmenting paths, so an order of votes never matters.
  */
 export function satisfied(requires: readonly Requirement[], voters: readonly { name: string; groups: readonly string[] }[]): boolean {
-  const seats = requires.flatMap(({ group, count }) => Array.from({ length: count }, () => group))
+  const seats = requires.flatMap((requirement) => Array.from({ length: requirement.count }, () => requirement))
   const taken = new Map<number, number>()
   const sit = (voter: number, tried: Set<number>): boolean =>
-    seats.some((group, seat) => {
-      if (tried.has(seat) || !voters[voter]?.groups.includes(group)) return false
+    seats.some((requirement, seat) => {
+      const person = voters[voter]
+      if (tried.has(seat) || !person || !fills(requirement, person)) return false
       tried.add(seat)
       const sitting = taken.get(seat)
       if (sitting !== undefined && !sit(sitting, tried)) return false

@@ -100,6 +100,7 @@ function holdOf(callId: CallId, id: HoldId, verdict: Extract<Verdict, { effect: 
     state: 'open',
     matched: verdict.holds,
     ...terms,
+    escalated: 0,
     excluded,
     approvalVersions: { finance: 'v1' },
     digest: sha256(`${callId} digest`),

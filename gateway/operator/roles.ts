@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
-import type { Hold } from '../core/hold.ts'
+import { groupsOf, type Hold } from '../core/hold.ts'
 import { LIMITS } from '../limits.ts'
 import type { Operator } from '../ports/operator.ts'
 
@@ -30,7 +30,8 @@ export function requirePerson(by: Operator, doing: string): void {
 }
 
 /** True for members of a group that the hold asks for. */
-export const isAsked = (by: Operator, hold: Pick<Hold, 'requires'>): boolean => hold.requires.some(({ group }) => by.groups.includes(group))
+export const isAsked = (by: Operator, hold: Pick<Hold, 'requires'>): boolean =>
+  hold.requires.flatMap(groupsOf).some((group) => by.groups.includes(group))
 
 /** A person's free text: trimmed, undefined where empty. Throws BAD_INPUT beyond `LIMITS.commentCharsMax`. */
 export function comment(raw: string | undefined, what: string): string | undefined {

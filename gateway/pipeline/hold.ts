@@ -31,6 +31,7 @@ export function openHold(
     state: 'open',
     matched,
     ...terms,
+    escalated: 0,
     excluded: excludedBy(terms.excludes, subject.input, lookups),
     approvalVersions,
     digest: bindingDigest(parts.organisation, subject, lookups, matched, approvalVersions, nonce),

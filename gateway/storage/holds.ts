@@ -1,7 +1,8 @@
 import { type Selectable, sql } from 'kysely'
 import { instant } from '../core/clock.ts'
+import { afterSteps, type EscalationStep } from '../core/escalation.ts'
 import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
-import { type Hold, type HoldState, PLAIN_TERMS, type Vote } from '../core/hold.ts'
+import { groupsOf, type Hold, type HoldState, PLAIN_TERMS, type Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
 import type { Db, HoldFacts, HoldTable, Tx } from './tables.ts'
@@ -13,6 +14,8 @@ function fromRow(row: HoldRow): Hold {
     ...PLAIN_TERMS,
     excluded: NOBODY_EXCLUDED,
     ...row.facts,
+    requires: afterSteps(row.facts.requires, (row.facts.escalate ?? []).slice(0, row.escalated)),
+    escalated: row.escalated,
     id: row.id as HoldId,
     callId: row.call_id as CallId,
     state: row.state,
@@ -29,6 +32,48 @@ function factsOf(hold: Hold): HoldFacts {
   return { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded, standing }
 }
 
+/** When the next step of a hold's escalation is due, ms since the epoch; null after the last. */
+const nextStepMs = ({ createdAt, escalate, escalated }: Hold): number | null => {
+  const next = escalate[escalated]
+  return next === undefined ? null : createdAt + next.afterMs
+}
+
+/**
+ * Takes the next step of open holds where it is due, at most `first`. Rows are locked; those that somebody else changes just now are left for the next time.
+ * Returns each as it is now, with the step that it took.
+ */
+export async function takeDueSteps(tx: Tx, atMs: number, first: number): Promise<readonly { hold: Hold; step: EscalationStep }[]> {
+  const rows = await tx
+    .selectFrom('hold')
+    .selectAll()
+    .where('state', '=', 'open')
+    .where('escalates_at_ms', '<=', atMs)
+    .where('expires_at_ms', '>', atMs)
+    .orderBy('escalates_at_ms')
+    .orderBy('id')
+    .limit(first)
+    .forUpdate()
+    .skipLocked()
+    .execute()
+  const taken: { hold: Hold; step: EscalationStep }[] = []
+  for (const row of rows) {
+    const step = row.facts.escalate?.[row.escalated]
+    if (step === undefined) continue
+    const hold = fromRow({ ...row, escalated: row.escalated + 1 })
+    await tx
+      .updateTable('hold')
+      .set({
+        escalated: hold.escalated,
+        escalates_at_ms: nextStepMs(hold),
+        groups: [...new Set(hold.requires.flatMap(groupsOf))],
+      })
+      .where('id', '=', row.id)
+      .execute()
+    taken.push({ hold, step })
+  }
+  return taken
+}
+
 /** Inserts an open hold. A second one of the same call breaks a unique constraint. */
 export async function insertHold(tx: Tx, hold: Hold, agent: string): Promise<void> {
   await tx
@@ -39,6 +84,7 @@ export async function insertHold(tx: Tx, hold: Hold, agent: string): Promise<voi
       agent,
       state: hold.state,
       groups: hold.requires.map(({ group }) => group),
+      escalates_at_ms: nextStepMs(hold),
       on_approval: hold.onApproval,
       digest: hold.digest,
       facts: JSON.stringify(factsOf(hold)),

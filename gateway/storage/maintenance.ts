@@ -5,6 +5,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { dropEmptyCounters, giveBack, keysOfCalls, lockCounters } from './counters.ts'
 import type { Database } from './database.ts'
+import { takeDueSteps } from './holds.ts'
 import { keepHouse } from './housekeeping.ts'
 import { endOtherProcesses } from './processes.ts'
 import type { Tx } from './tables.ts'
@@ -105,12 +106,35 @@ export async function takeOverLapsed({ database, writer, bus }: MaintenanceOptio
   return ended
 }
 
+/**
+ * Takes the steps of escalations that are due by the time of the record, also those of the past after a restart: each once, whoever else looks, since the
+ * claim commits with its entry. Several that are due of one hold are taken one after another. Returns the calls whose holds escalated. Throws UNAVAILABLE.
+ */
+export async function escalateDue({ writer, bus }: Pick<MaintenanceOptions, 'writer' | 'bus'>): Promise<readonly CallId[]> {
+  const escalated: CallId[] = []
+  for (let more = true; more; ) {
+    const page = await writer.transact(async ({ tx, append, atMs }) => {
+      const taken = await takeDueSteps(tx, atMs, LIMITS.maintenanceRowsMax)
+      for (const { hold, step } of taken) {
+        const { to, seats, notify } = step
+        append(hold.callId, { kind: 'hold.escalated', hold: hold.id, step: hold.escalated, to, seats, notify })
+      }
+      return taken.map(({ hold }) => hold.callId)
+    })
+    for (const id of page) bus.publish({ kind: 'call', id })
+    escalated.push(...page)
+    more = page.length > 0
+  }
+  return escalated
+}
+
 /** How many rounds pass between two sweeps. */
 const SWEEP_EVERY = 60
 
 async function round(options: MaintenanceOptions, turn: number): Promise<void> {
   const { database, writer, clock } = options
   await writer.beat()
+  await escalateDue(options)
   if (database.kind === 'postgres' && turn % 5 === 0) await takeOverLapsed(options)
   if (turn % SWEEP_EVERY === 0) await keepHouse(database, clock.now())
 }

@@ -4,10 +4,17 @@ import * as record from './migrations/0001-record.ts'
 import * as registry from './migrations/0002-registry.ts'
 import * as facts from './migrations/0003-facts.ts'
 import * as policySets from './migrations/0004-policy-sets.ts'
+import * as escalations from './migrations/0005-escalations.ts'
 import type { Tables } from './tables.ts'
 
 /** In order, append-only: a migration that was released is never edited. */
-const MIGRATIONS = { '0001-record': record, '0002-registry': registry, '0003-facts': facts, '0004-policy-sets': policySets }
+const MIGRATIONS = {
+  '0001-record': record,
+  '0002-registry': registry,
+  '0003-facts': facts,
+  '0004-policy-sets': policySets,
+  '0005-escalations': escalations,
+}
 
 /**
  * Brings the schema up to date, each step once, whoever else starts at the same time: under an advisory lock on PostgreSQL; on PGlite the

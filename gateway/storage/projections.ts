@@ -1,6 +1,7 @@
 import { type Call, type CallState, stateAfter } from '../core/call.ts'
 import { instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
+import { afterSteps } from '../core/escalation.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -105,6 +106,14 @@ function fold(call: RebuiltCall, holds: Map<HoldId, Hold>, entry: Entry): void {
     case 'hold.changed':
       changeHold(holds, call, entry, body)
       return
+    case 'hold.escalated': {
+      const hold = holds.get(body.hold)
+      if (hold) {
+        const steps = hold.escalate.slice(0, body.step)
+        holds.set(hold.id, { ...hold, escalated: body.step, requires: afterSteps(hold.requires, steps) })
+      }
+      return
+    }
     case 'intent':
       call.state = 'executing'
       return

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { admissionConformance } from './admission.conformance.ts'
 import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
+import { escalationConformance } from './escalation.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
 import { labelConformance } from './label.conformance.ts'
@@ -39,6 +40,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   counterConformance(at)
   counterSeriesConformance(at)
   holdConformance(at)
+  escalationConformance(at, reopen)
   labelConformance(at)
   readConformance(at)
   registryConformance(at, reopen)

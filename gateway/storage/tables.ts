@@ -83,6 +83,10 @@ export interface HoldTable {
   digest: string
   /** What never changes in it and is never asked for by column. Holds from before a term existed lack it. */
   facts: Json<HoldFacts>
+  /** How many steps of its escalation have happened. */
+  escalated: Generated<number>
+  /** When the next one is due; null after the last. */
+  escalates_at_ms: number | null
   expires_at_ms: number
   created_at_ms: number
   decided_at_ms: number | null

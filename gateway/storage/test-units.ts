@@ -136,6 +136,7 @@ export function newHold(clock: Clock, callId: CallId, lifeMs = 3_600_000): Hold 
     matched: [{ policyId: 'h1', policyHash: 'b'.repeat(64), approval: 'finance' }],
     ...PLAIN_TERMS,
     requires: [{ group: 'finance', count: 1 }],
+    escalated: 0,
     excluded: NOBODY_EXCLUDED,
     approvalVersions: { finance: 'c'.repeat(64) },
     digest: randomBytes(32).toString('hex'),

@@ -2,7 +2,8 @@ import { GraphQLJSON } from 'graphql-scalars'
 import { Ctx, Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
 import type { Call } from '../../gateway/core/call.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
-import type { Hold } from '../../gateway/core/hold.ts'
+import type { EscalationStep } from '../../gateway/core/escalation.ts'
+import type { Hold, Requirement } from '../../gateway/core/hold.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { ReasonType } from './decision-type.ts'
@@ -17,10 +18,13 @@ export class RequirementType {
   readonly group: string
   @Field(() => Int)
   readonly count: number
+  @Field(() => [String], { description: 'Groups whose members fill these places as well, since the hold escalated.' })
+  readonly standIns: string[]
 
-  constructor(group: string, count: number) {
+  constructor({ group, count, standIns }: Requirement) {
     this.group = group
     this.count = count
+    this.standIns = [...(standIns ?? [])]
   }
 }
 
@@ -32,11 +36,17 @@ export class EscalationType {
   readonly to: string | null
   @Field(() => [String], { description: 'Groups that are told.' })
   readonly notify: string[]
+  @Field(() => [String], { description: 'The groups whose places members of `to` may fill; none where another rule keeps them closed.' })
+  readonly opens: string[]
+  @Field(() => Boolean)
+  readonly happened: boolean
 
-  constructor(at: number, to: string | null, notify: string[]) {
-    this.at = new Date(at)
+  constructor({ afterMs, to, notify, seats }: EscalationStep, openedAt: number, happened: boolean) {
+    this.at = new Date(openedAt + afterMs)
     this.to = to
-    this.notify = notify
+    this.notify = [...notify]
+    this.opens = [...seats]
+    this.happened = happened
   }
 }
 
@@ -161,7 +171,7 @@ export class HoldType {
 
   @Field(() => [RequirementType], { description: 'All of them are needed.' })
   get requires(): RequirementType[] {
-    return this.#hold.requires.map(({ group, count }) => new RequirementType(group, count))
+    return this.#hold.requires.map((requirement) => new RequirementType(requirement))
   }
 
   @Field(() => Int, { description: 'So many refusals end the call.' })
@@ -171,8 +181,8 @@ export class HoldType {
 
   @Field(() => [EscalationType], { description: 'What happens while nobody decides, by time.' })
   get escalation(): EscalationType[] {
-    const { createdAt, escalate } = this.#hold
-    return escalate.map(({ afterMs, to, notify }) => new EscalationType(createdAt + afterMs, to, [...notify]))
+    const { createdAt, escalate, escalated } = this.#hold
+    return escalate.map((step, index) => new EscalationType(step, createdAt, index < escalated))
   }
 
   @Field(() => Boolean, { description: "Whether approvers may put other arguments in the place of the agent's." })
