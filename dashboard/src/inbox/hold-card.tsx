@@ -6,7 +6,7 @@ import { texts } from '../texts.ts'
 import { useKeys } from '../ui/keys.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
-import { VisibleText } from '../ui/visible-text.tsx'
+import { EscapedText, VisibleText } from '../ui/visible-text.tsx'
 import { humanised, moment, operationName, spanOf, useNow } from '../words.ts'
 import { ArgumentsView } from './arguments-view.tsx'
 import { DecisionBar } from './decision-bar.tsx'
@@ -161,7 +161,7 @@ function Why({ card }: { card: HoldCardData }) {
         <p className="quiet">{texts.hold.noReason}</p>
       ) : (
         <blockquote>
-          <VisibleText text={card.rationale} />
+          <EscapedText text={card.rationale} />
         </blockquote>
       )}
     </section>

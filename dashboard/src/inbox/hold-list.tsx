@@ -30,7 +30,7 @@ function HoldRow({ hold, now, selected }: { hold: ListedHold; now: number; selec
   const needed = seats(hold.requires)
   return (
     <li ref={element}>
-      <Link to="/inbox/$holdId" params={{ holdId: hold.id }} className="hold-row" aria-current={selected ? 'true' : undefined}>
+      <Link to="/inbox/$holdId" params={{ holdId: hold.id }} className="hold-row">
         <span className="hold-row-title">{hold.about?.title ?? humanised(operationName(hold.operation))}</span>
         <span className={leftMs < 900_000 ? 'clock clock-soon' : 'clock'}>
           {leftMs > 0 ? `${spanOf(leftMs)} ${texts.inbox.left}` : texts.inbox.overdue}

@@ -25,3 +25,24 @@ export function VisibleText({ text }: { text: string }) {
     </bdi>
   )
 }
+
+/** The same for a text in which the gateway wrote every such character as `\uXXXX`. */
+export function EscapedText({ text }: { text: string }) {
+  const parts = text.split(/\\u([0-9a-f]{4})/)
+  let at = 0
+  return (
+    <bdi dir="ltr">
+      {parts.map((part, index) => {
+        const key = `${at}`
+        at += part.length + (index % 2)
+        if (index % 2 === 0) return part
+        const code = `U+${part.toUpperCase()}`
+        return (
+          <mark key={key} className="invisible" title={texts.hold.invisible(code)}>
+            {code}
+          </mark>
+        )
+      })}
+    </bdi>
+  )
+}
