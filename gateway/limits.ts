@@ -187,6 +187,7 @@ export const LIMITS = Object.freeze({
   heapGrowthPercentMax: 50,
   keepAliveMs: 65_000,
   commentCharsMax: 2_000,
+  editsPerCallMax: 10,
   escalationsPerApprovalMax: 16,
   excludesPerApprovalMax: 16,
   operatorLoadsPerRequestMax: 5_000,

@@ -30,6 +30,7 @@ import { openPolicies } from './open-policies.ts'
 import { createOperator } from './operator/operator.ts'
 import { createCalls } from './pipeline/calls.ts'
 import { dryDecision } from './pipeline/dry-decision.ts'
+import { editHeld } from './pipeline/edit.ts'
 import { findingsIn } from './pipeline/findings.ts'
 import { joinKeyOfCall } from './pipeline/hold.ts'
 import { createHoldReview } from './pipeline/reconsider.ts'
@@ -492,6 +493,7 @@ function openCases(
     },
     decideDry: (subject, given, readsHistory) => dryDecision(parts, subject, given, readsHistory),
     streaksOf: (call) => streaksOf(parts, call),
+    editHeld: (call, hold, edit) => editHeld(parts, call, hold, edit),
     newRunId: () => newRunId(Date.now(), idBytes(16)),
     joinKeyOf: joinKeyOfCall,
     afterApproval,

@@ -1,5 +1,6 @@
 import type { Instant } from './clock.ts'
 import type { DenyReason } from './decision.ts'
+import type { ArgumentEdit } from './edit.ts'
 import type { ErrorCode } from './errors.ts'
 import type { CallId, HoldId, OperationId } from './ids.ts'
 import type { JsonObject } from './json.ts'
@@ -71,8 +72,10 @@ export interface Call {
   connector: string
   operation: OperationId
   operationVersion: string
-  /** Canonical arguments. */
+  /** Canonical arguments: what would be executed. */
   input: JsonObject
+  /** Null where nobody edited them. */
+  edit: ArgumentEdit | null
   state: CallState
   denyReason: DenyReason | null
   policies: readonly string[]

@@ -1,6 +1,7 @@
 import type { Asserted, Door, Outcome } from './call.ts'
 import type { Instant } from './clock.ts'
 import type { Decision } from './decision.ts'
+import type { ArgumentChange } from './edit.ts'
 import type { ErrorCode, Fault } from './errors.ts'
 import type { Reservation } from './facts.ts'
 import type { CallId, HoldId, IntentId, OperationId, ProposalId } from './ids.ts'
@@ -67,6 +68,8 @@ export type EntryBody =
   | { kind: 'hold.changed'; hold: HoldId; from: HoldState; to: HoldState; by: string; why?: string }
   /** A step of the hold's escalation, from 1: members of `to` may fill the seats of `seats` from here on. */
   | { kind: 'hold.escalated'; hold: HoldId; step: number; to: string | null; seats: readonly string[]; notify: readonly string[] }
+  /** Other arguments took the place of those in the decision before it; the next decision has them whole. */
+  | { kind: 'hold.edited'; hold: HoldId; by: string; comment: string | null; changes: readonly ArgumentChange[] }
   | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string }
   /** A call that was permitted and ends without an intent. */
   | { kind: 'cancelled'; by: string; why: string }

@@ -1,7 +1,8 @@
 import type { Call } from '../core/call.ts'
 import type { Entry, EntryBody } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
-import { ineligibility } from '../core/hold.ts'
+import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
+import { ineligibleToEdit } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
 import type { CallFilter, Page, PageRequest } from '../ports/call-store.ts'
 import type { Operator } from '../ports/operator.ts'
@@ -27,15 +28,16 @@ export async function findCall(deps: OperatorDeps, by: Operator, id: CallId): Pr
  * where the record cannot be written this throws UNAVAILABLE.
  */
 export async function mayViewPayload(deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> {
-  if (!hasRole(by, 'security', 'auditor') && !(await mayVote(deps, by, call))) return false
+  if (!hasRole(by, 'security', 'auditor') && !(await mayDecide(deps, by, call))) return false
   await deps.recorder.note(call.id, { kind: 'view', by: by.name, what: 'payload' })
   return true
 }
 
-async function mayVote(deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> {
+/** Who edited the arguments has no vote, and still sees what became of them. */
+async function mayDecide(deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> {
   if (hasRole(by, 'local') || call.holdId === null) return false
   const hold = await deps.store.hold(call.holdId)
-  return hold !== undefined && ineligibility(hold, call, by, await deps.store.publishers(hold.matched)) === null
+  return hold !== undefined && ineligibleToEdit(hold, call, by, await deps.store.publishers(hold.matched)) === null
 }
 
 /**
@@ -50,8 +52,10 @@ export async function trail(deps: OperatorDeps, by: Operator, id: CallId, payloa
   return open ? entries : entries.map((entry) => ({ ...entry, body: withoutPayload(entry.body) }))
 }
 
-/** A decision's arguments and facts left out; all else in an entry is metadata. */
+/** Arguments and facts left out, of decisions, edits and holds; all else in an entry is metadata. */
 function withoutPayload(body: EntryBody): EntryBody {
+  if (body.kind === 'hold.edited') return { ...body, changes: body.changes.map(({ pointer }) => ({ pointer })) }
+  if (body.kind === 'hold.opened') return { ...body, hold: { ...body.hold, excluded: NOBODY_EXCLUDED } }
   if (body.kind !== 'decision' && body.kind !== 'explained') return body
   const { request, decision } = body
   const { evidence } = decision

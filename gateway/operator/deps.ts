@@ -1,6 +1,7 @@
 import type { Asserted, Call, Door } from '../core/call.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Facts } from '../core/facts.ts'
+import type { Hold } from '../core/hold.ts'
 import type { CallId, OperationId, ProposalId, RunId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
@@ -68,6 +69,8 @@ export interface OperatorDeps {
   decideDry(subject: DrySubject, given: Partial<Facts>, readsHistory: boolean): Promise<Explanation>
   /** Counters of clean approvals that the end of this call's hold changes. */
   streaksOf(call: Call): readonly StreakCounter[]
+  /** Decides an open hold's call again with other arguments. False where the hold changed meanwhile. Throws HOLD_NOT_OPEN, UNAVAILABLE. */
+  editHeld(call: Call, hold: Hold, edit: { input: JsonObject; by: string; comment: string | null }): Promise<boolean>
   newRunId(): RunId
   /** The key under which equal calls join. */
   joinKeyOf(call: Call): string

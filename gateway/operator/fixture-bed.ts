@@ -68,12 +68,13 @@ async function openProcess(database: string) {
     examine: async (texts, tests) => JOBS.examine({ source: sourceOf(SOURCE, texts), tests, organisation: ORGANISATION }),
   })
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
-  const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[] }
+  const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[], edited: [] as unknown[] }
   const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
   const changing = { policySets: sets, publisher, newProposalId: nextProposal, ...trying(sets) }
   const counting = { decider, organisation: 'acme', factKey: counterKey(randomBytes(32)) }
   const dry = { ...counting, clock, registry, store: storage.calls, detectors: [], labelWindowMs: 86_400_000 }
-  const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId'> = {
+  const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId' | 'editHeld'> = {
+    editHeld: async (call, hold, edit) => seen.edited.push({ call: call.id, hold: hold.id, ...edit }) > 0,
     decideDry: (subject, given, readsHistory) => dryDecision({ ...dry, decider: live.decider }, subject, given, readsHistory),
     streaksOf: (call) => streaksOf(counting, call),
     newRunId: () => newRunId(clock.now(), randomBytes(16)),

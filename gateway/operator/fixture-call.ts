@@ -132,5 +132,6 @@ function callOf(id: CallId, request: CallRequest, verdict: Verdict, hold: Hold |
     createdAt: now,
     updatedAt: now,
     upstreamMs: null,
+    edit: null,
   }
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Bed, openBed } from './fixture-bed.ts'
 import type { Ask } from './fixture-call.ts'
 import { as } from './fixture-organisation.ts'
@@ -212,6 +212,36 @@ test('a comment has a bound, before anything is written', async () => {
   const both = await held()
   await expect(bed.cases.approveHold(as('maria'), both.holdId, 'x'.repeat(2_001))).rejects.toEqual(code('BAD_INPUT'))
   expect(await stateOf(both)).toEqual(['held', 'open'])
+})
+
+describe('an edit of the arguments', () => {
+  const input = { vendorId: 'v-7', amount: 900 }
+  test.each([
+    ["the agent's owner, though in the group", 'paul', {}, input, 'NOT_ELIGIBLE'],
+    ['the subject', 'maria', { subject: 'maria' }, input, 'NOT_ELIGIBLE'],
+    ['whom the facts name', 'maria', { excluded: { people: ['maria'], unknown: [] } }, input, 'NOT_ELIGIBLE'],
+    ['an auditor, though in the group', 'lee', {}, input, 'FORBIDDEN'],
+    ['the local operator', 'local', {}, input, 'FORBIDDEN'],
+    ['somebody outside the groups', 'olga', {}, input, 'NOT_ELIGIBLE'],
+    ['somebody who does not see it', 'chen', {}, input, 'NOT_FOUND'],
+    ['an approval that allows none', 'maria', { edits: 'forbidden' }, input, 'NOT_ELIGIBLE'],
+    ['too few who would be left', 'maria', { requires: [{ group: 'finance-managers', count: 3 }] }, input, 'NOT_ELIGIBLE'],
+    ['arguments that are none', 'maria', {}, { amount: 900 }, 'BAD_INPUT'],
+    ['the same arguments', 'maria', { amount: 77_000 }, { vendorId: 'v-7', amount: 77_000 }, 'BAD_INPUT'],
+  ] as const)('is refused: %s', async (_title, name, how, edited, expected) => {
+    const both = await held(how)
+    await expect(bed.cases.editHold(as(name), both.holdId, edited, undefined)).rejects.toEqual(code(expected))
+    expect(bed.edited).not.toContainEqual(expect.objectContaining({ hold: both.holdId }))
+  })
+
+  test('goes on with what was said, also by somebody who voted; a decided or expired hold is edited no more', async () => {
+    const both = await held({ requires: [{ group: 'finance-managers', count: 2 }] })
+    await bed.cases.approveHold(as('maria'), both.holdId, undefined)
+    await bed.cases.editHold(as('maria'), both.holdId, input, ' less ')
+    expect(bed.edited).toContainEqual({ call: both.callId, hold: both.holdId, input, by: 'maria', comment: 'less' })
+    await bed.cases.rejectHold(as('raj'), both.holdId, undefined)
+    await expect(bed.cases.editHold(as('maria'), both.holdId, input, undefined)).rejects.toEqual(code('HOLD_NOT_OPEN'))
+  })
 })
 
 test('approvers see the holds that ask for their groups, readers see all', async () => {

@@ -24,7 +24,7 @@ export async function findHold(deps: OperatorDeps, by: Operator, id: HoldId): Pr
 
 /** Votes in the order they came. Throws NOT_FOUND where the person may not see the hold. */
 export async function listVotes(deps: OperatorDeps, by: Operator, id: HoldId): Promise<readonly Vote[]> {
-  if (!(await findHold(deps, by, id))) throw notFound(id)
+  if (!(await findHold(deps, by, id))) throw noHold(id)
   return deps.store.votes(id)
 }
 
@@ -67,7 +67,7 @@ async function admit(deps: OperatorDeps, by: Operator, id: HoldId, verdict: Vote
   const call = hold && (await deps.store.call(hold.callId))
   // Groups count as configuration has them now, not as they stood when the person signed in.
   const person = deps.registry.person(by.name)
-  if (!hold || !call || !person) throw notFound(id)
+  if (!hold || !call || !person) throw noHold(id)
   const publishers = await deps.store.publishers(hold.matched)
   const why = ineligibility(hold, call, person, publishers)
   if (why !== null) throw new GatewayError('NOT_ELIGIBLE', why)
@@ -83,7 +83,8 @@ async function admit(deps: OperatorDeps, by: Operator, id: HoldId, verdict: Vote
   return ballot
 }
 
-function assertOpen(hold: Hold, now: number): void {
+/** Throws HOLD_NOT_OPEN, also where its time is over and nobody has marked it yet. */
+export function assertOpen(hold: Hold, now: number): void {
   if (hold.state === 'open' && now < hold.expiresAt) return
   const state = hold.state === 'open' ? 'expired' : hold.state
   throw new GatewayError('HOLD_NOT_OPEN', `hold \`${hold.id}\` is not open: it is ${state}`)
@@ -110,15 +111,15 @@ async function cast(deps: OperatorDeps, { hold, call, vote }: Ballot, to: 'open'
   )
   if (written) return
   const now = await deps.store.hold(hold.id)
-  if (!now) throw notFound(hold.id)
+  if (!now) throw noHold(hold.id)
   assertOpen(now, deps.clock.now())
   if ((await deps.store.votes(hold.id)).some((other) => other.voter === vote.voter)) throw alreadyVoted()
   throw new GatewayError('HOLD_NOT_OPEN', `hold \`${hold.id}\` changed while the vote was cast: look at it again`)
 }
 
-/** A clean approval makes a streak longer, a refusal ends it. */
+/** A clean approval makes a streak longer, a refusal ends it; what was edited ended it then, and is no clean approval. */
 function streaksFor(deps: OperatorDeps, call: Call, to: 'approved' | 'rejected'): Pick<HoldChange, 'streaks'> {
-  const counters = deps.streaksOf(call)
+  const counters = to === 'approved' && call.edit ? [] : deps.streaksOf(call)
   return counters.length === 0 ? {} : { streaks: { counters, to: to === 'approved' ? 'one_more' : 'none' } }
 }
 
@@ -137,5 +138,5 @@ async function settle(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
   return now
 }
 
-const notFound = (id: HoldId): GatewayError => new GatewayError('NOT_FOUND', `no hold \`${id}\``)
+export const noHold = (id: HoldId): GatewayError => new GatewayError('NOT_FOUND', `no hold \`${id}\``)
 const alreadyVoted = (): GatewayError => new GatewayError('NOT_ELIGIBLE', 'you have voted on this hold already: one vote a person')

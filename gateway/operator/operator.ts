@@ -4,6 +4,7 @@ import { equalCall, findCall, listCalls, mayViewPayload, resolveCall, trail } fr
 import { listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
+import { editHold } from './edit-hold.ts'
 import { approveHold, findHold, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { callChanges, inboxChanges } from './live.ts'
 import { recordRefusal } from './refusals.ts'
@@ -44,6 +45,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     policyText: bound(policyText),
     approveHold: bound(approveHold),
     rejectHold: bound(rejectHold),
+    editHold: bound(editHold),
     resolveCall: bound(resolveCall),
     agents: bound(listAgents),
     agent: bound(findAgent),

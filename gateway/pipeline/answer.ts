@@ -1,11 +1,12 @@
 import type { Call, CallError } from '../core/call.ts'
 import { unreachable } from '../core/decision.ts'
+import { editedOf } from '../core/edit.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import { passesThrough } from '../core/outcome.ts'
 import { LIMITS } from '../limits.ts'
-import type { Answer, CallResult } from '../ports/calls.ts'
+import type { Answer, CallResult, CallStatus } from '../ports/calls.ts'
 import { classesFor } from './classes.ts'
 import { fromStored } from './filter.ts'
 import { heldBack, stick } from './labels.ts'
@@ -40,7 +41,7 @@ const isResult = (kept: CallResult | CallError | undefined): kept is CallResult 
 export async function answerFrom(parts: Parts, call: Call, reader: Principal, run: string | null, traceparent: string): Promise<Answer> {
   const answer = await toldOf(parts, call, reader, traceparent)
   const result = answer.kind === 'result' || answer.kind === 'failed' ? answer.result : undefined
-  return !result || (await stuck(parts, call, reader, run, result)) ? answer : heldBack(call.id, traceparent)
+  return withEdit(!result || (await stuck(parts, call, reader, run, result)) ? answer : heldBack(call.id, traceparent), call)
 }
 
 /** Whether a kept result may be handed over: what it brings has stuck to its reader. */
@@ -54,6 +55,12 @@ export async function stuck(
   const operation = parts.catalogue.operations.get(call.operation)
   if (!operation || body.kind !== 'bytes') return false
   return await stick(parts, { callId: call.id, principal, operation, runs: [call.run, run] }, { headers, bytes: body.bytes })
+}
+
+/** An answer with what people changed in the call's arguments. */
+export function withEdit<T extends Answer | CallStatus>(answer: T, call: Call): T {
+  const edited = editedOf(call)
+  return edited ? { ...answer, edited } : answer
 }
 
 async function toldOf(parts: Parts, call: Call, reader: Principal, traceparent: string): Promise<Answer> {

@@ -3,7 +3,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Calls, CallStatus } from '../ports/calls.ts'
-import { holdOf, keptFor, refusalIn, stuck } from './answer.ts'
+import { holdOf, keptFor, refusalIn, stuck, withEdit } from './answer.ts'
 import { authenticate, recordRefusal } from './authenticate.ts'
 import { admit, awaitHandOver, type Line, resultOf } from './handle.ts'
 import { HELD_BACK } from './labels.ts'
@@ -52,7 +52,8 @@ export function createCalls(parts: Parts): Calls & { waiters(): number; close():
         throw new GatewayError('CALL_NOT_CLAIMABLE', `call \`${id}\` is ${call.state} and cannot be claimed`)
       awaitHandOver(line, id)
       const claimed = await release(parts, hold.id, principal, signal)
-      return claimed ?? (await resultOf(line, id, { reader: principal, run: null, claims: false }, { waitMs: 0, signal }, traceparent()))
+      if (claimed) return withEdit(claimed, call)
+      return await resultOf(line, id, { reader: principal, run: null, claims: false }, { waitMs: 0, signal }, traceparent())
     },
     cancel: (principal, id) => cancel(parts, principal, id),
     delivered: (id) => {
@@ -108,7 +109,7 @@ async function statusOf(parts: Parts, call: Call, reader: Principal): Promise<Ca
   if (result && !(await stuck(parts, call, reader, null, result)))
     throw new GatewayError('UNAVAILABLE', HELD_BACK, { retryAfterSeconds: 2 })
   const error = call.error ?? (kept && 'code' in kept ? kept : await refusalIn(parts, call))
-  return {
+  const status: CallStatus = {
     id: call.id,
     state: call.state,
     operation: call.operation,
@@ -118,4 +119,5 @@ async function statusOf(parts: Parts, call: Call, reader: Principal): Promise<Ca
     ...(error ? { error } : {}),
     ...(call.upstreamStatus === null ? {} : { upstream: { status: call.upstreamStatus } }),
   }
+  return withEdit(status, call)
 }

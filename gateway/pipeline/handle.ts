@@ -6,7 +6,7 @@ import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Admitted, Answer, Asked } from '../ports/calls.ts'
 import type { Span } from '../ports/telemetry.ts'
-import { answerFrom, holdOf, settle } from './answer.ts'
+import { answerFrom, holdOf, settle, withEdit } from './answer.ts'
 import { recordRefusal } from './authenticate.ts'
 import type { Subject } from './subject.ts'
 import { execute } from './execute.ts'
@@ -304,7 +304,7 @@ export async function resultOf(
   if (!call) throw new GatewayError('NOT_FOUND', 'no such call')
   if (claims && call.holdId && (await claimable(call))) {
     const claimed = await release(parts, call.holdId, reader, signal)
-    if (claimed) return claimed
+    if (claimed) return withEdit(claimed, call)
   }
   const latest = call.state === 'approved' ? ((await parts.store.call(id)) ?? call) : call
   return await answerFrom(parts, latest, reader, run, traceparent)

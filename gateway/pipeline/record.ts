@@ -163,6 +163,7 @@ function newCall(
     createdAt: now,
     updatedAt: now,
     upstreamMs: null,
+    edit: null,
   }
 }
 

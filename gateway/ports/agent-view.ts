@@ -21,6 +21,8 @@ export interface CallView {
   masked: readonly string[]
   error: { code: string; message: string; advice: string | null } | null
   upstreamStatus: number | null
+  /** What people changed in the arguments, against what the agent sent. */
+  edited: JsonValue
 }
 
 /** What one answer may still hold; resolvers count it down. Below zero: values become null, and no more errors are added. */

@@ -1,6 +1,7 @@
 import type { Asserted, CallError, CallState, Door } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { DenyReason } from '../core/decision.ts'
+import type { Edited } from '../core/edit.ts'
 import type { ErrorCode, Fault } from '../core/errors.ts'
 import type { CallId, OperationId } from '../core/ids.ts'
 import type { JsonObject, JsonValue } from '../core/json.ts'
@@ -48,7 +49,12 @@ export interface CallResult {
 }
 
 /** What a door tells the agent: the rows of the table "Answers to an agent". */
-export type Answer =
+export type Answer = AnswerOfCall & {
+  /** What people changed in the arguments; absent where they changed nothing. */
+  edited?: Edited
+}
+
+type AnswerOfCall =
   | {
       kind: 'result'
       callId: CallId
@@ -103,6 +109,8 @@ export interface CallStatus {
   /** As in `CallResult`. */
   masked?: readonly string[]
   error?: CallError
+  /** What people changed in the arguments. */
+  edited?: Edited
   upstream?: { status: number }
 }
 

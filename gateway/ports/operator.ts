@@ -99,6 +99,8 @@ export interface OperatorUseCases {
   /** Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
   approveHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
   rejectHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
+  /** Answers with the hold that the call has then. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND, BAD_INPUT, LIMITED. */
+  editHold(by: Operator, id: HoldId, input: JsonObject, comment: string | undefined): Promise<Hold>
   /** Throws CALL_NOT_IN_DOUBT, NOT_ELIGIBLE (the agent's owner). */
   resolveCall(by: Operator, id: CallId, effect: 'HAPPENED' | 'DID_NOT_HAPPEN', evidence: string): Promise<Call>
   agents(by: Operator): readonly Agent[]

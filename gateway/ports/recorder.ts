@@ -1,10 +1,12 @@
 import type { Call, CallState, Outcome, StoredResult } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
+import type { ArgumentChange } from '../core/edit.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { HistoryKind, Reservation } from '../core/facts.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { CallId, HoldId, IntentId, OperationId, RunId } from '../core/ids.ts'
+import type { JsonObject } from '../core/json.ts'
 
 /** What must still hold at commit for an intent to be written. */
 export interface Guards {
@@ -148,6 +150,10 @@ export interface HoldChange {
   digest?: string
   /** A decision at release that refused or replaced the hold. */
   redecision?: Release['redecision']
+  /** Applied only from this state, where others would do. */
+  from?: HoldState
+  /** Other arguments for the call, `changes` against those that stand, and the join key that a call with them would have. */
+  edit?: { input: JsonObject; comment: string | null; changes: readonly ArgumentChange[]; key: string }
   /** The hold that replaces this one (`superseded`). */
   replacement?: Hold
   /** A vote that leaves the hold open: only `vote` and its entry are written. */

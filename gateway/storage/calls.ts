@@ -1,16 +1,17 @@
 import { type Selectable, type SelectQueryBuilder, sql } from 'kysely'
 import type { Call, CallState } from '../core/call.ts'
 import { instant } from '../core/clock.ts'
+import { editAfter } from '../core/edit.ts'
 import { type CallId, type HoldId, newCallId, type OperationId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { CallFilter, Page, PageRequest } from '../ports/call-store.ts'
-import type { NewCall } from '../ports/recorder.ts'
+import type { HoldChange, NewCall } from '../ports/recorder.ts'
 import { type CallFacts, type CallTable, type Db, type Tables, type Tx, withoutNul } from './tables.ts'
 
 /** What an agent wrote, as a column that is asked for shows it. */
 export const textOf = (text: string | null): string | null => (text === null ? null : withoutNul(text))
 
-/** The part of a call that never changes. */
+/** The part of a new call that no column has. */
 export function factsOf(call: Call): CallFacts {
   const { owner, issuer, actors, operationVersion, input, rationale, run, subject, traceId } = call
   return { owner, issuer, actors, operationVersion, input, rationale, run, subject, traceId }
@@ -42,6 +43,7 @@ type CallRow = Pick<Selectable<CallTable>, (typeof COLUMNS)[number]>
 function fromRow(row: CallRow): Call {
   return {
     ...row.facts,
+    edit: row.facts.edit ?? null,
     id: row.id as CallId,
     door: row.door,
     agent: row.agent,
@@ -111,12 +113,12 @@ export async function callsPage(db: Db, filter: CallFilter, page: PageRequest<Ca
   return { rows: found.slice(0, page.first), more: found.length > page.first }
 }
 
-/** The newest executed call with this join key that is older than `before`. */
+/** The newest call executed with the arguments of this join key that is older than `before`. */
 export async function lastEqualCall(db: Db, joinKey: string, before: CallId): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined> {
   const row = await db
     .selectFrom('call')
     .select(['id', 'updated_at_ms'])
-    .where('join_key', '=', joinKey)
+    .where((eb) => eb.or([eb('edited_key', '=', joinKey), eb.and([eb('join_key', '=', joinKey), eb('edited_key', 'is', null)])]))
     .where('id', '<', before)
     .where('state', 'in', ['executing', 'completed', 'failed', 'in_doubt'])
     .orderBy('id', 'desc')
@@ -164,6 +166,17 @@ export async function insertCall(tx: Tx, { call, intent, hold, joinKey }: NewCal
 /** Locks a call's row and tells what a compare-and-set compares. */
 export function lockCall(tx: Tx, id: CallId): Promise<Pick<CallRow, 'state' | 'hold_id'> | undefined> {
   return tx.selectFrom('call').select(['state', 'hold_id']).where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
+/** Puts edited arguments in the place of a call's. The row is locked by the caller. */
+export async function editArguments(tx: Tx, id: CallId, by: string, { input, key }: NonNullable<HoldChange['edit']>): Promise<void> {
+  const { facts } = await tx.selectFrom('call').select('facts').where('id', '=', id).executeTakeFirstOrThrow()
+  const edit = editAfter({ input: facts.input, edit: facts.edit ?? null }, by)
+  await tx
+    .updateTable('call')
+    .set({ facts: JSON.stringify({ ...facts, input, edit }), edited_key: key })
+    .where('id', '=', id)
+    .execute()
 }
 
 /** Sets what a transition changes. The row is locked by the caller. */

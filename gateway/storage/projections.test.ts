@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Hold } from '../core/hold.ts'
 import type { RunId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { HoldChange } from '../ports/recorder.ts'
@@ -33,6 +34,7 @@ const STEPS = [
   'expire',
   'cancel',
   'supersede',
+  'edit',
   'refuse',
   'release',
   'finish',
@@ -81,8 +83,20 @@ const CHANGES = {
   expire: ['expired', 'expired'],
   cancel: ['cancelled', 'cancelled'],
   supersede: ['superseded', 'held'],
+  edit: ['superseded', 'held'],
   refuse: ['denied', 'denied'],
 } as const
+
+/** Other arguments, and the decision on them. */
+function editOf(unit: ReturnType<typeof held> | ReturnType<typeof permitted>, n: number, replacement: Hold): Partial<HoldChange> {
+  const input = { ...unit.call.input, edited: n }
+  return {
+    replacement,
+    by: `editor ${n % 2}`,
+    edit: { input, comment: null, changes: [{ pointer: '/edited', to: n }], key: `e${n}` },
+    redecision: { request: { ...unit.request, input }, decision: unit.decision },
+  }
+}
 
 async function change(history: History, step: keyof typeof CHANGES, n: number): Promise<void> {
   const { recorder, clock } = store
@@ -98,11 +112,18 @@ async function change(history: History, step: keyof typeof CHANGES, n: number): 
   const decided: Partial<HoldChange> =
     step === 'refuse'
       ? { redecision: { request: unit.request, decision: denied(clock).decision } }
-      : step === 'supersede'
-        ? { replacement }
-        : {}
+      : step === 'edit'
+        ? editOf(unit, n, replacement)
+        : step === 'supersede'
+          ? { replacement }
+          : {}
   const done = await recorder.changeHold({ hold: hold.id, callId: unit.call.id, to, callState, by: 'bob', ...decided })
-  if (done && step === 'supersede') history.holds.set(unit.call.id, replacement)
+  // From here on the call is decided on what stands in it.
+  if (done && decided.edit && decided.redecision) {
+    const { input } = decided.edit
+    history.units[history.units.indexOf(unit)] = { ...unit, request: decided.redecision.request, call: { ...unit.call, input } }
+  }
+  if (done && (step === 'supersede' || step === 'edit')) history.holds.set(unit.call.id, replacement)
 }
 
 async function goOn(history: History, step: (typeof STEPS)[number], n: number): Promise<void> {

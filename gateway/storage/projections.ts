@@ -1,5 +1,6 @@
 import { type Call, type CallState, stateAfter } from '../core/call.ts'
 import { instant } from '../core/clock.ts'
+import { editAfter } from '../core/edit.ts'
 import type { Entry } from '../core/entry.ts'
 import { afterSteps } from '../core/escalation.ts'
 import type { Hold } from '../core/hold.ts'
@@ -51,6 +52,7 @@ export type RebuiltCall = Pick<
   | 'upstreamStatus'
   | 'upstreamMs'
   | 'error'
+  | 'edit'
 > & { input: JsonObject }
 
 const STATE_OF_HOLD: Partial<Record<Hold['state'], CallState>> = {
@@ -77,6 +79,7 @@ function begun(callId: CallId, body: Extract<Entry['body'], { kind: 'decision' }
     upstreamStatus: null,
     upstreamMs: null,
     error: null,
+    edit: null,
   }
 }
 
@@ -94,7 +97,12 @@ function changeHold(
 function fold(call: RebuiltCall, holds: Map<HoldId, Hold>, entry: Entry): void {
   const { body } = entry
   switch (body.kind) {
+    case 'hold.edited':
+      call.edit = editAfter(call, body.by)
+      return
     case 'decision':
+      // The same arguments, but after an edit.
+      call.input = body.request.input
       call.policies = body.decision.verdict.policies
       if (body.decision.verdict.effect === 'deny') call.denyReason = body.decision.verdict.reason
       return

@@ -1,6 +1,7 @@
 import type { ColumnType, Generated, GeneratedAlways, Kysely, Transaction } from 'kysely'
 import type { CallError, CallState, Door, StoredResult } from '../core/call.ts'
 import type { DenyReason } from '../core/decision.ts'
+import type { ArgumentEdit } from '../core/edit.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -20,7 +21,7 @@ export interface EntryTable {
   body: Json<EntryBody>
 }
 
-/** What never changes in a call and is never asked for by column. */
+/** What is never asked for by column. Only an edit of a held call changes it. */
 export interface CallFacts {
   owner: string
   issuer: string
@@ -31,6 +32,7 @@ export interface CallFacts {
   run: string | null
   subject: string | null
   traceId: string | null
+  edit?: ArgumentEdit
 }
 
 export interface CallTable {
@@ -58,6 +60,8 @@ export interface CallTable {
   created_at_ms: number
   updated_at_ms: number
   join_key: string | null
+  /** The join key of edited arguments. */
+  edited_key: string | null
   /** The join key while an equal call joins this one. */
   open_key: GeneratedAlways<string | null>
   /** The state but for `executing` and `completed`: what every call passes through stays out of the index. */

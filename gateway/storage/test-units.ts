@@ -100,6 +100,7 @@ function newCall(clock: Clock, sample: Sample, state: Call['state'], verdict: Ve
     createdAt: now,
     updatedAt: now,
     upstreamMs: null,
+    edit: null,
   }
   const { key } = sample
   return {

@@ -42,13 +42,14 @@ function releaseBodies({ intent, guards, consumes, redecision, reserves }: Relea
 
 /** The entries of a hold's change; `from` is the state that the row had. */
 export function holdChangeBodies(change: HoldChange, from: Extract<EntryBody, { kind: 'hold.changed' }>['from']): EntryBody[] {
-  const { hold, vote, redecision, replacement, to, by, why } = change
+  const { hold, vote, edit, redecision, replacement, to, by, why } = change
   const bodies: EntryBody[] = []
   if (vote) {
     const { voter, verdict, comment } = vote
     bodies.push({ kind: 'vote', hold, voter, verdict, comment, digest: change.digest ?? '' })
   }
   if (change.voteOnly) return bodies
+  if (edit) bodies.push({ kind: 'hold.edited', hold, by, comment: edit.comment, changes: edit.changes })
   if (redecision) bodies.push({ kind: 'decision', ...redecision, release: hold })
   bodies.push({ kind: 'hold.changed', hold, from, to, by, ...(why === undefined ? {} : { why }) })
   if (replacement) bodies.push({ kind: 'hold.opened', hold: replacement })

@@ -18,7 +18,7 @@ import type {
 } from '../ports/recorder.ts'
 import { stateAfter } from '../core/call.ts'
 import { freesReservations } from './batch-statement.ts'
-import { insertCall, lockCall, openEqualCall, updateCall } from './calls.ts'
+import { editArguments, insertCall, lockCall, openEqualCall, updateCall } from './calls.ts'
 import { addEvents, type CounterEvent, CountersRead, giveBack, keysOfCalls, lockCounters, readCounters, setStreaks } from './counters.ts'
 import { countOpenHolds, insertHold, insertVote, lockHold, setHoldState } from './holds.ts'
 import { insertKey, lookUpKey } from './idempotency-keys.ts'
@@ -239,13 +239,14 @@ async function count(
 
 async function changeHold(scope: TransactionScope, locked: Locked, change: HoldChange): Promise<boolean> {
   const { tx, atMs } = scope
-  const { hold, callId, to, voteOnly, vote, digest, redecision, replacement, streaks } = change
+  const { hold, callId, to, voteOnly, vote, digest, redecision, replacement, streaks, edit, from } = change
   if (!voteOnly && (CALL_STATE[to] !== change.callState || to === 'consumed' || (to === 'superseded') !== (replacement !== undefined))) {
     throw new GatewayError('INTERNAL', `hold \`${hold}\`: no such change of a hold and its call`)
   }
   const call = await lockCall(tx, callId)
   const row = await lockHold(tx, hold, callId)
   if (!row || call?.hold_id !== hold) return false
+  if (from !== undefined && row.state !== from) return false
   if (!(voteOnly ? row.state === 'open' : statesBefore(to).includes(row.state))) return false
   if ((!voteOnly && to === 'expired') !== atMs >= row.expires_at_ms) return false
   if (digest !== undefined && digest !== row.digest) return false
@@ -254,6 +255,7 @@ async function changeHold(scope: TransactionScope, locked: Locked, change: HoldC
   if (voteOnly) return true
   await setHoldState(tx, hold, to, atMs)
   if (streaks) await count(scope, locked, streaks)
+  if (edit) await editArguments(tx, callId, change.by, edit)
   if (replacement) await insertHold(tx, replacement, row.agent)
   const verdict = redecision?.decision.verdict
   await updateCall(tx, callId, atMs, {

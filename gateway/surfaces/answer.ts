@@ -1,4 +1,5 @@
 import { unreachable } from '../core/decision.ts'
+import type { Edited } from '../core/edit.ts'
 import type { ErrorCode, Fault } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
@@ -22,6 +23,8 @@ export interface Refusal {
   retryAfterSeconds?: number
   inDoubt?: true
   upstreamStatus?: number
+  /** What people changed in the arguments. */
+  edited?: Edited
 }
 
 /** Path of a call's status; `baseUrl` in front where the reader needs a whole URL. */
@@ -44,19 +47,30 @@ export const maskedIn = (answer: Answer): readonly string[] =>
  * `Gatehouse-Masked`: the masked places as a list of RFC 6901 pointers, with `*` for items and for the whole body. What is no visible ASCII, commas and per
  * cent signs are percent-encoded. Ends in `...` where they are longer than `LIMITS.maskedHeaderCharsMax`. Nothing where nothing is masked.
  */
-export function maskedHeader(masked: readonly string[]): Record<string, string> {
-  if (masked.length === 0) return {}
+export const maskedHeader = (masked: readonly string[]): Record<string, string> => pointerHeader('gatehouse-masked', masked)
+
+/** `Gatehouse-Edited`: where people changed the arguments, in the same form. */
+export const editedHeader = ({ edited }: Answer): Record<string, string> =>
+  pointerHeader('gatehouse-edited', edited?.changes.map(({ pointer }) => pointer) ?? [])
+
+function pointerHeader(name: string, pointers: readonly string[]): Record<string, string> {
+  if (pointers.length === 0) return {}
   let text = ''
-  for (const pointer of masked) {
+  for (const pointer of pointers) {
     const item = pointer === '' ? '*' : pointer.toWellFormed().replace(/[^!-~]|[,%]/gu, encodeURIComponent)
-    if (text.length + item.length > LIMITS.maskedHeaderCharsMax) return { 'gatehouse-masked': `${text}${text === '' ? '' : ', '}...` }
+    if (text.length + item.length > LIMITS.maskedHeaderCharsMax) return { [name]: `${text}${text === '' ? '' : ', '}...` }
     text += text === '' ? item : `, ${item}`
   }
-  return { 'gatehouse-masked': text }
+  return { [name]: text }
 }
 
 /** What an answer refuses, or null where it is a result. The one place where an answer gets its words. */
 export function refusalOf(answer: Answer, baseUrl = ''): Refusal | null {
+  const refusal = refusedBy(answer, baseUrl)
+  return refusal && answer.edited ? { ...refusal, edited: answer.edited } : refusal
+}
+
+function refusedBy(answer: Answer, baseUrl: string): Refusal | null {
   switch (answer.kind) {
     case 'result':
       return null

@@ -1,3 +1,4 @@
+import type { Edited } from '../core/edit.ts'
 import type { ServerResponse } from 'node:http'
 import type { ErrorCode } from '../core/errors.ts'
 import { ERRORS, GatewayError } from '../core/errors.ts'
@@ -19,6 +20,7 @@ export interface ProblemDetails {
   advice?: string
   retryAfterSeconds?: number
   faults?: readonly { pointer: string; message: string }[]
+  edited?: Edited
   inDoubt?: boolean
   upstreamStatus?: number
   expiresAt?: string
@@ -54,7 +56,7 @@ export function toProblem(error: unknown, details: ProblemDetails = {}): Problem
   const { code, message, ...own } = publicError(error)
   const faults = details.faults ?? own.faults
   const retryAfterSeconds = details.retryAfterSeconds ?? own.retryAfterSeconds
-  const { callId, reason, advice, inDoubt, upstreamStatus, expiresAt, statusUrl } = details
+  const { callId, reason, advice, inDoubt, upstreamStatus, expiresAt, statusUrl, edited } = details
   const headers: Record<string, string> = { 'content-type': 'application/problem+json; charset=utf-8', 'cache-control': 'no-store' }
   if (code === 'UNAUTHENTICATED' && details.challenge !== undefined) headers['www-authenticate'] = details.challenge
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(retryAfterSeconds)))
@@ -75,6 +77,7 @@ export function toProblem(error: unknown, details: ProblemDetails = {}): Problem
     upstreamStatus,
     expiresAt,
     statusUrl,
+    edited,
   })
   return { status: statusOf(code), headers, body }
 }

@@ -4,7 +4,7 @@ import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer, CallResult, Calls } from '../ports/calls.ts'
 import type { Log } from '../ports/telemetry.ts'
-import { maskedHeader, refusalOf, tellsEnd } from './answer.ts'
+import { editedHeader, maskedHeader, refusalOf, tellsEnd } from './answer.ts'
 import { bearerChallenge, publicError, sendProblem, toProblem } from './error-response.ts'
 import { readBody } from './request-body.ts'
 import { leaving, requestContext } from './request-context.ts'
@@ -81,7 +81,8 @@ export async function writeAnswer(
   baseUrl: string,
   log: Log,
 ): Promise<void> {
-  const headers = { ...(answer.callId === undefined ? {} : { 'gatehouse-call': answer.callId }), traceparent: answer.traceparent }
+  const call = answer.callId === undefined ? {} : { 'gatehouse-call': answer.callId }
+  const headers = { ...call, traceparent: answer.traceparent, ...editedHeader(answer) }
   if (tellsEnd(answer)) res.once('finish', () => calls.delivered(answer.callId))
   const result = answer.kind === 'result' || (answer.kind === 'failed' && !answer.inDoubt) ? answer.result : undefined
   if (result) return await writeResult(res, result, answer.callId, headers, log)

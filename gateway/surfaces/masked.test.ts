@@ -6,7 +6,7 @@ import type { Operation } from '../core/operation.ts'
 import { CLASSES_KEYWORD } from '../core/output-shape.ts'
 import { LIMITS } from '../limits.ts'
 import type { Answer, CallResult } from '../ports/calls.ts'
-import { maskedHeader } from './answer.ts'
+import { editedHeader, maskedHeader, refusalOf } from './answer.ts'
 import { fits, publishedOutput } from './mcp/output-schema.ts'
 import { toolResult } from './mcp/tool-result.ts'
 
@@ -77,6 +77,38 @@ describe('a tool result', () => {
     ],
   ])('of content says so where it is %s', (_title, value, masked, content) => {
     expect(toolResult(answered(value, masked), { ...operation, content: true })).toEqual({ content, _meta: { 'gatehouse/masked': masked } })
+  })
+
+  test('tells what people changed, beside an answer and beside a refusal', () => {
+    const edited = {
+      by: 'maria',
+      changes: [
+        { pointer: '/amount', from: 2400, to: 900 },
+        { pointer: '/note', to: 'x' },
+      ],
+    }
+    const said = 'The arguments of this call were edited by maria: /amount 2400 -> 900; /note (absent) -> "x". Only these arguments count.'
+    const answer = { ...answered({ id: 'c1' }, []), edited }
+    expect(toolResult(answer, operation)).toEqual({
+      content: [
+        { type: 'text', text: '{"id":"c1"}' },
+        { type: 'text', text: said },
+      ],
+      structuredContent: { id: 'c1' },
+      _meta: { 'gatehouse/edited': edited },
+    })
+    const denied: Answer = { kind: 'denied', callId: CALL, traceparent: '', reason: 'rejected', edited }
+    expect(toolResult(denied, operation)).toMatchObject({
+      isError: true,
+      content: [{}, { text: said }],
+      _meta: { 'gatehouse/edited': edited },
+    })
+    expect(refusalOf(denied)).toMatchObject({ code: 'DENIED', edited })
+    expect(editedHeader(answer)).toEqual({ 'gatehouse-edited': '/amount, /note' })
+    const back = { ...answer, edited: { by: 'maria', changes: [] } }
+    expect(toolResult(back).content.at(-1)).toMatchObject({
+      text: expect.stringMatching(/edited by maria: they are again as you sent them/),
+    })
   })
 
   test('of a refusal says so, and repeats nothing', () => {

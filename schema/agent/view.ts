@@ -43,6 +43,12 @@ const CallType = new GraphQLObjectType<CallView, AgentContext>({
     error: {
       type: new GraphQLObjectType({ name: 'CallError', fields: { code: text, message: text, advice: text } }),
     },
+    edited: {
+      type: Json,
+      description:
+        'Who edited the arguments before people approved them, and how: `{by, changes: [{pointer, from, to}]}`. Null where nobody did.',
+      resolve: ({ edited }, _args, { budget }, info) => asJson(edited, budget, info),
+    },
     upstreamStatus: { type: GraphQLInt, description: 'HTTP status of the upstream system.' },
   },
 })

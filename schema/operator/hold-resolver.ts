@@ -1,5 +1,7 @@
+import { GraphQLJSONObject } from 'graphql-scalars'
 import { Arg, Ctx, ID, Int, Mutation, Query, Resolver } from 'type-graphql'
 import { parseHoldId } from '../../gateway/core/ids.ts'
+import type { JsonObject } from '../../gateway/core/json.ts'
 import type { HoldFilter } from '../../gateway/ports/call-store.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { HoldOrderEnum } from './enums.ts'
@@ -46,6 +48,18 @@ export class HoldResolver {
     @Arg('comment', () => String, { nullable: true }) comment: string | null,
   ): Promise<HoldType> {
     return new HoldType(await cases.approveHold(by, parseHoldId(id), comment ?? undefined))
+  }
+
+  @Mutation(() => HoldType, {
+    description: `Puts other arguments in the place of the agent's and answers with the hold that the call has then: a new one without votes, in which you have none, or this one where policy denies them. Errors: BAD_INPUT, LIMITED, HOLD_NOT_OPEN, NOT_ELIGIBLE, FORBIDDEN, NOT_FOUND, ID_MALFORMED, UNAVAILABLE.`,
+  })
+  async editHold(
+    @Ctx() { by, cases }: OperatorContext,
+    @Arg('id', () => ID) id: string,
+    @Arg('input', () => GraphQLJSONObject, { description: 'The complete arguments, not the differences.' }) input: JsonObject,
+    @Arg('comment', () => String, { nullable: true }) comment: string | null,
+  ): Promise<HoldType> {
+    return new HoldType(await cases.editHold(by, parseHoldId(id), input, comment ?? undefined))
   }
 
   @Mutation(() => HoldType, { description: `A vote against the call; so many as denyThreshold end it. ${VOTE_ERRORS}` })

@@ -1,6 +1,7 @@
 import { GraphQLJSON } from 'graphql-scalars'
 import { Ctx, Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
 import type { Call } from '../../gateway/core/call.ts'
+import { type ArgumentChange, changesBetween } from '../../gateway/core/edit.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
 import type { EscalationStep } from '../../gateway/core/escalation.ts'
 import type { Hold, Requirement } from '../../gateway/core/hold.ts'
@@ -66,6 +67,26 @@ export class VoteType {
     this.verdict = verdict
     this.comment = comment
     this.at = new Date(at)
+  }
+}
+
+@ObjectType('Edit', { description: 'What people made of the arguments that the agent sent.' })
+export class EditType {
+  @Field(() => String, { description: 'Who edited last.' })
+  readonly by: string
+  @Field(() => [String], { description: 'All who edited: none of them may vote.' })
+  readonly editors: string[]
+  @Field(() => GraphQLJSON, {
+    nullable: true,
+    description:
+      'A list of `{pointer, from, to}` against what the agent sent. Null for people who may not see payloads; a look is recorded.',
+  })
+  readonly changes: readonly ArgumentChange[] | null
+
+  constructor(by: string, editors: string[], changes: readonly ArgumentChange[] | null) {
+    this.by = by
+    this.editors = editors
+    this.changes = changes
   }
 }
 
@@ -161,6 +182,14 @@ export class HoldType {
   async inputText(@Ctx() context: OperatorContext): Promise<string | null> {
     const call = await this.#call(context)
     return (await mayView(context, call)) ? visibleJson(call.input) : null
+  }
+
+  @Field(() => EditType, { nullable: true, description: 'Null where the arguments are those that the agent sent.' })
+  async edited(@Ctx() context: OperatorContext): Promise<EditType | null> {
+    const call = await this.#call(context)
+    if (!call.edit) return null
+    const { by, editors, original } = call.edit
+    return new EditType(by, [...editors], (await mayView(context, call)) ? changesBetween(original, call.input) : null)
   }
 
   @Field(() => String, { nullable: true, description: "The agent's own account: unverified. Invisible characters are escaped." })

@@ -108,8 +108,15 @@ async function answer(turn: Turn): Promise<void> {
 function callMap(run: DocumentRun): Record<string, unknown> | undefined {
   const ids = run.callIds()
   const masked = run.masked()
+  const edited = run.edited()
   if (ids.size === 0) return undefined
-  return { gatehouse: { calls: Object.fromEntries(ids), ...(masked.size > 0 ? { masked: Object.fromEntries(masked) } : {}) } }
+  return {
+    gatehouse: {
+      calls: Object.fromEntries(ids),
+      ...(masked.size > 0 ? { masked: Object.fromEntries(masked) } : {}),
+      ...(edited.size > 0 ? { edited: Object.fromEntries(edited) } : {}),
+    },
+  }
 }
 
 function chosenOperation(document: DocumentNode, { operationName, readOnly }: GraphqlRequest): OperationDefinitionNode {

@@ -7,6 +7,7 @@ import type { Principal } from '../../core/principal.ts'
 import { LIMITS } from '../../limits.ts'
 import type { AgentContext, AnswerBudget, CallView } from '../../ports/agent-view.ts'
 import type { Admitted, Answer, Asked, Calls } from '../../ports/calls.ts'
+import type { Edited } from '../../core/edit.ts'
 import { maskedIn, refusalOf, tellsEnd } from '../answer.ts'
 import type { GraphqlRequest } from './read-request.ts'
 import { refusedField } from './refused.ts'
@@ -93,6 +94,11 @@ export class DocumentRun {
     return masked
   }
 
+  /** Response keys to what people changed in their arguments, for fields in which they did. */
+  edited(): Map<string, Edited> {
+    return new Map([...this.planned.values()].flatMap(({ responseKey, answer }) => (answer?.edited ? [[responseKey, answer.edited]] : [])))
+  }
+
   traceparent(): string | undefined {
     for (const { answer } of this.planned.values()) if (answer) return answer.traceparent
     return undefined
@@ -141,7 +147,7 @@ export class DocumentRun {
         faults: [{ pointer: '/waitSeconds', message: `must be between 0 and ${LIMITS.statusWaitSecondsMax}` }],
       })
     const status = await this.calls.status(this.principal, parseCallId(rawId), waitSeconds * 1_000, this.signal)
-    const { id, state, operation, createdAt, expiresAt, result, masked, error, upstream } = status
+    const { id, state, operation, createdAt, expiresAt, result, masked, error, upstream, edited } = status
     if (state === 'completed' || state === 'failed') this.handedOver.add(id)
     return {
       id,
@@ -153,6 +159,7 @@ export class DocumentRun {
       masked: masked ?? [],
       error: error ? { code: error.code, message: error.message, advice: error.advice ?? null } : null,
       upstreamStatus: upstream?.status ?? null,
+      edited: edited ? { by: edited.by, changes: edited.changes.map((change) => ({ ...change })) } : null,
     }
   }
 }

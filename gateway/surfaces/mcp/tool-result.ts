@@ -3,7 +3,8 @@ import { unreachable } from '../../core/decision.ts'
 import { ERRORS } from '../../core/errors.ts'
 import type { Fault } from '../../core/errors.ts'
 import type { CallId } from '../../core/ids.ts'
-import { isJsonObject } from '../../core/json.ts'
+import type { Edited } from '../../core/edit.ts'
+import { isJsonObject, type JsonValue } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Answer, CallResult } from '../../ports/calls.ts'
@@ -19,13 +20,25 @@ type Content = CallToolResult['content'][number]
  * only the other; what is no object is wrapped as `{"result": value}` there. Everything else is `isError: true` with whole sentences that say
  * whether something was executed, why, and what to do, and never has `structuredContent` (some clients would show only that).
  * A result that a client would refuse for the operation's published output schema becomes a sentence with the whole answer. What is masked in it stands in
- * `_meta["gatehouse/masked"]`.
+ * `_meta["gatehouse/masked"]`; what people changed in the arguments in `_meta["gatehouse/edited"]` and in a sentence of its own.
  */
 export function toolResult(answer: Answer, operation?: Operation): CallToolResult {
   const masked = maskedIn(answer)
   const result = resultOf(answer, operation)
-  return masked.length > 0 ? { ...result, _meta: { 'gatehouse/masked': masked } } : result
+  const { edited } = answer
+  if (masked.length === 0 && !edited) return result
+  const _meta = { ...(masked.length > 0 ? { 'gatehouse/masked': masked } : {}), ...(edited ? { 'gatehouse/edited': edited } : {}) }
+  return { ...result, ...(edited ? { content: [...result.content, text(editedSentence(edited))] } : {}), _meta }
 }
+
+/** Nobody should believe that what they sent is what was approved. */
+function editedSentence({ by, changes }: Edited): string {
+  const said = changes.map(({ pointer, from, to }) => `${pointer} ${wordsOf(from)} -> ${wordsOf(to)}`)
+  const what = said.length === 0 ? 'they are again as you sent them' : clipped(said.join('; '))
+  return `The arguments of this call were edited by ${by}: ${what}. Only these arguments count.`
+}
+
+const wordsOf = (value: JsonValue | undefined): string => (value === undefined ? '(absent)' : JSON.stringify(value))
 
 function resultOf(answer: Answer, operation: Operation | undefined): CallToolResult {
   if (answer.kind === 'result') return success(answer.result, operation)
