@@ -188,6 +188,7 @@ export const LIMITS = Object.freeze({
   keepAliveMs: 65_000,
   commentCharsMax: 2_000,
   editsPerCallMax: 10,
+  callsBeforeMax: 10,
   escalationsPerApprovalMax: 16,
   excludesPerApprovalMax: 16,
   operatorLoadsPerRequestMax: 5_000,

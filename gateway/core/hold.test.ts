@@ -8,6 +8,7 @@ import {
   ineligibleToEdit,
   PLAIN_TERMS,
   satisfied,
+  seating,
   statesBefore,
 } from './hold.ts'
 import { NOBODY_EXCLUDED } from './exclusion.ts'
@@ -114,6 +115,20 @@ describe('eligibility', () => {
     expect(ineligibility({ ...hold, excluded: { people: [], unknown: ['/lookup/vendor/createdBy'] } }, call, raj, [])).toBe(
       'nobody may vote on it: `/lookup/vendor/createdBy`, which says who may not, is not known',
     ))
+})
+
+test('who fills which seats', () => {
+  const requires = [
+    { ...finance, count: 2 },
+    { group: 'cfo-office', count: 1 },
+  ]
+  expect(seating(requires, [])).toEqual([
+    { group: 'finance-managers', count: 2, filledBy: [] },
+    { group: 'cfo-office', count: 1, filledBy: [] },
+  ])
+  // Maria could sit in either: she makes room.
+  const last = seating([finance, { group: 'cfo-office', count: 1 }], [maria, raj])
+  expect(last.map(({ filledBy }) => filledBy)).toEqual([['raj'], ['maria']])
 })
 
 describe('quorum', () => {

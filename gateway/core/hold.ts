@@ -190,11 +190,23 @@ const fills = (requirement: Requirement, { groups }: { groups: readonly string[]
 
 const listed = (names: readonly string[], between = ' and '): string => names.map((name) => `\`${name}\``).join(between)
 
+/** True when the approving voters fill every group's count with distinct people. */
+export const satisfied = (requires: readonly Requirement[], voters: readonly Seatable[]): boolean =>
+  seating(requires, voters).every(({ filledBy, count }) => filledBy.length === count)
+
+interface Seatable {
+  name: string
+  groups: readonly string[]
+}
+
 /**
- * True when the approving voters fill every group's count with distinct people: one person fills one seat only.
- * Seats are matched by augmenting paths, so an order of votes never matters.
+ * Who fills which seats, in the order of the requirements: one person fills one seat only, as many seats as can be are filled. Seats are matched by
+ * augmenting paths, so an order of votes never matters for how many.
  */
-export function satisfied(requires: readonly Requirement[], voters: readonly { name: string; groups: readonly string[] }[]): boolean {
+export function seating(
+  requires: readonly Requirement[],
+  voters: readonly Seatable[],
+): { group: string; count: number; filledBy: string[] }[] {
   const seats = requires.flatMap((requirement) => Array.from({ length: requirement.count }, () => requirement))
   const taken = new Map<number, number>()
   const sit = (voter: number, tried: Set<number>): boolean =>
@@ -209,5 +221,9 @@ export function satisfied(requires: readonly Requirement[], voters: readonly { n
     })
   const unique = new Map(voters.map((v, index) => [v.name, index]))
   for (const index of unique.values()) sit(index, new Set())
-  return taken.size === seats.length
+  return requires.map((requirement) => ({
+    group: requirement.group,
+    count: requirement.count,
+    filledBy: seats.flatMap((seat, index) => (seat === requirement ? (voters[taken.get(index) ?? -1]?.name ?? []) : [])),
+  }))
 }

@@ -35,7 +35,7 @@ afterAll(async () => {
 
 const people = (token: string, query: string, variables: JsonObject) => ask({ url: organisation.gateway.url, token }, query, variables)
 const EDIT =
-  'mutation ($id: ID!, $input: JSONObject!) { editHold(id: $id, input: $input, comment: "the order is for 900") { id state editsAllowed ineligible edited { by editors changes } votes { voter } } }'
+  'mutation ($id: ID!, $input: JSONObject!) { editHold(id: $id, input: $input, comment: "the order is for 900") { id state editsAllowed ineligible edited { by editors changes } votes { voter } progress { seats { group filledBy open } refusals } callsBefore { id } } }'
 const APPROVE = 'mutation ($id: ID!) { approveHold(id: $id) { state } }'
 
 async function agent(path: string, body?: JsonObject): Promise<{ status: number; edited: string | null; body: JsonObject }> {
@@ -69,6 +69,8 @@ test('a payment is edited, approved by somebody else, executed as edited, and it
     ineligible: 'who edited the arguments of a call may not vote on it',
     edited: { by: 'maria', editors: ['maria'], changes },
     votes: [],
+    progress: { seats: [{ group: 'finance-managers', filledBy: [], open: 1 }], refusals: 0 },
+    callsBefore: [],
   })
   expect(hold.id).not.toBe(old)
   await expect(people(tokens.maria, APPROVE, { id: hold.id })).rejects.toThrow(/who edited the arguments/)

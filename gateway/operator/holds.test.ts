@@ -214,6 +214,41 @@ test('a comment has a bound, before anything is written', async () => {
   expect(await stateOf(both)).toEqual(['held', 'open'])
 })
 
+test('how far a hold is: seats by the votes of those who may vote, and refusals', async () => {
+  const requires = [
+    { group: 'finance-managers', count: 2 },
+    { group: 'cfo-office', count: 1 },
+  ]
+  const both = await held({ requires, denyThreshold: 2 })
+  const hold = await bed.cases.approveHold(as('maria'), both.holdId, undefined)
+  await bed.cases.rejectHold(as('raj'), both.holdId, undefined)
+  expect(await bed.cases.holdProgress(as('chen'), hold)).toEqual({
+    seats: [
+      { group: 'cfo-office', count: 1, filledBy: [] },
+      { group: 'finance-managers', count: 2, filledBy: ['maria'] },
+    ],
+    refusals: 1,
+  })
+  const others = await held()
+  const unseen = await bed.storage.calls.hold(others.holdId)
+  if (!unseen) throw new Error('no hold')
+  await expect(bed.cases.holdProgress(as('chen'), unseen)).rejects.toEqual(code('NOT_FOUND'))
+  await expect(bed.cases.callsBefore(as('chen'), unseen)).rejects.toEqual(code('NOT_FOUND'))
+})
+
+test('what the agent did just before for the same person, and nothing of others', async () => {
+  const before = []
+  for (let n = 0; n < 12; n++) before.push((await held({ subject: 'zoe' })).callId)
+  await held({ subject: 'yan' })
+  await held()
+  const both = await held({ subject: 'zoe' })
+  await held({ subject: 'zoe' })
+  const hold = await bed.storage.calls.hold(both.holdId)
+  if (!hold) throw new Error('no hold')
+  const seen = (await bed.cases.callsBefore(as('maria'), hold)).map(({ id }) => id)
+  expect(seen).toEqual(before.slice(2).reverse())
+})
+
 describe('an edit of the arguments', () => {
   const input = { vendorId: 'v-7', amount: 900 }
   test.each([

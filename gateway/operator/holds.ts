@@ -1,9 +1,11 @@
 import type { Call } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
-import { type Hold, ineligibility, satisfied, type Vote } from '../core/hold.ts'
+import { type Hold, ineligibility, satisfied, seating, type Vote } from '../core/hold.ts'
 import type { HoldId } from '../core/ids.ts'
+import type { Person } from '../core/principal.ts'
+import { LIMITS } from '../limits.ts'
 import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
-import type { Operator } from '../ports/operator.ts'
+import type { HoldProgress, Operator } from '../ports/operator.ts'
 import type { HoldChange } from '../ports/recorder.ts'
 import type { OperatorDeps } from './deps.ts'
 import { comment, hasRole, isAsked, isReader, requirePerson } from './roles.ts'
@@ -44,6 +46,28 @@ async function decide(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
   const votes = [...(await deps.store.votes(ballot.hold.id)), ballot.vote]
   await cast(deps, ballot, outcomeOf(deps, ballot, votes))
   return settle(deps, ballot)
+}
+
+/** How far a hold is: who fills which seats, of those who may vote now, and how many refused. Throws NOT_FOUND as `listVotes` does. */
+export async function holdProgress(deps: OperatorDeps, by: Operator, hold: Hold): Promise<HoldProgress> {
+  const [votes, call, publishers] = await Promise.all([
+    listVotes(deps, by, hold.id),
+    deps.store.call(hold.callId),
+    deps.store.publishers(hold.matched),
+  ])
+  if (!call) throw noHold(hold.id)
+  const voters = (verdict: Vote['verdict']) => votersNow(deps, { hold, call, publishers }, votes, verdict)
+  return { seats: seating(hold.requires, voters('approve')), refusals: voters('reject').length }
+}
+
+/** Calls of the same agent for the same subject just before a held one, newest first. Whoever may see a held call may know what came before it. */
+export async function callsBefore(deps: OperatorDeps, by: Operator, hold: Hold): Promise<readonly Call[]> {
+  const call = (await findHold(deps, by, hold.id)) && (await deps.store.call(hold.callId))
+  if (!call) throw noHold(hold.id)
+  const { agent, subject } = call
+  const page = { first: subject === null ? LIMITS.pageRowsMax : LIMITS.callsBeforeMax, after: call.id }
+  const { rows } = await deps.store.calls({ agent, ...(subject === null ? {} : { subject }) }, page)
+  return rows.filter((row) => row.subject === subject).slice(0, LIMITS.callsBeforeMax)
 }
 
 interface Ballot {
@@ -90,13 +114,21 @@ export function assertOpen(hold: Hold, now: number): void {
   throw new GatewayError('HOLD_NOT_OPEN', `hold \`${hold.id}\` is not open: it is ${state}`)
 }
 
+/** Who voted so and may vote now. */
+const votersNow = (
+  deps: OperatorDeps,
+  { hold, call, publishers }: Omit<Ballot, 'vote'>,
+  votes: readonly Vote[],
+  verdict: Vote['verdict'],
+): readonly Person[] =>
+  votes
+    .filter((vote) => vote.verdict === verdict)
+    .flatMap((vote) => deps.registry.person(vote.voter) ?? [])
+    .filter((person) => ineligibility(hold, call, person, publishers) === null)
+
 /** What these votes come to: so many refusals end it, whatever else was said. Voters who may no longer vote count for nothing. */
 function outcomeOf(deps: OperatorDeps, { hold, call, publishers }: Ballot, votes: readonly Vote[]): 'open' | 'approved' | 'rejected' {
-  const voters = (verdict: Vote['verdict']) =>
-    votes
-      .filter((vote) => vote.verdict === verdict)
-      .flatMap((vote) => deps.registry.person(vote.voter) ?? [])
-      .filter((person) => ineligibility(hold, call, person, publishers) === null)
+  const voters = (verdict: Vote['verdict']) => votersNow(deps, { hold, call, publishers }, votes, verdict)
   if (voters('reject').length >= hold.denyThreshold) return 'rejected'
   return satisfied(hold.requires, voters('approve')) ? 'approved' : 'open'
 }

@@ -5,7 +5,7 @@ import { listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
 import { editHold } from './edit-hold.ts'
-import { approveHold, findHold, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
+import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { callChanges, inboxChanges } from './live.ts'
 import { recordRefusal } from './refusals.ts'
 import { explain, listPolicies, nearMisses, policyText } from './policies.ts'
@@ -40,6 +40,8 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     holds: bound(listHolds),
     hold: bound(findHold),
     votes: bound(listVotes),
+    holdProgress: bound(holdProgress),
+    callsBefore: bound(callsBefore),
     whyIneligible: bound(whyIneligible),
     equalCall: bound(equalCall),
     policyText: bound(policyText),

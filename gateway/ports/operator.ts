@@ -68,6 +68,12 @@ export interface RolledBack {
   boundAfterMs: number | null
 }
 
+/** Who fills which seats of a hold, in the order of its requirements, and how many refused. */
+export interface HoldProgress {
+  seats: readonly { group: string; count: number; filledBy: readonly string[] }[]
+  refusals: number
+}
+
 /**
  * People's use cases. Every method checks the operator's role and throws FORBIDDEN; reads of payloads (`input`, results) are for eligible approvers,
  * security and auditors and leave a `view` entry; operators see metadata.
@@ -87,6 +93,10 @@ export interface OperatorUseCases {
   holds(by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
   hold(by: Operator, id: HoldId): Promise<Hold | undefined>
   votes(by: Operator, id: HoldId): Promise<readonly Vote[]>
+  /** By today's groups. Throws NOT_FOUND. */
+  holdProgress(by: Operator, hold: Hold): Promise<HoldProgress>
+  /** Calls of the same agent and subject just before a held one, newest first, at most `LIMITS.callsBeforeMax`. Throws NOT_FOUND. */
+  callsBefore(by: Operator, hold: Hold): Promise<readonly Call[]>
   /** Why this person may not vote on a hold; null where they may, as far as it is open. */
   whyIneligible(by: Operator, hold: Hold, call: Call): Promise<string | null>
   /** The newest executed call equal to this one, made before it: what the hold card says beside the arguments. */

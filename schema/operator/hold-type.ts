@@ -29,6 +29,54 @@ export class RequirementType {
   }
 }
 
+@ObjectType('Seats', { description: 'One requirement, and whose approvals fill it.' })
+export class SeatsType {
+  @Field(() => String)
+  readonly group: string
+  @Field(() => [String])
+  readonly filledBy: string[]
+  @Field(() => Int, { description: 'Approvals that are still missing.' })
+  readonly open: number
+
+  constructor(group: string, count: number, filledBy: readonly string[]) {
+    this.group = group
+    this.filledBy = [...filledBy]
+    this.open = count - filledBy.length
+  }
+}
+
+@ObjectType('HoldProgress', { description: 'Votes of those who may vote now.' })
+export class HoldProgressType {
+  @Field(() => [SeatsType], { description: 'In the order of `requires`.' })
+  readonly seats: SeatsType[]
+  @Field(() => Int)
+  readonly refusals: number
+
+  constructor(seats: SeatsType[], refusals: number) {
+    this.seats = seats
+    this.refusals = refusals
+  }
+}
+
+@ObjectType('EarlierCall', { description: 'What an agent did before, without its arguments.' })
+export class EarlierCallType {
+  @Field(() => ID)
+  readonly id: string
+  @Field(() => String, { description: '`connector.operation`.' })
+  readonly operation: string
+  @Field(() => String)
+  readonly state: string
+  @Field(() => GraphQLISODateTime)
+  readonly createdAt: Date
+
+  constructor({ id, operation, state, createdAt }: Call) {
+    this.id = id
+    this.operation = operation
+    this.state = state
+    this.createdAt = new Date(createdAt)
+  }
+}
+
 @ObjectType('Escalation')
 export class EscalationType {
   @Field(() => GraphQLISODateTime)
@@ -230,6 +278,24 @@ export class HoldType {
     spend(context, 1)
     const votes = await cases.votes(by, this.#hold.id)
     return votes.map((vote) => new VoteType(vote.voter, vote.verdict, vote.comment, vote.at))
+  }
+
+  @Field(() => HoldProgressType)
+  async progress(@Ctx() context: OperatorContext): Promise<HoldProgressType> {
+    spend(context, 1)
+    const { seats, refusals } = await context.cases.holdProgress(context.by, this.#hold)
+    return new HoldProgressType(
+      seats.map(({ group, count, filledBy }) => new SeatsType(group, count, filledBy)),
+      refusals,
+    )
+  }
+
+  @Field(() => [EarlierCallType], {
+    description: 'Calls of the same agent for the same person just before this one, newest first, at most ten.',
+  })
+  async callsBefore(@Ctx() context: OperatorContext): Promise<EarlierCallType[]> {
+    spend(context, 10)
+    return (await context.cases.callsBefore(context.by, this.#hold)).map((call) => new EarlierCallType(call))
   }
 
   @Field(() => String, { nullable: true, description: 'Why you may not vote on it; null where you may, as far as the hold is open.' })
