@@ -83,6 +83,11 @@ test('a payment is edited, approved by somebody else, executed as edited, and it
   const query = { query: payment, variables: { a: 2400 } }
   expect((await agent('/graphql', query)).body).toMatchObject({ errors: [{ extensions: { code: 'HELD', callId, ...told } }] })
   expect(await people(tokens.raj, APPROVE, { id: hold.id })).toMatchObject({ approveHold: { state: 'approved' } })
+  // Its own call again joins the edited one, also for the result.
+  expect((await agent('/graphql', query)).body).toMatchObject({
+    data: { pay: { amount: 1900 } },
+    extensions: { gatehouse: { calls: { pay: callId }, edited: { pay: told.edited } } },
+  })
   expect(await agent(`/v1/calls/${callId}?wait=20`)).toMatchObject({
     status: 200,
     body: { state: 'completed', result: { amount: 1900 }, ...told },
