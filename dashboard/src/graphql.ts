@@ -7,7 +7,7 @@ export type JsonValue = null | boolean | number | string | JsonValue[] | { [key:
 export const graphql = initGraphQLTada<{
   introspection: introspection
   disableMasking: true
-  scalars: { DateTimeISO: string; JSON: JsonValue }
+  scalars: { DateTimeISO: string; JSON: JsonValue; JSONObject: { [key: string]: JsonValue } }
 }>()
 
 export type { ResultOf, TadaDocumentNode, VariablesOf } from 'gql.tada'

@@ -117,6 +117,27 @@ export const texts = {
     unknown:
       'The gateway did not answer, so it is not known whether your vote counts. Votes count once: this page shows how it stands as soon as the gateway is back.',
   },
+  edit: {
+    title: 'Edit the arguments',
+    rules:
+      'Policy decides again on what you send. Votes so far are void, and somebody else has to approve: who edits has no vote. The agent is told each difference.',
+    json: 'All arguments, as JSON',
+    inJson: '(change it as JSON)',
+    malformed: 'This is no JSON object.',
+    changes: 'What you change',
+    none: 'Nothing yet.',
+    nothing: 'nothing',
+    comment: 'Why? The record keeps it.',
+    send: 'Send the edit',
+    done: 'Edited. Somebody else has to approve it now.',
+    edit: 'Edit',
+    edited: (by: string) => `Edited by ${by}`,
+    editedWhy: 'The agent asked for something else:',
+  },
+  escalation: {
+    asks: (to: string, when: string) => `Asks ${to} too in ${when}`,
+    asked: (to: string) => `Asks ${to} too`,
+  },
   keys: {
     title: 'Keys',
     close: 'Close',
@@ -124,6 +145,7 @@ export const texts = {
       ['j', 'next call'],
       ['k', 'call before'],
       ['a', 'approve'],
+      ['e', 'edit'],
       ['r', 'refuse'],
       ['v', 'form or JSON'],
       ['?', 'this list'],

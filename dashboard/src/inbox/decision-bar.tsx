@@ -1,4 +1,5 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
 import { ask, GatewayProblem } from '../gateway.ts'
 import { mayChange, useMe } from '../me.ts'
@@ -6,6 +7,8 @@ import { texts } from '../texts.ts'
 import { announce } from '../ui/announcer.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { useKeys } from '../ui/keys.ts'
+import { isRecord } from '../words.ts'
+import { EditDialog } from './edit-dialog.tsx'
 import { APPROVE, type HoldCardData, type HoldState, REFUSE } from './inbox-data.ts'
 
 interface Verdict {
@@ -17,6 +20,8 @@ interface Verdict {
 export function DecisionBar({ card, state, offline, next }: { card: HoldCardData; state: HoldState; offline: boolean; next: () => void }) {
   const me = useMe()
   const [asking, setAsking] = useState<Verdict['kind']>()
+  const [editing, setEditing] = useState(false)
+  const navigate = useNavigate()
   const vote = useVote(card.id, next)
   const voted = state.votes.some(({ voter }) => voter === me?.name)
   const may = state.state === 'open' && state.ineligible === null && !voted && mayChange(me)
@@ -29,7 +34,9 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
   const refuse = (): void => {
     if (may && !busy) setAsking('refuse')
   }
-  useKeys({ a: approve, r: refuse })
+  const input = isRecord(card.input) ? card.input : undefined
+  const mayEdit = may && state.editsAllowed && input !== undefined
+  useKeys({ a: approve, r: refuse, e: () => mayEdit && !busy && setEditing(true) })
   if (!mayChange(me)) return null
   if (!may && !vote.isError)
     return state.state === 'open' ? (
@@ -43,9 +50,25 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
       <button type="button" className="button button-good" onClick={approve} disabled={busy || !may} aria-keyshortcuts="a">
         {busy ? texts.decide.working : texts.decide.approve}
       </button>
+      {mayEdit && (
+        <button type="button" className="button" onClick={() => setEditing(true)} disabled={busy} aria-keyshortcuts="e">
+          {texts.edit.edit}
+        </button>
+      )}
       <button type="button" className="button button-bad" onClick={refuse} disabled={busy || !may} aria-keyshortcuts="r">
         {texts.decide.refuse}
       </button>
+      {editing && input && (
+        <EditDialog
+          card={card}
+          input={input}
+          onClose={() => setEditing(false)}
+          onDone={(id) => {
+            setEditing(false)
+            void navigate({ to: '/inbox/$holdId', params: { holdId: id }, replace: true })
+          }}
+        />
+      )}
       {asking !== undefined && (
         <VoteDialog
           kind={asking}

@@ -7,7 +7,7 @@ import { useKeys } from '../ui/keys.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { EscapedText, VisibleText } from '../ui/visible-text.tsx'
-import { humanised, moment, operationName, spanOf, useNow } from '../words.ts'
+import { humanised, isRecord, moment, operationName, spanOf, useNow } from '../words.ts'
 import { ArgumentsView } from './arguments-view.tsx'
 import { DecisionBar } from './decision-bar.tsx'
 import { type HoldCardData, type HoldState, holdCardQuery, holdStateQuery } from './inbox-data.ts'
@@ -84,6 +84,16 @@ function CardHead({ card, state }: { card: HoldCardData; state: HoldState }) {
             {leftMs > 0 ? `${texts.hold.deadline} ${spanOf(leftMs)}` : texts.hold.expired}
           </li>
         )}
+        {state.state === 'open' &&
+          state.escalation.flatMap(({ at, to }) => {
+            const inMs = Date.parse(at) - now
+            if (to === null) return []
+            return [
+              <li key={`${at} ${to}`} className="chip" title={moment(at)}>
+                {inMs > 0 ? texts.escalation.asks(to, spanOf(inMs)) : texts.escalation.asked(to)}
+              </li>,
+            ]
+          })}
       </ul>
     </header>
   )
@@ -138,6 +148,22 @@ function What({ card }: { card: HoldCardData }) {
         <div className="notice notice-warn">
           <strong>{texts.hold.equal}</strong>
           <p>{texts.hold.equalWhy(card.equalCall.id, moment(card.equalCall.at))}</p>
+        </div>
+      )}
+      {card.edited && (
+        <div className="notice notice-warn">
+          <strong>{texts.edit.edited(card.edited.by)}</strong>
+          {Array.isArray(card.edited.changes) && <p>{texts.edit.editedWhy}</p>}
+          {Array.isArray(card.edited.changes) && (
+            <ul>
+              {card.edited.changes.filter(isRecord).map(({ pointer, from, to }) => (
+                <li key={String(pointer)}>
+                  <code>{String(pointer)}</code> <VisibleText text={JSON.stringify(from ?? null)} /> →{' '}
+                  <VisibleText text={JSON.stringify(to ?? null)} />
+                </li>
+              ))}
+            </ul>
+          )}
         </div>
       )}
       {card.inputText === null ? (

@@ -35,6 +35,8 @@ const STATE = graphql(`
       expiresAt
       decidedAt
       requires { group count }
+      editsAllowed
+      escalation { at to }
       votes { voter verdict comment at }
       ineligible
     }
@@ -52,6 +54,7 @@ const CARD = graphql(`
       operation
       input
       inputText
+      edited { by changes }
       rationale
       onApproval
       digest
@@ -65,6 +68,9 @@ const CARD = graphql(`
 
 export const INBOX_CHANGED = graphql(`subscription InboxChanged { inboxChanged }`)
 export const APPROVE = graphql(`mutation Approve($id: ID!, $comment: String) { approveHold(id: $id, comment: $comment) { id state } }`)
+export const EDIT = graphql(
+  `mutation Edit($id: ID!, $input: JSONObject!, $comment: String) { editHold(id: $id, input: $input, comment: $comment) { id state } }`,
+)
 export const REFUSE = graphql(`mutation Refuse($id: ID!, $comment: String) { rejectHold(id: $id, comment: $comment) { id state } }`)
 
 export type ListedHold = ResultOf<typeof INBOX>['holds']['edges'][number]['node']

@@ -13,9 +13,10 @@ export class RequestRefused extends GatewayError {
     code: ErrorCode,
     message: string,
     readonly errors: readonly GraphQLFormattedError[],
-    readonly details: { asked?: string; faults?: readonly Fault[]; status?: number } = {},
+    readonly details: { asked?: string; faults?: readonly Fault[]; status?: number; retryAfterSeconds?: number } = {},
   ) {
-    super(code, message, { faults: details.faults ?? [] })
+    const { faults = [], retryAfterSeconds } = details
+    super(code, message, { faults, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) })
     this.status = details.status ?? statusOf(code)
   }
 }
@@ -51,7 +52,7 @@ export function asRefused(error: unknown): RequestRefused {
   if (error instanceof RequestRefused) return error
   const { code, message, faults, retryAfterSeconds } = publicError(error)
   const extensions = extensionsOf({ code, faults, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) })
-  return new RequestRefused(code, message, [{ message, extensions }], { faults })
+  return new RequestRefused(code, message, [{ message, extensions }], { faults, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) })
 }
 
 const isCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(ERRORS, code)
