@@ -52,7 +52,10 @@ export function asRefused(error: unknown): RequestRefused {
   if (error instanceof RequestRefused) return error
   const { code, message, faults, retryAfterSeconds } = publicError(error)
   const extensions = extensionsOf({ code, faults, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) })
-  return new RequestRefused(code, message, [{ message, extensions }], { faults, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) })
+  return new RequestRefused(code, message, [{ message, extensions }], {
+    faults,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  })
 }
 
 const isCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(ERRORS, code)
