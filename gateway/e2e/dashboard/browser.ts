@@ -7,7 +7,7 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
-const SHOTS = fileURLToPath(new URL('../../../dist/screenshots', import.meta.url))
+const SHOTS = fileURLToPath(new URL('../../../dist.screenshots', import.meta.url))
 
 /** False where no Chromium is installed: tests are skipped, loudly, except where `CI` is set, which fails them. */
 export const hasBrowser = CHROMIUM !== undefined
@@ -86,7 +86,7 @@ export async function violations(page: Page): Promise<readonly string[]> {
   return found.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id} at ${target.join(' ')}: ${failureSummary}`))
 }
 
-/** Keeps a picture of the page in `dist/screenshots`. */
+/** Keeps a picture of the page in `dist.screenshots`, which no build takes away. */
 export async function shoot(page: Page, name: string): Promise<void> {
   mkdirSync(SHOTS, { recursive: true })
   await page.screenshot({ path: join(SHOTS, `${name}.png`) })
