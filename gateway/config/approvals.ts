@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { z } from 'zod'
-import { type ApprovalDefinition, satisfied, type Standing } from '../core/hold.ts'
+import { type ApprovalDefinition, satisfied } from '../core/hold.ts'
 import { canonicalJson } from '../core/json.ts'
 import type { Environment } from './environment.ts'
 import type { Faults } from './faults.ts'
@@ -23,16 +23,7 @@ export function readApprovals(
 
 /** The version is a digest of all that the definition says: an approval given under other words is none. */
 function definitionOf(name: string, written: Written): ApprovalDefinition {
-  const {
-    requires,
-    deny_threshold: denyThreshold,
-    expires: expiresMs,
-    escalate,
-    on_approval: onApproval,
-    edits,
-    excludes,
-    standing,
-  } = written
+  const { requires, deny_threshold: denyThreshold, expires: expiresMs, escalate, on_approval: onApproval, edits, excludes } = written
   const terms = {
     requires,
     denyThreshold,
@@ -41,13 +32,8 @@ function definitionOf(name: string, written: Written): ApprovalDefinition {
     onApproval,
     edits,
     excludes: [...new Set(excludes)].sort(),
-    standing: standing === 'none' ? null : standingOf(standing),
   }
   return { name, ...terms, version: createHash('sha256').update(canonicalJson(terms)).digest('hex') }
-}
-
-function standingOf({ max_uses: maxUses, max_total: totals, until: lifeMs }: Exclude<Written['standing'], 'none'>) {
-  return { maxUses, totals: totals.map(({ sum, at_most: atMost }) => ({ sum, atMost })), lifeMs } satisfies Standing
 }
 
 type Member = { name: string; groups: readonly string[] }
@@ -65,7 +51,7 @@ export function checkApprovals(
   }
 }
 
-function faultsOf({ requires, denyThreshold, expiresMs, escalate, standing }: ApprovalDefinition, people: readonly Member[]): string[] {
+function faultsOf({ requires, denyThreshold, expiresMs, escalate }: ApprovalDefinition, people: readonly Member[]): string[] {
   const members = (group: string): number => people.filter((p) => p.groups.includes(group)).length
   const faults: string[] = []
   for (const { group, count } of requires) {
@@ -83,8 +69,6 @@ function faultsOf({ requires, denyThreshold, expiresMs, escalate, standing }: Ap
     for (const group of new Set([...(to === null ? [] : [to]), ...notify]))
       if (members(group) === 0) faults.push(`escalates to group \`${group}\`, which has nobody`)
   }
-  for (const sum of twice((standing?.totals ?? []).map((total) => total.sum)))
-    faults.push(`bounds the total of \`${sum}\` twice: say it once`)
   return faults
 }
 

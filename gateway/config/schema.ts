@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { decimalText, fitsDecimal, tenThousandths } from '../core/decimal.ts'
 import { durationMs } from '../core/duration.ts'
 import { CLASS_NAME } from '../core/output-shape.ts'
 import { LIMITS } from '../limits.ts'
@@ -17,14 +16,6 @@ export const duration = z.string().transform((text, context) => {
 
 /** Where the processes of one organisation wake each other. */
 export const redisUrl = z.url({ protocol: /^rediss?$/, error: 'write an address such as `redis://127.0.0.1:6379`, or `rediss:` for TLS' })
-
-/** An amount of at most four places, as decimal text. */
-const amount = z.number().transform((value, context) => {
-  const units = tenThousandths(value)
-  if (units !== undefined && units > 0n && fitsDecimal(units)) return decimalText(units)
-  context.addIssue({ code: 'custom', message: `\`${value}\` is no amount: write a number above zero with at most four decimal places` })
-  return z.NEVER
-})
 
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const
 
@@ -164,22 +155,6 @@ export const approvalsFile = z.record(
       )
       .max(LIMITS.excludesPerApprovalMax)
       .default([]),
-    /** Bounds of a standing grant that may follow from an approval. */
-    standing: z
-      .union(
-        [
-          z.literal('none'),
-          z.strictObject({
-            max_uses: z.int().positive(),
-            max_total: z
-              .array(z.strictObject({ sum: z.string().regex(/^\/./, 'a pointer into the arguments starts with a slash'), at_most: amount }))
-              .default([]),
-            until: duration,
-          }),
-        ],
-        '`none`, or bounds: `max_uses`, `until`, and in `max_total` pointers with `at_most` above zero and at most four decimal places',
-      )
-      .default('none'),
   }),
 )
 

@@ -62,14 +62,12 @@ describe('combined terms', () => {
     edits: 'allowed',
     excludes: ['/input/b', '/input/a'],
     escalate: [{ afterMs: 5, to: 'cfo-office', notify: [] }],
-    standing: { maxUses: 10, totals: [{ sum: '/amount', atMost: '900.0' }], lifeMs: 100 },
   }
   const other: ApprovalDefinition = {
     ...generous,
     denyThreshold: 2,
     excludes: ['/input/a', '/input/c'],
     escalate: [{ afterMs: 1, to: null, notify: ['leads'] }],
-    standing: { maxUses: 20, totals: [{ sum: '/amount', atMost: '1000.0' }], lifeMs: 50 },
   }
   test('the strictest of each, whatever the order', () => {
     const combined = combineApprovals([generous, other])
@@ -78,12 +76,11 @@ describe('combined terms', () => {
       edits: 'allowed',
       excludes: ['/input/a', '/input/b', '/input/c'],
       escalate: [{ afterMs: 1 }, { afterMs: 5 }],
-      standing: { maxUses: 10, totals: [{ sum: '/amount', atMost: '900.0' }], lifeMs: 50 },
     })
     expect(combineApprovals([other, generous])).toEqual(combined)
   })
-  test('one that forbids edits or grants forbids them for all', () => {
-    expect(combineApprovals([generous, definition])).toMatchObject({ edits: 'forbidden', standing: null, denyThreshold: 1 })
+  test('one that forbids edits forbids them for all', () => {
+    expect(combineApprovals([generous, definition])).toMatchObject({ edits: 'forbidden', denyThreshold: 1 })
   })
 })
 

@@ -1,5 +1,4 @@
 import type { Instant } from './clock.ts'
-import { parseDecimal } from './decimal.ts'
 import type { MatchedHold } from './decision.ts'
 import { GatewayError } from './errors.ts'
 import { combineEscalations, type Escalation, type EscalationStep, type Requirement } from './escalation.ts'
@@ -31,15 +30,6 @@ export function assertStep(id: HoldId, from: HoldState, to: HoldState): void {
 /** The states from which `to` may follow: the compare side of every compare-and-set. */
 export const statesBefore = (to: HoldState): readonly HoldState[] => HOLD_STATES.filter((from) => NEXT[from].includes(to))
 
-/** The bounds of a standing grant that may follow from an approval. */
-export interface Standing {
-  maxUses: number
-  /** Bounds on what the calls add up to: pointer into the arguments and decimal text, each pointer once, sorted. */
-  totals: readonly { sum: string; atMost: string }[]
-  /** How long a grant lives, in milliseconds. */
-  lifeMs: number
-}
-
 /** What people are asked, and how. */
 export interface Terms {
   /** All of them, by distinct people. */
@@ -52,8 +42,6 @@ export interface Terms {
   edits: 'allowed' | 'forbidden'
   /** Pointers into the hold's facts, `/input/...` or `/lookup/...`: whom they name may not vote. Sorted. */
   excludes: readonly string[]
-  /** Null where no grant may follow. */
-  standing: Standing | null
 }
 
 /** What an approval says of itself where it says nothing but who has to agree: one refusal is enough, and nothing beyond the one call is given. */
@@ -63,7 +51,6 @@ export const PLAIN_TERMS: Omit<Terms, 'requires' | 'escalate'> & { escalate: rea
   escalate: Object.freeze([]),
   edits: 'forbidden',
   excludes: Object.freeze([]),
-  standing: null,
 })
 
 /** One entry of `approvals.yaml`, durations in milliseconds. */
@@ -105,7 +92,7 @@ type CombinedTerms = Terms & Pick<Hold, 'escalate'> & { expiresMs: number }
 
 /**
  * The AND of several definitions, the strictest of each: all groups, the highest count of each, the fewest refusals, the shortest expiry, every exclusion;
- * escalations as `combineEscalations` says; `claim` wins over `execute`, since it asks for the agent's presence; edits and standing grants only where all allow them.
+ * escalations as `combineEscalations` says; `claim` wins over `execute`, since it asks for the agent's presence; edits only where all allow them.
  */
 export function combineApprovals(definitions: readonly ApprovalDefinition[]): CombinedTerms {
   const counts = new Map<string, number>()
@@ -120,26 +107,8 @@ export function combineApprovals(definitions: readonly ApprovalDefinition[]): Co
     escalate: combineEscalations(definitions, expiresMs),
     edits: definitions.every((d) => d.edits === 'allowed') ? 'allowed' : 'forbidden',
     excludes: [...new Set(definitions.flatMap((d) => d.excludes))].sort(),
-    standing: combinedStanding(definitions.map((d) => d.standing)),
   }
 }
-
-function combinedStanding(all: readonly (Standing | null)[]): Standing | null {
-  const given = all.filter((standing) => standing !== null)
-  if (given.length < all.length || given.length === 0) return null
-  const totals = new Map<string, string>()
-  for (const { sum, atMost } of given.flatMap((standing) => standing.totals)) {
-    const known = totals.get(sum)
-    totals.set(sum, known !== undefined && unitsOf(known) < unitsOf(atMost) ? known : atMost)
-  }
-  return {
-    maxUses: Math.min(...given.map(({ maxUses }) => maxUses)),
-    totals: [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).map(([sum, atMost]) => ({ sum, atMost })),
-    lifeMs: Math.min(...given.map(({ lifeMs }) => lifeMs)),
-  }
-}
-
-const unitsOf = (amount: string): bigint => parseDecimal(amount) ?? 0n
 
 /** What eligibility looks at in a call. */
 export interface Concerned {

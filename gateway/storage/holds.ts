@@ -28,8 +28,8 @@ function fromRow(row: HoldRow): Hold {
 }
 
 function factsOf(hold: Hold): HoldFacts {
-  const { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded, standing } = hold
-  return { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded, standing }
+  const { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded } = hold
+  return { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded }
 }
 
 /** When the next step of a hold's escalation is due, ms since the epoch; null after the last. */

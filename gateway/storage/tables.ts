@@ -75,7 +75,7 @@ export interface ExecutionTable {
 }
 
 export type HoldFacts = Pick<Hold, 'matched' | 'requires' | 'approvalVersions' | 'nonce'> &
-  Partial<Pick<Hold, 'denyThreshold' | 'escalate' | 'edits' | 'excludes' | 'excluded' | 'standing'>>
+  Partial<Pick<Hold, 'denyThreshold' | 'escalate' | 'edits' | 'excludes' | 'excluded'>>
 
 export interface HoldTable {
   id: string
