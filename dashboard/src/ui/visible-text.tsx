@@ -7,28 +7,15 @@ const INVISIBLE =
 const codeOf = (character: string): string => `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`
 
 /** A text of an agent: whole, and with every character that shows nothing, or changes how its neighbours are shown, as a mark. */
-export function VisibleText({ text }: { text: string }) {
-  const parts = text.split(INVISIBLE)
-  let at = 0
-  return (
-    <bdi dir="ltr">
-      {parts.map((part, index) => {
-        const key = `${at}`
-        at += part.length + (index % 2)
-        if (index % 2 === 0) return part
-        return (
-          <mark key={key} className="invisible" title={texts.hold.invisible(codeOf(part))}>
-            {codeOf(part)}
-          </mark>
-        )
-      })}
-    </bdi>
-  )
-}
+export const VisibleText = ({ text }: { text: string }) => <Marked parts={text.split(INVISIBLE)} nameOf={codeOf} />
 
 /** The same for a text in which the gateway wrote every such character as `\uXXXX`. */
-export function EscapedText({ text }: { text: string }) {
-  const parts = text.split(/\\u([0-9a-f]{4})/)
+export const EscapedText = ({ text }: { text: string }) => (
+  <Marked parts={text.split(/\\u([0-9a-f]{4})/)} nameOf={(digits) => `U+${digits.toUpperCase()}`} />
+)
+
+/** Plain text and, at every odd place, what is marked in it by its name. */
+function Marked({ parts, nameOf }: { parts: readonly string[]; nameOf: (part: string) => string }) {
   let at = 0
   return (
     <bdi dir="ltr">
@@ -36,10 +23,10 @@ export function EscapedText({ text }: { text: string }) {
         const key = `${at}`
         at += part.length + (index % 2)
         if (index % 2 === 0) return part
-        const code = `U+${part.toUpperCase()}`
+        const name = nameOf(part)
         return (
-          <mark key={key} className="invisible" title={texts.hold.invisible(code)}>
-            {code}
+          <mark key={key} className="invisible" title={texts.hold.invisible(name)}>
+            {name}
           </mark>
         )
       })}
