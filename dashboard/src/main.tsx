@@ -8,6 +8,7 @@ import { NotFound } from './not-found.tsx'
 import { Shell } from './shell.tsx'
 import { SignIn } from './sign-in.tsx'
 import './styles/app.css'
+import './styles/parts.css'
 
 const onError = (error: unknown): void => {
   // The session ended: the frame shows the sign-in, and the address stays.

@@ -29,6 +29,18 @@ export const texts = {
     notFound: 'There is no such page',
     home: 'Go to the inbox',
   },
+  callStates: {
+    held: 'Held',
+    approved: 'Approved',
+    executing: 'Running',
+    completed: 'Completed',
+    failed: 'Failed',
+    in_doubt: 'In doubt',
+    denied: 'Denied',
+    rejected: 'Refused',
+    expired: 'Expired',
+    cancelled: 'Cancelled',
+  } as Record<string, string>,
   inbox: {
     title: 'Inbox',
     mine: 'Waits for you',
