@@ -33,7 +33,7 @@ function definitionOf(name: string, written: Written): ApprovalDefinition {
     edits,
     excludes: [...new Set(excludes)].sort(),
   }
-  return { name, ...terms, version: createHash('sha256').update(canonicalJson(terms)).digest('hex') }
+  return { name, ...terms, standing: null, version: createHash('sha256').update(canonicalJson(terms)).digest('hex') }
 }
 
 type Member = { name: string; groups: readonly string[] }

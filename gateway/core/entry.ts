@@ -4,7 +4,9 @@ import type { Decision } from './decision.ts'
 import type { ArgumentChange } from './edit.ts'
 import type { ErrorCode, Fault } from './errors.ts'
 import type { Reservation } from './facts.ts'
-import type { CallId, HoldId, IntentId, OperationId, ProposalId } from './ids.ts'
+import type { BreakGlassVerdict } from './break-glass.ts'
+import type { Grant, GrantAmount, StandingTerms } from './grant.ts'
+import type { BreakGlassId, CallId, GrantId, HoldId, IntentId, OperationId, ProposalId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
@@ -71,6 +73,19 @@ export type EntryBody =
   /** Other arguments took the place of those in the decision before it; the next decision has them whole. */
   | { kind: 'hold.edited'; hold: HoldId; by: string; comment: string | null; changes: readonly ArgumentChange[] }
   | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string }
+  /** Another hold took the place of `replaces`: with its approval comes what `gives` says, or nothing beside the one call any more. */
+  | { kind: 'grant.proposed'; hold: HoldId; replaces: HoldId; by: string; comment: string | null; gives: StandingTerms | null }
+  | { kind: 'grant.opened'; grant: Grant }
+  /** The call was held by policy, and goes on under this grant. Where the call comes to nothing it is given back, as what counters count. */
+  | { kind: 'grant.used'; grant: GrantId; use: number; amounts: readonly GrantAmount[] }
+  | { kind: 'grant.revoked'; grant: GrantId; by: string; why: string }
+  /** What it rested on is gone. */
+  | { kind: 'grant.died'; grant: GrantId; why: string }
+  /** One person approved the hold in the place of all whom it asked. `until`: when that approval ends. */
+  | { kind: 'grant.break_glass'; id: BreakGlassId; hold: HoldId; by: string; reason: string; until: Instant; reviewDue: Instant }
+  /** Nobody reviewed it in time: from here on nobody breaks the glass until somebody does. */
+  | { kind: 'grant.review_lapsed'; id: BreakGlassId; by: string }
+  | { kind: 'grant.reviewed'; id: BreakGlassId; by: string; verdict: BreakGlassVerdict; comment: string }
   /** A call that was permitted and ends without an intent. */
   | { kind: 'cancelled'; by: string; why: string }
   /** The process that wrote the call's intent is gone: the call is in doubt from here on. */

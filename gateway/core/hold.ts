@@ -3,6 +3,7 @@ import type { MatchedHold } from './decision.ts'
 import { GatewayError } from './errors.ts'
 import { combineEscalations, type Escalation, type EscalationStep, type Requirement } from './escalation.ts'
 import { type Excluded, isExcluded } from './exclusion.ts'
+import { combineStanding, type StandingBounds, type StandingTerms } from './grant.ts'
 import type { CallId, HoldId } from './ids.ts'
 
 export type { Escalation, Requirement } from './escalation.ts'
@@ -42,6 +43,8 @@ export interface Terms {
   edits: 'allowed' | 'forbidden'
   /** Pointers into the hold's facts, `/input/...` or `/lookup/...`: whom they name may not vote. Sorted. */
   excludes: readonly string[]
+  /** What may be given with an approval for further calls; null where nothing may. */
+  standing: StandingBounds | null
 }
 
 /** What an approval says of itself where it says nothing but who has to agree: one refusal is enough, and nothing beyond the one call is given. */
@@ -51,6 +54,7 @@ export const PLAIN_TERMS: Omit<Terms, 'requires' | 'escalate'> & { escalate: rea
   escalate: Object.freeze([]),
   edits: 'forbidden',
   excludes: Object.freeze([]),
+  standing: null,
 })
 
 /** One entry of `approvals.yaml`, durations in milliseconds. */
@@ -71,6 +75,8 @@ export interface Hold extends Terms {
   escalated: number
   /** Whom `excludes` named when the hold was opened. */
   excluded: Excluded
+  /** What an approval gives with it for further calls. */
+  gives?: StandingTerms
   approvalVersions: Readonly<Record<string, string>>
   /** Binding digest, SHA-256 hex (semantics: agent, subject, operation version, arguments, policies, definitions, nonce). */
   digest: string
@@ -107,6 +113,7 @@ export function combineApprovals(definitions: readonly ApprovalDefinition[]): Co
     escalate: combineEscalations(definitions, expiresMs),
     edits: definitions.every((d) => d.edits === 'allowed') ? 'allowed' : 'forbidden',
     excludes: [...new Set(definitions.flatMap((d) => d.excludes))].sort(),
+    standing: combineStanding(definitions.map((d) => d.standing)),
   }
 }
 
@@ -135,9 +142,23 @@ export function ineligibility(
 
 /** Why a person may not edit the arguments, or null: as for a vote, but that who edited once may edit again. */
 export function ineligibleToEdit(
-  { requires, excluded }: Pick<Hold, 'requires' | 'excluded'>,
+  hold: Pick<Hold, 'requires' | 'excluded'>,
   call: Concerned,
   voter: { name: string; groups: readonly string[] },
+  publishers: readonly string[],
+): string | null {
+  const why = exclusionOf(hold, call, voter, publishers)
+  if (why !== null) return why
+  if (!hold.requires.some((requirement) => fills(requirement, voter)))
+    return `needs a member of ${listed([...new Set(hold.requires.flatMap(groupsOf))], ' or ')}`
+  return null
+}
+
+/** Why the separation of duties keeps a person out, whatever groups that person is in; null where it does not. */
+export function exclusionOf(
+  { excluded }: Pick<Hold, 'excluded'>,
+  call: Concerned,
+  voter: { name: string },
   publishers: readonly string[],
 ): string | null {
   if (voter.name === call.subject) return 'the subject of a call may not vote on it'
@@ -145,10 +166,7 @@ export function ineligibleToEdit(
   if (call.actors.includes(voter.name)) return 'an actor of the call may not vote on it'
   if (publishers.includes(voter.name)) return 'who published the policy that holds a call may not vote on it'
   if (excluded.unknown.length > 0) return `nobody may vote on it: ${listed(excluded.unknown)}, which says who may not, is not known`
-  if (isExcluded(excluded, voter.name)) return 'whom the facts of a call name may not vote on it, as its approval says'
-  if (!requires.some((requirement) => fills(requirement, voter)))
-    return `needs a member of ${listed([...new Set(requires.flatMap(groupsOf))], ' or ')}`
-  return null
+  return isExcluded(excluded, voter.name) ? 'whom the facts of a call name may not vote on it, as its approval says' : null
 }
 
 /** Groups whose members may fill these seats now. */

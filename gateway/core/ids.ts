@@ -13,6 +13,10 @@ export type IntentId = Brand<string, 'IntentId'>
 export type ProposalId = Brand<string, 'ProposalId'>
 /** `run_` and 26 digits, as a call id. */
 export type RunId = Brand<string, 'RunId'>
+/** `grant_` and 26 digits, as a call id. */
+export type GrantId = Brand<string, 'GrantId'>
+/** `glass_` and 26 digits, as a call id. */
+export type BreakGlassId = Brand<string, 'BreakGlassId'>
 /** `connector.operation`. */
 export type OperationId = Brand<string, 'OperationId'>
 
@@ -34,6 +38,8 @@ export const newCallId = (nowMs: number, random: Uint8Array): CallId => `call_${
 export const newHoldId = (nowMs: number, random: Uint8Array): HoldId => `hold_${suffix(nowMs, random)}` as HoldId
 export const newProposalId = (nowMs: number, random: Uint8Array): ProposalId => `prop_${suffix(nowMs, random)}` as ProposalId
 export const newRunId = (nowMs: number, random: Uint8Array): RunId => `run_${suffix(nowMs, random)}` as RunId
+export const newGrantId = (nowMs: number, random: Uint8Array): GrantId => `grant_${suffix(nowMs, random)}` as GrantId
+export const newBreakGlassId = (nowMs: number, random: Uint8Array): BreakGlassId => `glass_${suffix(nowMs, random)}` as BreakGlassId
 export const operationId = (connector: string, name: string): OperationId => `${connector}.${name}` as OperationId
 
 /** Parses a call id that came from outside. Throws ID_MALFORMED. */
@@ -55,4 +61,18 @@ export function parseProposalId(raw: string): ProposalId {
   if (!/^prop_[0-9a-z]{26}$/.test(raw))
     throw new GatewayError('ID_MALFORMED', 'malformed proposal id: a proposal id is `prop_` and 26 letters and digits')
   return raw as ProposalId
+}
+
+/** Parses a grant's id that came from outside. Throws ID_MALFORMED. */
+export function parseGrantId(raw: string): GrantId {
+  if (!/^grant_[0-9a-z]{26}$/.test(raw))
+    throw new GatewayError('ID_MALFORMED', "malformed grant id: a grant's id is `grant_` and 26 letters and digits")
+  return raw as GrantId
+}
+
+/** Parses the id of a broken glass that came from outside. Throws ID_MALFORMED. */
+export function parseBreakGlassId(raw: string): BreakGlassId {
+  if (!/^glass_[0-9a-z]{26}$/.test(raw))
+    throw new GatewayError('ID_MALFORMED', "malformed break-glass id: a break-glass use's id is `glass_` and 26 letters and digits")
+  return raw as BreakGlassId
 }
