@@ -249,6 +249,8 @@ async function openRecord(
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
   storage.startMaintenance()
+  const followers = storage.follow([], (follower) => telemetry.count('follower_failures', { follower }))
+  telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
   telemetry.gauge('record_queue_units', () => recorder.depth())
   return { storage, recorder, registry, policies }
 }

@@ -12,6 +12,7 @@ import { callStoreOn } from './call-store.ts'
 import { credentialStoreOn } from './credentials.ts'
 import { prepareCounters } from './counter-series.ts'
 import { type Database, type DatabaseKind, openDatabase } from './database.ts'
+import { type Follower, type RunningFollowers, startFollowers } from './followers.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { policySetsOn } from './policy-sets.ts'
 import { createRegistry, type RunningRegistry } from './registry.ts'
@@ -44,6 +45,8 @@ export interface Storage {
   takeOverLapsed(): Promise<readonly CallId[]>
   /** Heartbeats and housekeeping until `close`. */
   startMaintenance(): void
+  /** Has followers read the record until `close`; `onFailure` is told of each that fails, every time. Call it once. */
+  follow(followers: readonly Follower[], onFailure?: (follower: string) => void): Pick<RunningFollowers, 'lagSeconds'>
   /** Ends everything, the process's own place in the record too. Close the recorder before. Calling it twice is harmless. */
   close(): Promise<void>
 }
@@ -60,6 +63,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   const maintenance = { database, writer, bus, clock, ...logged }
   const registries: RunningRegistry[] = []
   let stopMaintenance: (() => Promise<void>) | undefined
+  let running: RunningFollowers | undefined
   let closed: Promise<void> | undefined
   return {
     kind: database.kind,
@@ -83,8 +87,13 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     startMaintenance() {
       stopMaintenance ??= startMaintenance(maintenance)
     },
+    follow(followers, onFailure) {
+      running = startFollowers(followers, { ...maintenance, ...(onFailure ? { onFailure } : {}) })
+      return running
+    },
     close() {
       closed ??= (async () => {
+        await running?.close()
         await stopMaintenance?.()
         for (const registry of registries) await registry.close()
         await writer.close()

@@ -4,6 +4,7 @@ import { admissionConformance } from './admission.conformance.ts'
 import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
 import { escalationConformance } from './escalation.conformance.ts'
+import { followerConformance } from './follower.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
 import { labelConformance } from './label.conformance.ts'
@@ -45,4 +46,5 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   readConformance(at)
   registryConformance(at, reopen)
   policySetConformance(at)
+  followerConformance(at)
 }

@@ -245,6 +245,21 @@ export interface MintedRunTable {
   started_ms: number
 }
 
+/** A reader of the whole record. Whose lease it is reads on; another process may take it after `until_ms`, by the database's clock. */
+export interface FollowerTable {
+  name: string
+  owner: string | null
+  until_ms: Generated<number>
+}
+
+/** The last entry of a process that a follower has taken. `ended`: the process is gone, and no entry of it is left. */
+export interface FollowerPositionTable {
+  follower: string
+  process: string
+  seq: number
+  ended: Generated<boolean>
+}
+
 export interface Tables {
   entry: EntryTable
   call: CallTable
@@ -267,6 +282,8 @@ export interface Tables {
   counter_series: CounterSeriesTable
   label: LabelTable
   minted_run: MintedRunTable
+  follower: FollowerTable
+  follower_position: FollowerPositionTable
 }
 
 export type Db = Kysely<Tables>

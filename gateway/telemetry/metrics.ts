@@ -3,8 +3,11 @@ import { CALL_STATES } from '../core/call.ts'
 import { ERRORS } from '../core/errors.ts'
 import type { Catalogue } from '../core/operation.ts'
 import { LIMITS } from '../limits.ts'
+import type { Telemetry } from '../ports/telemetry.ts'
 
 type Labels = Readonly<Record<string, string>>
+
+type CounterName = Parameters<Telemetry['count']>[0]
 
 /** One metric as the reference lists it. */
 export interface MetricDescription {
@@ -58,10 +61,25 @@ export const METRICS = {
     labels: [],
     help: '1 while processes wake each other through Redis, 0 while they look about every second. Absent without Redis.',
   },
+  follower_failures: {
+    name: 'gatehouse_follower_failures_total',
+    type: 'counter',
+    labels: ['follower'],
+    help: 'Times that what follows the record failed and had to try again, by follower.',
+  },
+  follower_lag_seconds: {
+    name: 'gatehouse_follower_lag_seconds',
+    type: 'gauge',
+    labels: ['follower'],
+    help: 'Seconds that the oldest entry waits which a follower of the record has not taken: the same from every replica.',
+  },
   waiters: { name: 'gatehouse_waiters', type: 'gauge', labels: [], help: 'Requests that wait for people or for a running call.' },
 } as const satisfies Record<string, MetricDescription>
 
-export type GaugeName = 'record_queue_units' | 'waiters' | 'bus_connected'
+export type GaugeName = 'record_queue_units' | 'waiters' | 'bus_connected' | 'follower_lag_seconds'
+
+/** One value, or one for each value of the gauge's label. */
+type Reading = number | ReadonlyMap<string, number>
 
 const OTHER = 'other'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
@@ -77,10 +95,10 @@ const among = (known: ReadonlySet<string>, value: string | undefined): string =>
 
 /** Prometheus metrics of one gateway, in a registry of its own. */
 export interface Metrics {
-  count(name: 'calls' | 'refused' | 'policy_reload_failures', labels: Labels): void
+  count(name: CounterName, labels: Labels): void
   observe(name: 'call_seconds' | 'upstream_seconds', seconds: number, labels: Labels): void
   /** Has a gauge read at every scrape. A read that fails leaves the gauge out of that scrape. */
-  gauge(name: GaugeName, read: () => number | Promise<number>): void
+  gauge(name: GaugeName, read: () => Reading | Promise<Reading>): void
   text(): Promise<{ contentType: string; body: string }>
   close(): void
 }
@@ -123,12 +141,14 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
   const calls = new Counter({ ...pick('calls'), registers })
   const refused = new Counter({ ...pick('refused'), registers })
   const reloadFailures = new Counter({ ...pick('policy_reload_failures'), registers })
+  const followerFailures = new Counter({ ...pick('follower_failures'), registers })
   const callSeconds = new Histogram({ ...pick('call_seconds'), buckets: SECONDS, registers })
   const upstreamSeconds = new Histogram({ ...pick('upstream_seconds'), buckets: SECONDS, registers })
   const bound = boundedLabels(catalogue)
   return {
     count(name, labels) {
       if (name === 'policy_reload_failures') return reloadFailures.inc()
+      if (name === 'follower_failures') return followerFailures.inc({ follower: labels.follower ?? OTHER })
       const door = among(DOORS, labels.door)
       if (name === 'refused') return refused.inc({ door, code: among(CODES, labels.code) })
       const outcome = among(OUTCOMES, labels.outcome)
@@ -151,7 +171,8 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
           const value = await Promise.resolve()
             .then(read)
             .catch(() => Number.NaN)
-          if (Number.isFinite(value)) this.set(value)
+          if (typeof value !== 'number') for (const [of, each] of value) this.set({ [METRICS[name].labels[0] ?? 'of']: of }, each)
+          else if (Number.isFinite(value)) this.set(value)
           else this.remove()
         },
       })

@@ -256,13 +256,29 @@ describe('metrics', () => {
     expect(first.body).toContain('process_resident_memory_bytes')
     expect(first.body).toContain('gatehouse_record_queue_units 3')
     expect(samples(first.body, 'gatehouse_waiters')).toEqual([])
+    let lags = new Map([
+      ['figures', 2.5],
+      ['notices', 0],
+    ])
+    telemetry.gauge('follower_lag_seconds', () => Promise.resolve(lags))
+    telemetry.count('follower_failures', { follower: 'figures' })
+    const labelled = await text(telemetry)
+    expect(samples(labelled, 'gatehouse_follower_lag_seconds')).toEqual([
+      'gatehouse_follower_lag_seconds{follower="figures"} 2.5',
+      'gatehouse_follower_lag_seconds{follower="notices"} 0',
+    ])
+    expect(labelled).toContain('gatehouse_follower_failures_total{follower="figures"} 1')
+    lags = new Map([['notices', 1]])
+    expect(samples(await text(telemetry), 'gatehouse_follower_lag_seconds')).toEqual([
+      'gatehouse_follower_lag_seconds{follower="notices"} 1',
+    ])
     open = 1
     expect(await text(telemetry)).toContain('gatehouse_record_queue_units 1')
   })
 
   test('every metric of the table is served under its name', async () => {
     const { telemetry } = start()
-    for (const name of ['record_queue_units', 'waiters', 'bus_connected'] as const) telemetry.gauge(name, () => 0)
+    for (const name of ['record_queue_units', 'waiters', 'bus_connected', 'follower_lag_seconds'] as const) telemetry.gauge(name, () => 0)
     const body = await text(telemetry)
     for (const metric of Object.values(METRICS)) expect(body).toContain(`# TYPE ${metric.name} ${metric.type}`)
   })

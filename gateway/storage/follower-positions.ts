@@ -1,0 +1,139 @@
+import { sql } from 'kysely'
+import type { CallId } from '../core/ids.ts'
+import { instant } from '../core/clock.ts'
+import type { Entry, EntryBody, EntryKind } from '../core/entry.ts'
+import { LIMITS } from '../limits.ts'
+import { databaseNowMs } from './calls.ts'
+import type { Db, Tx } from './tables.ts'
+
+/** Reads the record, every entry once. */
+export interface Follower {
+  /** Under which it is remembered: another name begins anew. */
+  readonly name: string
+  /** What `take` is asked about; it passes over all other entries. */
+  readonly kinds: readonly EntryKind[]
+  /** Where a new one starts; `end` by default. */
+  readonly from?: 'beginning' | 'end'
+  /**
+   * Does what follows from the entries, in the transaction that moves the position: both happen, or neither, so what is written through `tx` is written
+   * once for each entry. Entries are of one process and in its order; those of several processes come in any order, also those of one call. Whatever it
+   * throws stops this follower, which tries again from the same entry.
+   */
+  take(tx: Tx, entries: readonly Entry[]): Promise<void>
+}
+
+/** A process with something to read, or one that is gone and read to its end. */
+export interface Waiting {
+  process: string
+  /** It was gone before its entries were looked for: none will follow. */
+  lapsed: boolean
+}
+
+/** Makes a follower known. One that starts at the end passes over what every process has written by now. */
+export async function enterFollower(db: Db, { name, from = 'end' }: Follower): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    const { numInsertedOrUpdatedRows: added } = await tx
+      .insertInto('follower')
+      .values({ name })
+      .onConflict((c) => c.doNothing())
+      .executeTakeFirstOrThrow()
+    if (from === 'beginning' || added !== 1n) return
+    await sql`insert into follower_position (follower, process, seq, ended)
+      select ${name}, p.id, coalesce((select max(seq) from entry e where e.process = p.id), 0), p.lapsed_at_ms is not null
+      from process p`.execute(tx)
+  })
+}
+
+/** Takes or renews the lease for `LIMITS.followerLeaseMs`. False where another process that is not known to be gone has it. */
+export async function leaseFollower(db: Db, name: string, owner: string): Promise<boolean> {
+  const { rows } = await sql`update follower f set owner = ${owner}, until_ms = ${databaseNowMs} + ${LIMITS.followerLeaseMs}
+    where f.name = ${name} and (f.owner is null or f.owner = ${owner} or f.until_ms <= ${databaseNowMs}
+      or exists (select 1 from process p where p.id = f.owner and p.lapsed_at_ms is not null))
+    returning 1`.execute(db)
+  return rows.length > 0
+}
+
+/** How long before its commit a process's row may have been dated. */
+const ENTERED_LATE_MS = 60_000
+
+/** Takes processes in that it does not know, of all times or since shortly before `sinceMs` of the database's clock. Returns that clock's time. */
+export async function discoverProcesses(db: Db, name: string, sinceMs: number | null): Promise<number> {
+  const from = sinceMs === null ? 0 : sinceMs - ENTERED_LATE_MS
+  const { rows } = await sql<{ now: number }>`with added as (
+      insert into follower_position (follower, process, seq)
+      select ${name}, p.id, 0 from process p where p.started_ms >= ${from}
+        and not exists (select 1 from follower_position f where f.follower = ${name} and f.process = p.id)
+      on conflict do nothing)
+    select ${databaseNowMs} as now`.execute(db)
+  return rows[0]?.now ?? from
+}
+
+/** Processes that have something for the follower, longest waiting first. */
+export async function waitingProcesses(db: Db, name: string): Promise<readonly Waiting[]> {
+  const { rows } = await sql<Waiting>`select f.process, p.lapsed_at_ms is not null as lapsed
+    from follower_position f join process p on p.id = f.process
+    left join lateral (select e.at_ms from entry e where e.process = f.process and e.seq > f.seq order by e.seq limit 1) next on true
+    where f.follower = ${name} and not f.ended and (next.at_ms is not null or p.lapsed_at_ms is not null)
+    order by next.at_ms nulls last, f.process limit ${LIMITS.maintenanceRowsMax}`.execute(db)
+  return rows
+}
+
+/** Since when the longest waiting entry waits, for each of the followers that are behind. */
+export async function waitingSince(db: Db, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql<{ follower: string; at: number }>`select f.follower, min(next.at_ms) as at
+    from follower_position f
+    join lateral (select e.at_ms from entry e where e.process = f.process and e.seq > f.seq order by e.seq limit 1) next on true
+    where f.follower = any(${names}::text[]) and not f.ended group by f.follower`.execute(db)
+  return new Map(rows.map(({ follower, at }) => [follower, at]))
+}
+
+interface PageRow {
+  read: number
+  last: number | null
+  process: string | null
+  seq: number
+  at_ms: number
+  call_id: string | null
+  body: EntryBody
+}
+
+/** Has the follower take the next page of a process. Returns how many entries it passed; 0 also where another took them in the meantime. */
+export function takePage(db: Db, { name, kinds, take }: Follower, { process, lapsed }: Waiting): Promise<number> {
+  return db.transaction().execute(async (tx) => {
+    const place = () =>
+      tx.updateTable('follower_position').where('follower', '=', name).where('process', '=', process).where('ended', '=', false)
+    const position = await tx
+      .selectFrom('follower_position')
+      .select('seq')
+      .where('follower', '=', name)
+      .where('process', '=', process)
+      .where('ended', '=', false)
+      .forUpdate()
+      .executeTakeFirst()
+    if (!position) return 0
+    // Numbers may be missing where old entries were removed.
+    const { rows } = await sql<PageRow>`with page as materialized (
+        select process, seq, at_ms, kind, call_id, body from entry
+        where process = ${process} and seq > ${position.seq} order by seq limit ${LIMITS.followerPageEntriesMax})
+      select a.read, a.last, p.process, p.seq, p.at_ms, p.call_id, p.body
+      from (select count(*) as read, max(seq) as last from page) a left join page p on p.kind = any(${kinds}::text[])
+      order by p.seq`.execute(tx)
+    const { read = 0, last = null } = rows[0] ?? {}
+    const entries = rows.flatMap((row) => (row.process === null ? [] : [entryOf(row, row.process)]))
+    if (entries.length > 0) await take(tx, entries)
+    const ended = lapsed && read < LIMITS.followerPageEntriesMax
+    if (read > 0 || ended)
+      await place()
+        .set({ seq: last ?? position.seq, ended })
+        .execute()
+    return read
+  })
+}
+
+const entryOf = (row: PageRow, process: string): Entry => ({
+  process,
+  seq: row.seq,
+  at: instant(row.at_ms),
+  callId: row.call_id as CallId | null,
+  body: row.body,
+})

@@ -1,0 +1,159 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Clock } from '../core/clock.ts'
+import { LIMITS } from '../limits.ts'
+import type { Bus } from '../ports/bus.ts'
+import type { Log } from '../ports/telemetry.ts'
+import type { Database } from './database.ts'
+import {
+  discoverProcesses,
+  enterFollower,
+  type Follower,
+  leaseFollower,
+  takePage,
+  type Waiting,
+  waitingProcesses,
+  waitingSince,
+} from './follower-positions.ts'
+import type { Writer } from './writer.ts'
+
+export type { Follower } from './follower-positions.ts'
+
+export interface FollowersOptions {
+  database: Database
+  writer: Pick<Writer, 'process'>
+  bus: Bus
+  clock: Clock
+  /** Told of every failure of a follower. */
+  onFailure?: (follower: string) => void
+  log?: Log
+}
+
+export interface RunningFollowers {
+  /** Seconds that the oldest entry waits which a follower has not taken, 0 where it has taken all: whoever's turn it is. Throws what the database threw. */
+  lagSeconds(): Promise<ReadonlyMap<string, number>>
+  /** Lets pages that are being taken end. Calling it twice is harmless. */
+  close(): Promise<void>
+}
+
+/**
+ * Has followers read the record until `close`, each entry once: of all replicas, one reads for a follower at a time, and another goes on within
+ * `LIMITS.followerLeaseMs` and a second of its end, at once where it said goodbye. Woken by signals of the bus, otherwise each second. A follower
+ * that fails stops alone and tries again, at most `LIMITS.followerRetryMsMax` later.
+ */
+export function startFollowers(followers: readonly Follower[], options: FollowersOptions): RunningFollowers {
+  const readers = followers.map((follower) => new Reader(follower, options))
+  const unsubscribe = options.bus.subscribe(() => {
+    for (const reader of readers) reader.wake()
+  })
+  const running = Promise.all(readers.map((reader) => reader.run()))
+  const names = followers.map(({ name }) => name)
+  return {
+    async lagSeconds() {
+      const since = await waitingSince(options.database.db, names)
+      const now = options.clock.now()
+      return new Map(names.map((name) => [name, Math.max(0, now - (since.get(name) ?? now)) / 1_000]))
+    },
+    async close() {
+      unsubscribe()
+      for (const reader of readers) reader.close()
+      await running
+    },
+  }
+}
+
+class Reader {
+  #entered = false
+  #leasedUntilMs = 0
+  /** Up to when processes were looked for, by the database's clock; null where the lease is new. */
+  #discoveredMs: number | null = null
+  /** Something was committed since the turn began. */
+  #signalled = false
+  #closed = false
+  #endPause: (() => void) | undefined
+  #endWait: (() => void) | undefined
+
+  constructor(
+    readonly follower: Follower,
+    readonly options: FollowersOptions,
+  ) {}
+
+  wake(): void {
+    this.#signalled = true
+    this.#endWait?.()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#endPause?.()
+  }
+
+  async run(): Promise<void> {
+    for (let failures = 0; !this.#closed; ) {
+      try {
+        this.#signalled = false
+        const more = await this.#turn()
+        failures = 0
+        await this.#pause(LIMITS.followerRestMs)
+        if (!more) await this.#signalOrPoll()
+      } catch (error) {
+        if (this.#closed) return
+        const retryMs = Math.min(LIMITS.pollMs * 2 ** failures++, LIMITS.followerRetryMsMax)
+        const { name } = this.follower
+        this.options.log?.error(
+          { error, follower: name, retryMs },
+          'a follower of the record failed and will try again from the same entry',
+        )
+        this.options.onFailure?.(name)
+        await this.#pause(retryMs)
+      }
+    }
+  }
+
+  /** Reads at most `LIMITS.followerPagesPerTurnMax` pages, in turns of the processes that have any. True where there may be more. */
+  async #turn(): Promise<boolean> {
+    const { db } = this.options.database
+    const { name } = this.follower
+    if (!this.#entered) await enterFollower(db, this.follower)
+    this.#entered = true
+    if (!(await this.#leased())) return false
+    this.#discoveredMs = await discoverProcesses(db, name, this.#discoveredMs)
+    const waiting: Waiting[] = [...(await waitingProcesses(db, name))]
+    for (let pages = 0; pages < LIMITS.followerPagesPerTurnMax; pages++) {
+      const next = waiting.shift()
+      if (!next || this.#closed || !(await this.#leased())) return false
+      if ((await takePage(db, this.follower, next)) >= LIMITS.followerPageEntriesMax) waiting.push(next)
+      await nextTurn()
+    }
+    return waiting.length > 0
+  }
+
+  /** Whether it is ours to read. The lease saves work only: positions are moved under a lock. */
+  async #leased(): Promise<boolean> {
+    const nowMs = performance.now()
+    if (nowMs < this.#leasedUntilMs - LIMITS.followerLeaseMs / 2) return true
+    const had = this.#leasedUntilMs > 0
+    const { database, writer } = this.options
+    const has = await leaseFollower(database.db, this.follower.name, writer.process())
+    this.#leasedUntilMs = has ? nowMs + LIMITS.followerLeaseMs : 0
+    if (!has || !had) this.#discoveredMs = null
+    return has
+  }
+
+  /** Signals are for whoever has the lease: the others look whether it is free. */
+  async #signalOrPoll(): Promise<void> {
+    const leads = this.#leasedUntilMs > 0
+    if (leads && this.#signalled) return
+    if (leads) this.#endWait = () => this.#endPause?.()
+    await this.#pause(LIMITS.pollMs - LIMITS.followerRestMs)
+    this.#endWait = undefined
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#closed) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, ms).unref()
+    this.#endPause = resolve
+    await promise
+    clearTimeout(timer)
+  }
+}
