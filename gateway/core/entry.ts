@@ -72,7 +72,8 @@ export type EntryBody =
   | { kind: 'hold.escalated'; hold: HoldId; step: number; to: string | null; seats: readonly string[]; notify: readonly string[] }
   /** Other arguments took the place of those in the decision before it; the next decision has them whole. */
   | { kind: 'hold.edited'; hold: HoldId; by: string; comment: string | null; changes: readonly ArgumentChange[] }
-  | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string }
+  /** `among`: so many votes were given together, this one included; absent for one alone. */
+  | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string; among?: number }
   /** Another hold took the place of `replaces`: with its approval comes what `gives` says, or nothing beside the one call any more. */
   | { kind: 'grant.proposed'; hold: HoldId; replaces: HoldId; by: string; comment: string | null; gives: StandingTerms | null }
   | { kind: 'grant.opened'; grant: Grant }

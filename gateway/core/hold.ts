@@ -5,6 +5,7 @@ import { combineEscalations, type Escalation, type EscalationStep, type Requirem
 import { type Excluded, isExcluded } from './exclusion.ts'
 import { combineStanding, type StandingBounds, type StandingTerms } from './grant.ts'
 import type { CallId, HoldId } from './ids.ts'
+import { canonicalJson } from './json.ts'
 
 export type { Escalation, Requirement } from './escalation.ts'
 
@@ -92,6 +93,8 @@ export interface Vote {
   verdict: 'approve' | 'reject'
   comment: string | null
   at: Instant
+  /** Votes that were given together with it, itself included; absent for one alone. */
+  among?: number
 }
 
 type CombinedTerms = Terms & Pick<Hold, 'escalate'> & { expiresMs: number }
@@ -115,6 +118,18 @@ export function combineApprovals(definitions: readonly ApprovalDefinition[]): Co
     excludes: [...new Set(definitions.flatMap((d) => d.excludes))].sort(),
     standing: combineStanding(definitions.map((d) => d.standing)),
   }
+}
+
+/**
+ * What holds have in common that may be decided on side by side: who asks for whom, for what, and the rules with their words. Arguments may differ. Equal
+ * texts for holds that are alike.
+ */
+export function alikeKey(
+  { matched }: Pick<Hold, 'matched'>,
+  call: { agent: string; subject: string | null; operation: string; operationVersion: string },
+): string {
+  const policies = matched.map(({ policyId, policyHash }) => [policyId, policyHash]).sort(([a = ''], [b = '']) => (a < b ? -1 : 1))
+  return canonicalJson([call.agent, call.subject, call.operation, call.operationVersion, policies])
 }
 
 /** What eligibility looks at in a call. */

@@ -30,15 +30,21 @@ export async function listVotes(deps: OperatorDeps, by: Operator, id: HoldId): P
   return deps.store.votes(id)
 }
 
+/** What the voter was shown: a vote on a hold with another digest is refused. `among`: so many votes are given together. */
+export interface Shown {
+  digest: string
+  among?: number
+}
+
 /** A vote for the call. The one that fills the last seat approves the hold and its call. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
-export async function approveHold(deps: OperatorDeps, by: Operator, id: HoldId, words: string | undefined): Promise<Hold> {
-  const ballot = await admit(deps, by, id, 'approve', words)
+export async function approveHold(deps: OperatorDeps, by: Operator, id: HoldId, words: string | undefined, shown?: Shown): Promise<Hold> {
+  const ballot = await admit(deps, by, id, 'approve', words, shown)
   return decide(deps, ballot)
 }
 
 /** A vote against the call. The one that reaches the threshold of refusals ends it. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
-export async function rejectHold(deps: OperatorDeps, by: Operator, id: HoldId, words: string | undefined): Promise<Hold> {
-  const ballot = await admit(deps, by, id, 'reject', words)
+export async function rejectHold(deps: OperatorDeps, by: Operator, id: HoldId, words: string | undefined, shown?: Shown): Promise<Hold> {
+  const ballot = await admit(deps, by, id, 'reject', words, shown)
   return decide(deps, ballot)
 }
 
@@ -85,7 +91,14 @@ export async function whyIneligible(deps: OperatorDeps, by: Operator, hold: Hold
 }
 
 /** Checks that this person may vote on this hold now. What it finds is checked again by the compare-and-set that writes the vote. */
-async function admit(deps: OperatorDeps, by: Operator, id: HoldId, verdict: Vote['verdict'], words: string | undefined): Promise<Ballot> {
+async function admit(
+  deps: OperatorDeps,
+  by: Operator,
+  id: HoldId,
+  verdict: Vote['verdict'],
+  words: string | undefined,
+  shown: Shown | undefined,
+): Promise<Ballot> {
   requirePerson(by, 'voting')
   const hold = await findHold(deps, by, id)
   const call = hold && (await deps.store.call(hold.callId))
@@ -96,7 +109,8 @@ async function admit(deps: OperatorDeps, by: Operator, id: HoldId, verdict: Vote
   const why = ineligibility(hold, call, person, publishers)
   if (why !== null) throw new GatewayError('NOT_ELIGIBLE', why)
   const said = comment(words, 'comment') ?? null
-  const ballot = { hold, call, publishers, vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now() } }
+  const among = shown?.among === undefined || shown.among === 1 ? {} : { among: shown.among }
+  const ballot = { hold, call, publishers, vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now(), ...among } }
   const votes = await deps.store.votes(id)
   if (votes.some((vote) => vote.voter === by.name)) {
     // Two last votes at one moment each see the other's seat empty: whoever comes next finishes what they meant.
@@ -104,6 +118,11 @@ async function admit(deps: OperatorDeps, by: Operator, id: HoldId, verdict: Vote
     throw alreadyVoted()
   }
   assertOpen(hold, deps.clock.now())
+  if (shown && shown.digest !== hold.digest)
+    throw new GatewayError(
+      'HOLD_NOT_OPEN',
+      `hold \`${id}\` is not what you were shown: its binding digest is another one, look at it again`,
+    )
   return ballot
 }
 

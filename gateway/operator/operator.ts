@@ -1,10 +1,12 @@
 import type { OperatorUseCases } from '../ports/operator.ts'
 import { findAgent, listAgents, setAgentStatus } from './agents.ts'
+import { approveHolds, rejectHolds, similarHolds } from './alike-holds.ts'
 import { equalCall, findCall, listCalls, mayViewPayload, resolveCall, trail } from './calls.ts'
 import { listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
 import { editHold } from './edit-hold.ts'
+import { figuresOfHold, figuresOfVoters, holdFigures } from './figures.ts'
 import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { callChanges, inboxChanges } from './live.ts'
 import { recordRefusal } from './refusals.ts'
@@ -47,6 +49,12 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     policyText: bound(policyText),
     approveHold: bound(approveHold),
     rejectHold: bound(rejectHold),
+    approveHolds: bound(approveHolds),
+    rejectHolds: bound(rejectHolds),
+    similarHolds: bound(similarHolds),
+    holdFigures: bound(holdFigures),
+    figuresOfHold: bound(figuresOfHold),
+    figuresOfVoters: bound(figuresOfVoters),
     editHold: bound(editHold),
     resolveCall: bound(resolveCall),
     agents: bound(listAgents),

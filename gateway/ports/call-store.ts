@@ -3,6 +3,7 @@ import type { Instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
+import type { RuleDecision, TimedVote } from '../core/rule-figures.ts'
 import type { CounterAnswer, CounterQuestion } from './recorder.ts'
 
 export interface CallFilter {
@@ -33,6 +34,9 @@ export interface HoldFilter {
   agent?: string
   /** Holds that ask for one of these groups. */
   groups?: readonly string[]
+  ids?: readonly HoldId[]
+  /** Holds on which this person has not voted. */
+  unvotedBy?: string
   orderBy: 'NEWEST' | 'EXPIRES'
 }
 
@@ -40,11 +44,19 @@ export interface HoldFilter {
 export interface CallStore {
   call(id: CallId): Promise<Call | undefined>
   calls(filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>>
+  /** Those of these calls that exist, at most `LIMITS.pageRowsMax`, in no order. */
+  callsOf(ids: readonly CallId[]): Promise<readonly Call[]>
   /** Newest executed call equal to this join key, for the hold card. */
   lastEqual(joinKey: string, before: CallId): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined>
   hold(id: HoldId): Promise<Hold | undefined>
   holds(filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
   votes(id: HoldId): Promise<readonly Vote[]>
+  /** When this person last looked at the arguments of a call, at or after `since`. */
+  lookedAt(callId: CallId, person: string, since: Instant): Promise<Instant | undefined>
+  /** What became of the newest holds by a policy (of one agent where one is named), decided at or after `since`; at most `first`. */
+  ruleDecisions(policyId: string, agent: string | undefined, since: Instant, first: number): Promise<readonly RuleDecision[]>
+  /** The newest votes at or after `since`, at most `first`. */
+  timedVotes(since: Instant, first: number): Promise<readonly TimedVote[]>
   /** Who published one of these policies with this text, sorted: they vote on no hold by it (semantics section 3). */
   publishers(policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]>
   entries(callId: CallId): Promise<readonly Entry[]>

@@ -2,12 +2,13 @@ import type { Call } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
-import type { ErrorCode } from '../core/errors.ts'
+import type { ErrorCode, GatewayError } from '../core/errors.ts'
 import type { Hold, Vote } from '../core/hold.ts'
 import type { CallId, HoldId, ProposalId, RunId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Agent, PersonRole } from '../core/principal.ts'
+import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
 import type { CallFilter, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Simulation } from './simulator.ts'
@@ -74,6 +75,24 @@ export interface HoldProgress {
   refusals: number
 }
 
+/** A vote on one of several holds, bound to what was shown. */
+export interface HoldVote {
+  id: HoldId
+  digest: string
+}
+
+/** What became of one vote among several: the hold as it is now, or why there is no vote. */
+export type HoldVoteResult = { id: HoldId; hold: Hold; error?: never } | { id: HoldId; hold?: never; error: GatewayError }
+
+/** Figures of a policy's holds, decided within `days`. `cut`: there are more, the newest are counted. */
+export interface FiguresOfRule extends RuleFigures {
+  policyId: string
+  /** Null for those of all agents. */
+  agent: string | null
+  days: number
+  cut: boolean
+}
+
 /**
  * People's use cases. Every method checks the operator's role and throws FORBIDDEN; reads of payloads (`input`, results) are for eligible approvers,
  * security and auditors and leave a `view` entry; operators see metadata.
@@ -107,8 +126,19 @@ export interface OperatorUseCases {
    */
   policyText(by: Operator, id: string, policySet?: string): Promise<PolicyText | undefined>
   /** Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND. */
-  approveHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
-  rejectHold(by: Operator, id: HoldId, comment: string | undefined): Promise<Hold>
+  approveHold(by: Operator, id: HoldId, comment: string | undefined, shown?: { digest: string }): Promise<Hold>
+  rejectHold(by: Operator, id: HoldId, comment: string | undefined, shown?: { digest: string }): Promise<Hold>
+  /** One after another; what became of each, in order. Approves only what this person has looked at. Throws BAD_INPUT, FORBIDDEN. */
+  approveHolds(by: Operator, votes: readonly HoldVote[], comment: string | undefined): Promise<readonly HoldVoteResult[]>
+  rejectHolds(by: Operator, votes: readonly HoldVote[], comment: string | undefined): Promise<readonly HoldVoteResult[]>
+  /** Other open holds of the same agent for the same person, operation and policies that this person may vote on. Throws NOT_FOUND. */
+  similarHolds(by: Operator, hold: Hold): Promise<readonly Hold[]>
+  /** How people decided by a policy, of one agent or all. Throws FORBIDDEN, BAD_INPUT. */
+  holdFigures(by: Operator, policyId: string, agent: string | undefined, days: number): Promise<FiguresOfRule>
+  /** The same for the policies of a hold. Throws NOT_FOUND. */
+  figuresOfHold(by: Operator, hold: Hold): Promise<readonly FiguresOfRule[]>
+  /** For security and auditors: who decides how much and how fast. Throws FORBIDDEN, BAD_INPUT. */
+  figuresOfVoters(by: Operator, days: number): Promise<readonly VoterFigures[]>
   /** Answers with the hold that the call has then. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND, BAD_INPUT, LIMITED. */
   editHold(by: Operator, id: HoldId, input: JsonObject, comment: string | undefined): Promise<Hold>
   /** Throws CALL_NOT_IN_DOUBT, NOT_ELIGIBLE (the agent's owner). */

@@ -1,8 +1,10 @@
+import { instant } from '../core/clock.ts'
 import { LIMITS } from '../limits.ts'
 import type { CallStore } from '../ports/call-store.ts'
-import { callById, callsPage, lastEqualCall } from './calls.ts'
+import { callById, callsById, callsPage, lastEqualCall } from './calls.ts'
 import { readCounters } from './counters.ts'
 import { decisionsBefore, entriesAfter, entriesOfCall } from './entries.ts'
+import { lastLook, ruleDecisions, timedVotes } from './hold-figures.ts'
 import { expiredHolds, holdById, holdsPage, releasableHolds, votesOf } from './holds.ts'
 import { labelsOf } from './labels.ts'
 import { reading } from './outage.ts'
@@ -16,10 +18,18 @@ export function callStoreOn(db: Db): CallStore {
   return {
     call: (id) => reading(() => callById(db, id)),
     calls: (filter, page) => reading(() => callsPage(db, filter, { ...page, first: bounded(page.first) })),
+    callsOf: (ids) => reading(() => callsById(db, ids.slice(0, LIMITS.pageRowsMax))),
     lastEqual: (joinKey, before) => reading(() => lastEqualCall(db, joinKey, before)),
     hold: (id) => reading(() => holdById(db, id)),
     holds: (filter, page) => reading(() => holdsPage(db, filter, { ...page, first: bounded(page.first) })),
     votes: (id) => reading(() => votesOf(db, id)),
+    lookedAt: (callId, person, since) =>
+      reading(async () => {
+        const at = await lastLook(db, callId, person, since)
+        return at === undefined ? undefined : instant(at)
+      }),
+    ruleDecisions: (policyId, agent, since, first) => reading(() => ruleDecisions(db, policyId, agent, since, bounded(first))),
+    timedVotes: (since, first) => reading(() => timedVotes(db, since, bounded(first))),
     publishers: (policies) => reading(() => publishersOf(db, policies)),
     entries: (callId) => reading(() => entriesOfCall(db, callId, LIMITS.pageRowsMax)),
     entriesAfter: (position, first) => reading(() => entriesAfter(db, position, bounded(first))),

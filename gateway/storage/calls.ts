@@ -70,6 +70,13 @@ export async function callById(db: Db, id: CallId): Promise<Call | undefined> {
   return row && fromRow(row)
 }
 
+/** Those of these calls that exist. */
+export async function callsById(db: Db, ids: readonly CallId[]): Promise<readonly Call[]> {
+  if (ids.length === 0) return []
+  const rows = await db.selectFrom('call').select(COLUMNS).where('id', 'in', ids).execute()
+  return rows.map(fromRow)
+}
+
 type CallQuery = SelectQueryBuilder<Tables, 'call', object>
 
 function filtered(query: CallQuery, filter: CallFilter): CallQuery {

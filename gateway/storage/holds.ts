@@ -148,8 +148,8 @@ export async function holdById(db: Db, id: HoldId): Promise<Hold | undefined> {
 
 /** Holds that match, newest first or next to expire first. */
 export async function holdsPage(db: Db, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>> {
-  const { state, agent, groups, orderBy } = filter
-  if (state?.length === 0 || groups?.length === 0) return { rows: [], more: false }
+  const { state, agent, groups, ids, unvotedBy, orderBy } = filter
+  if (state?.length === 0 || groups?.length === 0 || ids?.length === 0) return { rows: [], more: false }
   let query = db
     .selectFrom('hold')
     .selectAll()
@@ -157,6 +157,9 @@ export async function holdsPage(db: Db, filter: HoldFilter, page: PageRequest<Ho
   if (state !== undefined) query = query.where('state', 'in', [...state])
   if (agent !== undefined) query = query.where('agent', '=', agent)
   if (groups !== undefined) query = query.where(sql<boolean>`groups && ${[...groups]}::text[]`)
+  if (ids !== undefined) query = query.where('id', 'in', [...ids])
+  if (unvotedBy !== undefined)
+    query = query.where(sql<boolean>`not exists (select from vote where vote.hold_id = hold.id and vote.voter = ${unvotedBy})`)
   if (orderBy === 'NEWEST') {
     query = query.orderBy('id', 'desc')
     if (page.after !== undefined) query = query.where('id', '<', page.after)

@@ -7,6 +7,7 @@ import * as policySets from './migrations/0004-policy-sets.ts'
 import * as escalations from './migrations/0005-escalations.ts'
 import * as edits from './migrations/0006-edits.ts'
 import * as followers from './migrations/0010-followers.ts'
+import * as holdFigures from './migrations/0015-hold-figures.ts'
 import type { Tables } from './tables.ts'
 
 /** In order, append-only: a migration that was released is never edited. */
@@ -18,6 +19,7 @@ const MIGRATIONS = {
   '0005-escalations': escalations,
   '0006-edits': edits,
   '0010-followers': followers,
+  '0015-hold-figures': holdFigures,
 }
 
 /**

@@ -5,6 +5,7 @@ import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
 import { escalationConformance } from './escalation.conformance.ts'
 import { followerConformance } from './follower.conformance.ts'
+import { holdFiguresConformance } from './hold-figures.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
 import { labelConformance } from './label.conformance.ts'
@@ -41,6 +42,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   counterConformance(at)
   counterSeriesConformance(at)
   holdConformance(at)
+  holdFiguresConformance(at)
   escalationConformance(at, reopen)
   labelConformance(at)
   readConformance(at)

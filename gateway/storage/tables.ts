@@ -6,6 +6,7 @@ import type { EntryBody } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Agent, AgentStatus } from '../core/principal.ts'
+import type { DecisionResult } from '../core/rule-figures.ts'
 import type { PolicyText } from '../ports/decider.ts'
 import type { ActivationSource, PolicyProposal, PolicySetTexts } from '../ports/policy-sets.ts'
 
@@ -102,6 +103,22 @@ export interface VoteTable {
   verdict: Vote['verdict']
   comment: Json<string | null>
   at_ms: number
+  /** When the voter last looked at the arguments; null where they did not. */
+  looked_at_ms: number | null
+  /** Votes that were given with it, itself included. */
+  among: Generated<number>
+}
+
+export interface RuleDecisionTable {
+  policy_id: string
+  hold_id: string
+  agent: string
+  result: DecisionResult
+  opened_at_ms: number
+  decided_at_ms: number
+  votes: number
+  quick: number
+  unseen: number
 }
 
 export interface IdempotencyKeyTable {
@@ -266,6 +283,7 @@ export interface Tables {
   execution: ExecutionTable
   hold: HoldTable
   vote: VoteTable
+  rule_decision: RuleDecisionTable
   idempotency_key: IdempotencyKeyTable
   agent: AgentTable
   agent_change: AgentChangeTable

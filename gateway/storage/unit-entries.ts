@@ -45,8 +45,8 @@ export function holdChangeBodies(change: HoldChange, from: Extract<EntryBody, { 
   const { hold, vote, edit, redecision, replacement, to, by, why } = change
   const bodies: EntryBody[] = []
   if (vote) {
-    const { voter, verdict, comment } = vote
-    bodies.push({ kind: 'vote', hold, voter, verdict, comment, digest: change.digest ?? '' })
+    const { voter, verdict, comment, among } = vote
+    bodies.push({ kind: 'vote', hold, voter, verdict, comment, digest: change.digest ?? '', ...(among === undefined ? {} : { among }) })
   }
   if (change.voteOnly) return bodies
   if (edit) bodies.push({ kind: 'hold.edited', hold, by, comment: edit.comment, changes: edit.changes })

@@ -20,6 +20,7 @@ import { stateAfter } from '../core/call.ts'
 import { freesReservations } from './batch-statement.ts'
 import { editArguments, insertCall, lockCall, openEqualCall, updateCall } from './calls.ts'
 import { addEvents, type CounterEvent, CountersRead, giveBack, keysOfCalls, lockCounters, readCounters, setStreaks } from './counters.ts'
+import { recordDecision, recordLook, resultOf } from './hold-figures.ts'
 import { countOpenHolds, insertHold, insertVote, lockHold, setHoldState } from './holds.ts'
 import { insertKey, lookUpKey } from './idempotency-keys.ts'
 import { startRun } from './labels.ts'
@@ -250,10 +251,15 @@ async function changeHold(scope: TransactionScope, locked: Locked, change: HoldC
   if (!(voteOnly ? row.state === 'open' : statesBefore(to).includes(row.state))) return false
   if ((!voteOnly && to === 'expired') !== atMs >= row.expires_at_ms) return false
   if (digest !== undefined && digest !== row.digest) return false
-  if (vote && !(await insertVote(tx, vote))) return false
+  if (vote) {
+    if (!(await insertVote(tx, vote))) return false
+    await recordLook(tx, callId, vote)
+  }
   for (const body of holdChangeBodies(change, row.state)) scope.append(callId, body)
   if (voteOnly) return true
   await setHoldState(tx, hold, to, atMs)
+  const result = row.state === 'open' ? resultOf(to, edit !== undefined) : undefined
+  if (result) await recordDecision(tx, hold, callId, result, atMs)
   if (streaks) await count(scope, locked, streaks)
   if (edit) await editArguments(tx, callId, change.by, edit)
   if (replacement) await insertHold(tx, replacement, row.agent)

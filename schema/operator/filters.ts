@@ -1,7 +1,10 @@
-import { Field, GraphQLISODateTime, InputType } from 'type-graphql'
+import { Field, GraphQLISODateTime, ID, InputType } from 'type-graphql'
 import type { CallState, Door } from '../../gateway/core/call.ts'
 import { instant } from '../../gateway/core/clock.ts'
+import { GatewayError } from '../../gateway/core/errors.ts'
 import type { HoldState } from '../../gateway/core/hold.ts'
+import { type HoldId, parseHoldId } from '../../gateway/core/ids.ts'
+import { LIMITS } from '../../gateway/limits.ts'
 import type { CallFilter, HoldFilter } from '../../gateway/ports/call-store.ts'
 import { CallStateEnum, DoorEnum, HoldStateEnum } from './enums.ts'
 
@@ -37,6 +40,8 @@ export class HoldFilterInput {
   agent?: string | null
   @Field(() => [String], { nullable: true, description: 'Holds that ask for one of these groups.' })
   groups?: string[] | null
+  @Field(() => [ID], { nullable: true, description: 'These alone.' })
+  ids?: string[] | null
 }
 
 /** Leaves out what is null: in GraphQL it says the same as nothing. */
@@ -58,6 +63,17 @@ export function callFilter(raw: CallFilterInput | null | undefined): CallFilter 
   }
 }
 
+function idsOf(raw: readonly string[]): HoldId[] {
+  if (raw.length > LIMITS.pageRowsMax) throw new GatewayError('BAD_INPUT', `at most ${LIMITS.pageRowsMax} ids at once`)
+  return raw.map(parseHoldId)
+}
+
 export function holdFilter(raw: HoldFilterInput | null | undefined, orderBy: HoldFilter['orderBy']): HoldFilter {
-  return { ...given('state', raw?.state), ...given('agent', raw?.agent), ...given('groups', raw?.groups), orderBy }
+  return {
+    ...given('state', raw?.state),
+    ...given('agent', raw?.agent),
+    ...given('groups', raw?.groups),
+    ...given('ids', raw?.ids && idsOf(raw.ids)),
+    orderBy,
+  }
 }

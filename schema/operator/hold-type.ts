@@ -1,13 +1,16 @@
+import { createHash } from 'node:crypto'
 import { GraphQLJSON } from 'graphql-scalars'
 import { Ctx, Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
 import type { Call } from '../../gateway/core/call.ts'
 import { type ArgumentChange, changesBetween } from '../../gateway/core/edit.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
 import type { EscalationStep } from '../../gateway/core/escalation.ts'
-import type { Hold, Requirement } from '../../gateway/core/hold.ts'
+import { alikeKey, type Hold, type Requirement } from '../../gateway/core/hold.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { ReasonType } from './decision-type.ts'
+import { LIMITS } from '../../gateway/limits.ts'
+import { FIGURES_COST, RuleFiguresType } from './figures-type.ts'
 import { HoldStateEnum, VerdictEnum } from './enums.ts'
 import { callOf, mayView, spend } from './looks.ts'
 import { OperationType } from './registry-types.ts'
@@ -288,6 +291,29 @@ export class HoldType {
       seats.map(({ group, count, filledBy }) => new SeatsType(group, count, filledBy)),
       refusals,
     )
+  }
+
+  @Field(() => String, {
+    description: 'Equal for holds that are alike: the same agent, subject, operation version and matched policies. Opaque.',
+  })
+  async alike(@Ctx() context: OperatorContext): Promise<string> {
+    return createHash('sha256')
+      .update(alikeKey(this.#hold, await this.#call(context)))
+      .digest('base64url')
+  }
+
+  @Field(() => [HoldType], {
+    description: `Other open holds that are alike, that you may vote on and have not; what expires soonest first, at most ${LIMITS.votesAtOnceMax}.`,
+  })
+  async similar(@Ctx() context: OperatorContext): Promise<HoldType[]> {
+    spend(context, LIMITS.votesAtOnceMax)
+    return (await context.cases.similarHolds(context.by, this.#hold)).map((hold) => new HoldType(hold))
+  }
+
+  @Field(() => [RuleFiguresType], { description: 'How people decided by each of the policies that hold this call.' })
+  async figures(@Ctx() context: OperatorContext): Promise<RuleFiguresType[]> {
+    spend(context, this.#hold.matched.length * FIGURES_COST)
+    return (await context.cases.figuresOfHold(context.by, this.#hold)).map((figures) => new RuleFiguresType(figures))
   }
 
   @Field(() => [EarlierCallType], {
