@@ -92,6 +92,8 @@ export const LIMITS = Object.freeze({
   mcpKeepAliveMs: 25_000,
   mcpAnswerMsMax: 49_000,
   mcpWaitSecondsDefault: 25,
+  mcpTaskPollMs: 5_000,
+  mcpTaskGraceMs: 60_000,
   mcpResultCharsMax: 2_097_152,
   mcpUpstreamErrorCharsMax: 16_384,
   waitersMax: 10_000,

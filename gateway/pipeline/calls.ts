@@ -38,6 +38,12 @@ export function createCalls(parts: Parts): Calls & { waiters(): number; close():
       if (isFinal(call)) awaitHandOver(line, id)
       return await statusOf(parts, call, principal)
     },
+    async outline(principal, id) {
+      const call = await own(parts, principal, id)
+      const { operation, createdAt, updatedAt } = call
+      const hold = call.state === 'held' || call.state === 'approved' ? await holdOf(parts, call) : undefined
+      return { operation, createdAt, updatedAt, ...(hold ? { expiresAt: hold.expiresAt } : {}) }
+    },
     async answer(principal, id, waitMs, signal, onWaiting) {
       await own(parts, principal, id)
       const told = onWaiting ? { onWaiting } : {}

@@ -114,6 +114,15 @@ export interface CallStatus {
   upstream?: { status: number }
 }
 
+/** What is known of a call beside its answer. */
+export interface CallOutline {
+  operation: OperationId
+  createdAt: Instant
+  updatedAt: Instant
+  /** Until when people may decide, or its agent may claim it; absent where neither is waited for. */
+  expiresAt?: Instant
+}
+
 /** What the surfaces for agents speak to: the pipeline behind every door. */
 export interface Calls {
   /**
@@ -141,6 +150,8 @@ export interface Calls {
   ): Promise<void>
   /** Throws NOT_FOUND for calls of other agents or subjects. Waits at most `waitMs` for a state that is final. */
   status(principal: Principal, id: CallId, waitMs: number, signal: AbortSignal): Promise<CallStatus>
+  /** Throws NOT_FOUND for calls of other agents or subjects. */
+  outline(principal: Principal, id: CallId): Promise<CallOutline>
   /** The answer of a call once more: as `call` would have told it. Never executes. */
   answer(principal: Principal, id: CallId, waitMs: number, signal: AbortSignal, onWaiting?: () => void): Promise<Answer>
   /** Executes an approved call of an `on_approval: claim` hold. Throws CALL_NOT_CLAIMABLE. */

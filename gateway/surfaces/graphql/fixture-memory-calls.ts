@@ -174,6 +174,10 @@ export class MemoryCalls implements Calls {
     return found.status
   }
 
+  outline(): never {
+    throw new GatewayError('NOT_FOUND', 'not here')
+  }
+
   answer(): never {
     throw new GatewayError('NOT_FOUND', 'not here')
   }

@@ -16,6 +16,8 @@ import { errorText, META, plain, quoted, resultText, RPC, RpcError, SESSION_VERS
 import type { RequestId } from './rpc.ts'
 import { Sessions } from './sessions.ts'
 import type { Session } from './sessions.ts'
+import { answerTaskRequest, TASK_METHODS, TASKS } from './tasks.ts'
+import type { TaskAnswer } from './tasks.ts'
 import { callTool } from './tool-call.ts'
 import type { ToolAnswer } from './tool-call.ts'
 import { ToolLists } from './tools.ts'
@@ -47,6 +49,8 @@ export interface McpDoor {
 
 /** What systems say while they work on a call is handed on: servers that do so declare it. */
 const CAPABILITIES = { tools: {}, logging: {} } as const
+/** The tasks of revision 2025-11-25 are others, and not served: docs/decisions/0067-no-tasks-in-sessions.md. */
+const STATELESS_CAPABILITIES = { ...CAPABILITIES, extensions: { [TASKS]: {} } } as const
 
 const INSTRUCTIONS =
   'Every tool call is decided by policy and recorded. A result that starts with NOT EXECUTED had no effect: it says why and what to do. ' +
@@ -149,20 +153,35 @@ class Door {
     exchange: Exchange,
     principal: Principal,
   ): Promise<void> {
-    if (message.method !== 'tools/call')
-      return void (await exchange.answer(resultText(message.id, this.plain(message, session, principal))))
-    const release = this.register(message.id, session, exchange)
+    const { id, method, era } = message
+    if (method !== 'tools/call' && !(era === 'stateless' && TASK_METHODS.has(method)))
+      return void (await exchange.answer(resultText(id, this.plain(message, session, principal))))
+    const release = this.register(id, session, exchange)
     try {
-      const { calls, log } = this.options
-      const parts = { calls, log, holdWaitMs: this.holdWaitMs, answerMsMax: this.answerMsMax }
-      const told = await callTool(parts, { principal, request: message, headers: req.headers, exchange, session })
+      const { calls } = this.options
+      const told = await this.toldOf(message, session, req, exchange, principal)
+      if (told === null) return void (await exchange.answer(resultText(id, this.stamped(era, ''))))
       if (told.callId !== undefined) exchange.setHeader('gatehouse-call', told.callId)
       if (told.traceparent) exchange.setHeader('traceparent', told.traceparent)
-      const written = await exchange.answer(resultText(message.id, this.toolText(message, told)))
+      const written = await exchange.answer(resultText(id, this.toldText(message, told)))
       if (written && told.final && told.callId !== undefined) calls.delivered(told.callId)
     } finally {
       release()
     }
+  }
+
+  /** What a request about a call is answered with; null for an acknowledgement. */
+  private async toldOf(
+    request: Request,
+    session: Session | undefined,
+    { headers }: IncomingMessage,
+    exchange: Exchange,
+    principal: Principal,
+  ): Promise<ToolAnswer | TaskAnswer | null> {
+    const { calls, log } = this.options
+    const { holdWaitMs, answerMsMax } = this
+    if (request.method !== 'tools/call') return await answerTaskRequest(calls, { principal, request, exchange, answerMsMax })
+    return await callTool({ calls, log, holdWaitMs, answerMsMax }, { principal, request, headers, exchange, session })
   }
 
   private register(id: RequestId, session: Session | undefined, exchange: Exchange): () => void {
@@ -186,7 +205,7 @@ class Door {
     }
     if (era === 'stateless') {
       if (method !== 'server/discover') throw methodNotFound(method, 404)
-      const said = { supportedVersions: [STATELESS_VERSION], capabilities: CAPABILITIES, instructions: INSTRUCTIONS }
+      const said = { supportedVersions: [STATELESS_VERSION], capabilities: STATELESS_CAPABILITIES, instructions: INSTRUCTIONS }
       return this.stamped(era, JSON.stringify(said).slice(1, -1), LIMITS.mcpToolsFreshMs)
     }
     if (method === 'logging/setLevel' && session) session.logLevel = readLogLevel(params.level, 200)
@@ -198,18 +217,20 @@ class Door {
   private stamped(era: Request['era'], members: string, freshMs?: number): string {
     if (era === 'session') return `{${members}}`
     const cache = freshMs === undefined ? '' : `,"ttlMs":${freshMs},"cacheScope":"private"`
-    return `{"resultType":"complete",${members}${cache},"_meta":{"${META.serverInfo}":${this.serverInfo}}}`
+    return `{"resultType":"complete"${members === '' ? '' : `,${members}`}${cache},"_meta":{"${META.serverInfo}":${this.serverInfo}}}`
   }
 
-  private toolText({ era }: Request, { result: { _meta: said, ...result }, callId, traceparent }: ToolAnswer): string {
+  private toldText({ era, method }: Request, told: ToolAnswer | TaskAnswer): string {
+    const { _meta: said, ...members } = 'task' in told ? { ...told.task, _meta: undefined } : told.result
+    const { callId, traceparent } = told
     const own = {
       ...said,
       ...(callId !== undefined && { 'gatehouse/callId': callId }),
       ...(traceparent && { traceparent }),
     }
     const meta = era === 'session' ? JSON.stringify(own) : `{"${META.serverInfo}":${this.serverInfo}${rest(JSON.stringify(own))}`
-    const members = JSON.stringify(result).slice(1, -1)
-    return `{${era === 'session' ? '' : '"resultType":"complete",'}${members},"_meta":${meta}}`
+    const type = 'task' in told && method === 'tools/call' ? 'task' : 'complete'
+    return `{${era === 'session' ? '' : `"resultType":"${type}",`}${JSON.stringify(members).slice(1, -1)},"_meta":${meta}}`
   }
 
   /** 2025-11-25 basic/lifecycle, "Version Negotiation": another version is answered with our latest. A session id that came along is never taken. */

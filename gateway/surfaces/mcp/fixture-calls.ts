@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { instant } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { newCallId, operationId } from '../../core/ids.ts'
-import type { CallId } from '../../core/ids.ts'
+import type { CallId, OperationId } from '../../core/ids.ts'
 import type { JsonObject, JsonValue } from '../../core/json.ts'
 import type { Operation } from '../../core/operation.ts'
 import type { Principal } from '../../core/principal.ts'
-import type { Answer, Asked, Calls } from '../../ports/calls.ts'
+import type { Answer, Asked, CallOutline, Calls } from '../../ports/calls.ts'
 
 /** For tests of doors: the pipeline's port in memory, with operations that each end in one way. Nothing of the product imports it. */
 const open: JsonObject = { type: 'object', properties: {}, additionalProperties: false }
@@ -81,6 +81,7 @@ export const SECRET_OPERATION = operation('secret')
 
 interface Kept {
   owner: string
+  operation: OperationId
   answer: Answer
   wake: Set<() => void>
   claimable: boolean
@@ -171,9 +172,10 @@ export class FixtureCalls implements Calls {
       case 'pay':
         return await this.pay(principal, asked, callId)
       case 'claimed':
-        this.keep(principal, { kind: 'running', ...common }, true)
+        this.keep(principal, asked, { kind: 'running', ...common }, true)
         return { kind: 'held', ...common, expiresAt: instant(4_102_444_800_000) }
       case 'slow':
+        this.keep(principal, asked, { kind: 'running', ...common })
         await new Promise<void>((resolve) => {
           this.finishSlow = resolve
         })
@@ -226,13 +228,13 @@ export class FixtureCalls implements Calls {
       }
     if (amount > 50_000) return { kind: 'denied', ...common, reason: 'forbidden', advice: 'Split nothing; ask finance' }
     if (amount <= 1_000) return json(common, { paid: amount })
-    const kept = this.keep(principal, { kind: 'held', ...common, expiresAt: instant(4_102_444_800_000) })
+    const kept = this.keep(principal, asked, { kind: 'held', ...common, expiresAt: instant(4_102_444_800_000) })
     this.onHeld(callId)
     return await this.until(kept, asked.waitMs, asked.signal, () => asked.onWaiting?.(callId))
   }
 
-  private keep(principal: Principal, answer: Answer & { callId: CallId }, claimable = false): Kept {
-    const kept: Kept = { owner: ownerOf(principal), answer, wake: new Set(), claimable }
+  private keep(principal: Principal, { operation }: Asked, answer: Answer & { callId: CallId }, claimable = false): Kept {
+    const kept: Kept = { owner: ownerOf(principal), operation: operation.id, answer, wake: new Set(), claimable }
     this.kept.set(answer.callId, kept)
     return kept
   }
@@ -282,6 +284,12 @@ export class FixtureCalls implements Calls {
 
   async answer(principal: Principal, id: CallId, waitMs: number, signal: AbortSignal, onWaiting?: () => void): Promise<Answer> {
     return await this.until(this.own(principal, id), waitMs, signal, () => onWaiting?.())
+  }
+
+  async outline(principal: Principal, id: CallId): Promise<CallOutline> {
+    const { answer, operation } = this.own(principal, id)
+    const at = instant(1_000)
+    return { operation, createdAt: at, updatedAt: at, ...(answer.kind === 'held' ? { expiresAt: answer.expiresAt } : {}) }
   }
 
   async claim(principal: Principal, id: CallId): Promise<Answer> {

@@ -96,11 +96,14 @@ export function readLogLevel(value: JsonValue | undefined, status: number): LogL
   throw new RpcError(status, RPC.invalidParams, `the log level is none of ${LOG_LEVELS.join(', ')}`, { refusal: 'BAD_INPUT' })
 }
 
-/** Methods whose `Mcp-Name` mirrors a field (transports/streamable-http, "Standard Request Headers"). */
+/** Methods whose `Mcp-Name` mirrors a field (transports/streamable-http, "Standard Request Headers"; ext-tasks, "Routing Headers"). */
 const NAMED: Readonly<Record<string, string>> = Object.assign(Object.create(null), {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',
+  'tasks/get': 'taskId',
+  'tasks/update': 'taskId',
+  'tasks/cancel': 'taskId',
 })
 
 function agree(headers: IncomingHttpHeaders, name: 'mcp-method' | 'mcp-name', value: string, required: boolean): void {

@@ -16,10 +16,13 @@ import { tellsEnd } from '../answer.ts'
 import { publicError } from '../error-response.ts'
 import { readAssertions } from './assertions.ts'
 import type { Exchange } from './exchange.ts'
+import { inTime } from './in-time.ts'
 import type { Request } from './message.ts'
 import { CANCEL_TOOL, readOwnArguments, waitForCall, WAIT_TOOL } from './own-tools.ts'
 import { META, plain, quoted, RPC, RpcError } from './rpc.ts'
 import type { Session } from './sessions.ts'
+import { createdTask, takesTasks } from './tasks.ts'
+import type { TaskAnswer } from './tasks.ts'
 import { errorResult, runningSentence, toolResult } from './tool-result.ts'
 
 export interface ToolCallParts {
@@ -52,10 +55,10 @@ export interface ToolAnswer {
 
 /**
  * Runs one tools/call (2026-07-28 and 2025-11-25 server/tools, "Calling Tools"). What policy, people, limits, arguments and upstreams refuse is
- * a tool result (`isError`), as models read those. Throws RpcError -32602, in the same words for tools that are unknown and that this agent may
- * not see.
+ * a tool result (`isError`), as models read those. To a client that takes tasks, a call that is held or still runs is told as a task. Throws RpcError
+ * -32602, in the same words for tools that are unknown and that this agent may not see.
  */
-export async function callTool(parts: ToolCallParts, call: ToolCall): Promise<ToolAnswer> {
+export async function callTool(parts: ToolCallParts, call: ToolCall): Promise<ToolAnswer | TaskAnswer> {
   const { name, arguments: input = {} } = call.request.params
   if (typeof name !== 'string') throw new RpcError(200, RPC.invalidParams, '`params.name` is not a string', { refusal: 'BAD_INPUT' })
   if (name === WAIT_TOOL || name === CANCEL_TOOL) return await callOwnTool(parts, call, name, isJsonObject(input) ? input : null)
@@ -65,20 +68,26 @@ export async function callTool(parts: ToolCallParts, call: ToolCall): Promise<To
   return await callOperation(parts, call, operation, input)
 }
 
-async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Operation, input: JsonObject): Promise<ToolAnswer> {
+async function callOperation(
+  parts: ToolCallParts,
+  call: ToolCall,
+  operation: Operation,
+  input: JsonObject,
+): Promise<ToolAnswer | TaskAnswer> {
   const { principal, request, headers, exchange } = call
   const said = readAssertions(request.meta, headers)
   if ('faults' in said) return await badInput(parts, call, operation.jointName, said.faults)
   let known: { callId: CallId; traceparent?: string } | undefined
   const progress = progressOf(request.meta, exchange)
   const logs = readerOf(call)
+  const asTask = takesTasks(request)
   try {
     const running = parts.calls.call(principal, {
       door: 'mcp',
       operation,
       input,
       ...said,
-      waitMs: parts.holdWaitMs,
+      waitMs: asTask ? 0 : parts.holdWaitMs,
       onAdmitted: (callId, traceparent) => {
         known = { callId, traceparent }
         announce(exchange, known)
@@ -93,7 +102,9 @@ async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Op
       signal: exchange.signal,
       delivery: 'buffered',
     })
-    const answer = await inTime(running, parts)
+    const answer = await inTime(running, parts.answerMsMax)
+    const task = asTask ? await taskFor(parts, principal, answer ?? (known && { kind: 'running', traceparent: '', ...known })) : null
+    if (task !== null) return task
     // It goes on without us: its result waits for `gatehouse_call_wait`, or for an equal call that joins it.
     if (answer === null) return { result: errorResult(runningSentence(known?.callId)), ...known, final: false }
     return tellOf(answer, operation)
@@ -102,6 +113,17 @@ async function callOperation(parts: ToolCallParts, call: ToolCall, operation: Op
     const { code, message } = publicError(error)
     const sentence = `FAILED, and it is not known whether it was executed: ${message} (${code}). Do not retry it unless it only reads.`
     return { result: errorResult(sentence), ...known, final: false }
+  }
+}
+
+/** A call that goes on as a task; null where it has ended, or nothing more can be said of it now. */
+async function taskFor({ calls, log }: ToolCallParts, principal: Principal, answer: Answer | undefined): Promise<TaskAnswer | null> {
+  if (answer?.kind !== 'held' && answer?.kind !== 'running') return null
+  try {
+    return await createdTask(calls, principal, answer)
+  } catch (error) {
+    log.error({ err: error, callId: answer.callId }, 'a call could not be told as a task')
+    return null
   }
 }
 
@@ -128,7 +150,7 @@ async function callOwnTool(parts: ToolCallParts, call: ToolCall, name: string, i
     const progress = progressOf(call.request.meta, exchange)
     const answer = await inTime(
       waitForCall(calls, principal, asked, exchange.signal, () => progress.waits(asked.id)),
-      parts,
+      parts.answerMsMax,
     )
     if (answer === null) return { result: errorResult(runningSentence(asked.id)), callId: asked.id, final: false }
     return { callId: asked.id, ...tellOf(answer, contentOf(calls, answer)) }
@@ -172,19 +194,6 @@ async function refuse(
 function announce(exchange: Exchange, { callId, traceparent }: { callId: CallId; traceparent?: string }): void {
   exchange.setHeader('gatehouse-call', callId)
   if (traceparent !== undefined && traceparent !== '') exchange.setHeader('traceparent', traceparent)
-}
-
-/** Null when the answer is due before it is known. What the promise does later is its own business: it never rejects unheard. */
-async function inTime(answer: Promise<Answer>, { answerMsMax }: ToolCallParts): Promise<Answer | null> {
-  let timer: NodeJS.Timeout | undefined
-  const due = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), answerMsMax)
-  })
-  try {
-    return await Promise.race([answer, due])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /**

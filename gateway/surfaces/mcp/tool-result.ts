@@ -67,7 +67,8 @@ export const runningSentence = (id: CallId | undefined): string =>
     ? 'Running; result not known yet. Repeat exactly this call to get its result: it joins the one that runs and is not executed twice.'
     : `Approved and running; result not known yet. Call gatehouse_call_wait with {"id": "${id}"} to get the result. Do not start it anew.`
 
-function sentence(answer: Exclude<Answer, { kind: 'result' }>): string {
+/** What a model is told of anything but a result, in whole sentences. */
+export function sentence(answer: Exclude<Answer, { kind: 'result' }>): string {
   const refusal = refusalOf(answer)
   if (refusal === null) return ''
   switch (answer.kind) {
