@@ -113,7 +113,8 @@ function taskOf(outline: CallOutline, answer: AnswerOf, catalogue?: Catalogue): 
   const frame = {
     taskId: callId,
     createdAt: new Date(outline.createdAt).toISOString(),
-    lastUpdatedAt: new Date(outline.updatedAt).toISOString(),
+    // The record's own clock may be a little behind the one that made the call.
+    lastUpdatedAt: new Date(Math.max(outline.createdAt, outline.updatedAt)).toISOString(),
   }
   const final = tellsEnd(answer)
   const told = { callId, traceparent, final }
