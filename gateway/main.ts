@@ -44,6 +44,7 @@ import { isLibraryFile } from './ports/policy-source.ts'
 import type { Vault } from './ports/vault.ts'
 import { createRandomBytes } from './random-bytes.ts'
 import { createRecorder } from './record/recorder.ts'
+import { searchFollower } from './storage/search-index.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { createStatusDoor } from './surfaces/call-status.ts'
 import { dashboardRoutes, readDashboard } from './surfaces/dashboard-files.ts'
@@ -249,7 +250,7 @@ async function openRecord(
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
   storage.startMaintenance()
-  const followers = storage.follow([], (follower) => telemetry.count('follower_failures', { follower }))
+  const followers = storage.follow([searchFollower()], (follower) => telemetry.count('follower_failures', { follower }))
   telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
   telemetry.gauge('record_queue_units', () => recorder.depth())
   return { storage, recorder, registry, policies }

@@ -1,4 +1,4 @@
-import type { JsonObject } from './json.ts'
+import { isJsonObject, type JsonObject } from './json.ts'
 
 /** A `@hold` forbid that matched. `policyHash` is SHA-256 hex of the policy's text. */
 export interface MatchedHold {
@@ -45,6 +45,21 @@ export interface DecisionEvidence {
 export interface Decision {
   verdict: Verdict
   evidence: DecisionEvidence
+}
+
+/** What a call is about, by the business key of its operation. */
+export interface BusinessObject {
+  /** As the manifest has it, without the connector's namespace. */
+  type: string
+  key: string
+}
+
+/** The business object that policy was asked about; null where the call is about none. */
+export function objectAsked({ request }: DecisionEvidence): BusinessObject | null {
+  const { resource } = request
+  if (!isJsonObject(resource) || typeof resource.type !== 'string' || typeof resource.id !== 'string') return null
+  if (resource.type.startsWith('Gatehouse::')) return null
+  return { type: resource.type.slice(resource.type.lastIndexOf(':') + 1), key: resource.id }
 }
 
 export function unreachable(value: never): never {

@@ -1,16 +1,17 @@
 import type { Call } from '../core/call.ts'
+import { type BusinessObject, objectAsked } from '../core/decision.ts'
 import type { Entry, EntryBody } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
 import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
 import { ineligibleToEdit } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
-import type { CallFilter, Page, PageRequest } from '../ports/call-store.ts'
+import type { CallFilter, CallsPage, PageRequest } from '../ports/call-store.ts'
 import type { Operator } from '../ports/operator.ts'
 import type { OperatorDeps } from './deps.ts'
 import { comment, hasRole, isAsked, isReader, requirePerson, requireReader, requireRole } from './roles.ts'
 
 /** Calls newest first. Throws FORBIDDEN for people without a reading role: approvers find theirs below their holds. */
-export async function listCalls(deps: OperatorDeps, by: Operator, filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>> {
+export async function listCalls(deps: OperatorDeps, by: Operator, filter: CallFilter, page: PageRequest<CallId>): Promise<CallsPage> {
   requireReader(by, 'listing calls')
   return deps.store.calls(filter, page)
 }
@@ -63,9 +64,27 @@ function withoutPayload(body: EntryBody): EntryBody {
   return { ...body, request: { ...request, input: {} }, decision: { ...decision, evidence: { ...evidence, request: {}, ...lookups } } }
 }
 
+/** What a call is about, as its newest decision was asked. The key of a business object is metadata: it says which, not what. Throws NOT_FOUND. */
+export async function objectOf(deps: OperatorDeps, by: Operator, id: CallId): Promise<BusinessObject | null> {
+  if (!(await findCall(deps, by, id))) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
+  const decided = (await deps.store.entries(id)).findLast(({ body }) => body.kind === 'decision')
+  return decided?.body.kind === 'decision' ? objectAsked(decided.body.decision.evidence) : null
+}
+
 /** The newest executed call equal to this one. Whoever may see a held call may know that it was made before. */
 export function equalCall(deps: OperatorDeps, _by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined> {
   return deps.store.lastEqual(deps.joinKeyOf(call), call.id)
+}
+
+function involved(by: Operator, call: Call): string | null {
+  if (call.owner === by.name) return "the agent's owner may not resolve its calls"
+  return call.subject === by.name || call.actors.includes(by.name) ? 'the subject or an actor of a call may not resolve it' : null
+}
+
+/** Why this person may not say what became of a call in doubt; null where they may. */
+export function whyNotResolve(_deps: OperatorDeps, by: Operator, call: Call): string | null {
+  if (hasRole(by, 'local', 'auditor') || !hasRole(by, 'operator', 'security')) return 'resolving a call needs an operator or security'
+  return involved(by, call)
 }
 
 /** Ends a call in doubt by a person's word. Throws NOT_FOUND, CALL_NOT_IN_DOUBT, NOT_ELIGIBLE (the agent's owner), BAD_INPUT (no evidence). */
@@ -82,10 +101,8 @@ export async function resolveCall(
   if (words === undefined) throw new GatewayError('BAD_INPUT', 'evidence is missing: say how you know what happened')
   const call = await deps.store.call(id)
   if (!call) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
-  if (call.owner === by.name) throw new GatewayError('NOT_ELIGIBLE', "the agent's owner may not resolve its calls")
-  if (call.subject === by.name || call.actors.includes(by.name)) {
-    throw new GatewayError('NOT_ELIGIBLE', 'the subject or an actor of a call may not resolve it')
-  }
+  const why = involved(by, call)
+  if (why !== null) throw new GatewayError('NOT_ELIGIBLE', why)
   if (!(await deps.recorder.resolve(id, by.name, effect, words))) {
     throw new GatewayError('CALL_NOT_IN_DOUBT', `call \`${id}\` is not in doubt`)
   }

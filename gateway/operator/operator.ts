@@ -1,7 +1,7 @@
 import type { OperatorUseCases } from '../ports/operator.ts'
 import { findAgent, listAgents, setAgentStatus } from './agents.ts'
 import { approveHolds, rejectHolds, similarHolds } from './alike-holds.ts'
-import { equalCall, findCall, listCalls, mayViewPayload, resolveCall, trail } from './calls.ts'
+import { equalCall, findCall, listCalls, mayViewPayload, objectOf, resolveCall, trail, whyNotResolve } from './calls.ts'
 import { listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
@@ -46,6 +46,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     callsBefore: bound(callsBefore),
     whyIneligible: bound(whyIneligible),
     equalCall: bound(equalCall),
+    objectOf: bound(objectOf),
     policyText: bound(policyText),
     approveHold: bound(approveHold),
     rejectHold: bound(rejectHold),
@@ -57,6 +58,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     figuresOfVoters: bound(figuresOfVoters),
     editHold: bound(editHold),
     resolveCall: bound(resolveCall),
+    whyNotResolve: bound(whyNotResolve),
     agents: bound(listAgents),
     agent: bound(findAgent),
     setAgentStatus: bound(setAgentStatus),

@@ -1,21 +1,41 @@
 import type { Call, CallState, Door } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
+import type { DenyReason, Verdict } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { RuleDecision, TimedVote } from '../core/rule-figures.ts'
 import type { CounterAnswer, CounterQuestion } from './recorder.ts'
 
+/** All that is given must fit. What follows the log is found about a second after it was recorded. */
 export interface CallFilter {
   agent?: string
   subject?: string
+  /** Who answered for the agent when it called. */
+  owner?: string
   connector?: string
   operation?: string
   state?: readonly CallState[]
+  /** What policy said of the call at first. */
+  decision?: Verdict['effect']
+  denyReason?: DenyReason
   door?: Door
   since?: Instant
   until?: Instant
   run?: string
+  /** Determined one of its decisions. Follows the log, as all below. */
+  policy?: string
+  /** Voted on one of its holds. */
+  approver?: string
+  /** Its result brought this label, or made it last longer. */
+  label?: string
+  /** The business object: `Type:key`, or its key alone. */
+  object?: string
+  /**
+   * Words, each the beginning of one in operation, agent, subject, business key, policy ids and their reasons, or what the agent said; never in arguments
+   * or results.
+   */
+  text?: string
 }
 
 /** Keyset position: ids sort by time, so the id is the cursor. */
@@ -27,6 +47,11 @@ export interface PageRequest<Id extends string> {
 export interface Page<T> {
   rows: readonly T[]
   more: boolean
+}
+
+export interface CallsPage extends Page<Call> {
+  /** How far was looked, where the page is short since too few of the calls fit: the next page begins after it. */
+  lookedTo?: CallId
 }
 
 export interface HoldFilter {
@@ -43,7 +68,11 @@ export interface HoldFilter {
 /** Reads of the projections. Bounded pages, newest first unless asked otherwise. Throws UNAVAILABLE when the database is away. */
 export interface CallStore {
   call(id: CallId): Promise<Call | undefined>
-  calls(filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>>
+  /**
+   * Looks at `LIMITS.callScanRowsMax` calls at most: what fits rarely comes in short pages that say how far they looked. Throws BAD_INPUT for a text that
+   * too many values begin with.
+   */
+  calls(filter: CallFilter, page: PageRequest<CallId>): Promise<CallsPage>
   /** Those of these calls that exist, at most `LIMITS.pageRowsMax`, in no order. */
   callsOf(ids: readonly CallId[]): Promise<readonly Call[]>
   /** Newest executed call equal to this join key, for the hold card. */

@@ -1,6 +1,6 @@
 import type { Call } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
-import type { Decision } from '../core/decision.ts'
+import type { BusinessObject, Decision } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
 import type { ErrorCode, GatewayError } from '../core/errors.ts'
 import type { Hold, Vote } from '../core/hold.ts'
@@ -9,7 +9,7 @@ import type { JsonObject } from '../core/json.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Agent, PersonRole } from '../core/principal.ts'
 import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
-import type { CallFilter, HoldFilter, Page, PageRequest } from './call-store.ts'
+import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Simulation } from './simulator.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
@@ -98,7 +98,7 @@ export interface FiguresOfRule extends RuleFigures {
  * security and auditors and leave a `view` entry; operators see metadata.
  */
 export interface OperatorUseCases {
-  calls(by: Operator, filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>>
+  calls(by: Operator, filter: CallFilter, page: PageRequest<CallId>): Promise<CallsPage>
   call(by: Operator, id: CallId): Promise<Call | undefined>
   /** Whether `input` and results of this call may be shown; records the look before it answers true. */
   mayViewPayload(by: Operator, call: Call): Promise<boolean>
@@ -120,6 +120,8 @@ export interface OperatorUseCases {
   whyIneligible(by: Operator, hold: Hold, call: Call): Promise<string | null>
   /** The newest executed call equal to this one, made before it: what the hold card says beside the arguments. */
   equalCall(by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined>
+  /** What a call is about, as its newest decision was asked; null where its operation declares no business key. Throws NOT_FOUND. */
+  objectOf(by: Operator, id: CallId): Promise<BusinessObject | null>
   /**
    * A policy as it stood in a set, today's where none is named, for every signed-in person: policies are no secret to people, and those who decide need
    * their words.
@@ -143,6 +145,8 @@ export interface OperatorUseCases {
   editHold(by: Operator, id: HoldId, input: JsonObject, comment: string | undefined): Promise<Hold>
   /** Throws CALL_NOT_IN_DOUBT, NOT_ELIGIBLE (the agent's owner). */
   resolveCall(by: Operator, id: CallId, effect: 'HAPPENED' | 'DID_NOT_HAPPEN', evidence: string): Promise<Call>
+  /** Why this person may not resolve this call, as far as it is in doubt; null where they may. */
+  whyNotResolve(by: Operator, call: Call): string | null
   agents(by: Operator): readonly Agent[]
   agent(by: Operator, name: string): Agent | undefined
   /** Answers with the time until every intent of older epochs is refused, in milliseconds. */

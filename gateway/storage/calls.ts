@@ -1,12 +1,10 @@
-import { type Selectable, type SelectQueryBuilder, sql } from 'kysely'
-import type { Call, CallState } from '../core/call.ts'
+import { type Selectable, sql } from 'kysely'
+import type { Call } from '../core/call.ts'
 import { instant } from '../core/clock.ts'
 import { editAfter } from '../core/edit.ts'
-import { type CallId, type HoldId, newCallId, type OperationId } from '../core/ids.ts'
-import { LIMITS } from '../limits.ts'
-import type { CallFilter, Page, PageRequest } from '../ports/call-store.ts'
+import type { CallId, HoldId, OperationId } from '../core/ids.ts'
 import type { HoldChange, NewCall } from '../ports/recorder.ts'
-import { type CallFacts, type CallTable, type Db, type Tables, type Tx, withoutNul } from './tables.ts'
+import { type CallFacts, type CallTable, type Db, type Tx, withoutNul } from './tables.ts'
 
 /** What an agent wrote, as a column that is asked for shows it. */
 export const textOf = (text: string | null): string | null => (text === null ? null : withoutNul(text))
@@ -17,7 +15,7 @@ export function factsOf(call: Call): CallFacts {
   return { owner, issuer, actors, operationVersion, input, rationale, run, subject, traceId }
 }
 
-const COLUMNS = [
+export const CALL_COLUMNS = [
   'id',
   'door',
   'agent',
@@ -38,9 +36,9 @@ const COLUMNS = [
   'updated_at_ms',
 ] as const satisfies readonly (keyof CallTable)[]
 
-type CallRow = Pick<Selectable<CallTable>, (typeof COLUMNS)[number]>
+export type CallRow = Pick<Selectable<CallTable>, (typeof CALL_COLUMNS)[number]>
 
-function fromRow(row: CallRow): Call {
+export function callFromRow(row: CallRow): Call {
   return {
     ...row.facts,
     edit: row.facts.edit ?? null,
@@ -66,58 +64,15 @@ function fromRow(row: CallRow): Call {
 
 /** One call, or undefined. */
 export async function callById(db: Db, id: CallId): Promise<Call | undefined> {
-  const row = await db.selectFrom('call').select(COLUMNS).where('id', '=', id).executeTakeFirst()
-  return row && fromRow(row)
+  const row = await db.selectFrom('call').select(CALL_COLUMNS).where('id', '=', id).executeTakeFirst()
+  return row && callFromRow(row)
 }
 
 /** Those of these calls that exist. */
 export async function callsById(db: Db, ids: readonly CallId[]): Promise<readonly Call[]> {
   if (ids.length === 0) return []
-  const rows = await db.selectFrom('call').select(COLUMNS).where('id', 'in', ids).execute()
-  return rows.map(fromRow)
-}
-
-type CallQuery = SelectQueryBuilder<Tables, 'call', object>
-
-function filtered(query: CallQuery, filter: CallFilter): CallQuery {
-  const { agent, subject, connector, operation, door, since, until, run } = filter
-  let q = query
-  if (agent !== undefined) q = q.where('agent', '=', agent)
-  if (subject !== undefined) q = q.where('subject', '=', withoutNul(subject))
-  if (connector !== undefined) q = q.where('connector', '=', connector)
-  if (operation !== undefined) q = q.where('operation', '=', operation)
-  if (run !== undefined) q = q.where('run', '=', withoutNul(run))
-  if (door !== undefined) q = q.where('door', '=', door)
-  // Ids sort by the time they were made at, so they bound the walk; the slack is for a call created just after its id.
-  if (since !== undefined) q = q.where('created_at_ms', '>=', since).where('id', '>=', earliestId(since - LIMITS.clockSkewMsMax))
-  if (until !== undefined) q = q.where('created_at_ms', '<', until).where('id', '<', earliestId(until + LIMITS.clockSkewMsMax))
-  return q
-}
-
-/** No call of that time or later has a smaller id. */
-export const earliestId = (ms: number): CallId => newCallId(Math.max(0, Math.trunc(ms)), new Uint8Array(16))
-
-/** Calls in one state: each way walks an index in the order of ids, which several states at once would not. */
-function inState(query: CallQuery, state: CallState): CallQuery {
-  if (state === 'completed') return query.where('state', '=', 'completed')
-  if (state !== 'executing') return query.where('rare_state', '=', state)
-  return query.where('state', '=', 'executing').where('id', 'in', (eb) => eb.selectFrom('execution').select('call_id'))
-}
-
-/** Calls that match, newest first. `first` is bounded by the caller. */
-export async function callsPage(db: Db, filter: CallFilter, page: PageRequest<CallId>): Promise<Page<Call>> {
-  const all = filtered(db.selectFrom('call'), filter)
-  const found: Call[] = []
-  for (const query of filter.state === undefined ? [all] : [...new Set(filter.state)].map((state) => inState(all, state))) {
-    let newest = query
-      .select(COLUMNS)
-      .orderBy('id', 'desc')
-      .limit(page.first + 1)
-    if (page.after !== undefined) newest = newest.where('id', '<', page.after)
-    found.push(...(await newest.execute()).map(fromRow))
-  }
-  found.sort((a, b) => (a.id < b.id ? 1 : -1))
-  return { rows: found.slice(0, page.first), more: found.length > page.first }
+  const rows = await db.selectFrom('call').select(CALL_COLUMNS).where('id', 'in', ids).execute()
+  return rows.map(callFromRow)
 }
 
 /** The newest call executed with the arguments of this join key that is older than `before`. */

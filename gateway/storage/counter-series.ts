@@ -5,7 +5,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { OperationId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { CountedCall, CountedSeries } from '../ports/recorder.ts'
-import { earliestId } from './calls.ts'
+import { earliestId } from './call-pages.ts'
 import { addEvents, type CounterEvent, lockCounters } from './counters.ts'
 import type { CallFacts, CounterSeriesTable, Db, Tx } from './tables.ts'
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { admissionConformance } from './admission.conformance.ts'
+import { callSearchConformance } from './call-search.conformance.ts'
 import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
 import { escalationConformance } from './escalation.conformance.ts'
@@ -46,6 +47,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   escalationConformance(at, reopen)
   labelConformance(at)
   readConformance(at)
+  callSearchConformance(at)
   registryConformance(at, reopen)
   policySetConformance(at)
   followerConformance(at)

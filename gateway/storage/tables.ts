@@ -277,6 +277,28 @@ export interface FollowerPositionTable {
   ended: Generated<boolean>
 }
 
+/** A value that calls are found by. */
+export interface SearchValueTable {
+  id: Generated<number>
+  facet: SearchFacet
+  value: string
+}
+
+/** What a text search finds a value by. */
+export interface SearchWordTable {
+  word: string
+  value: number
+}
+
+/** A call that has a value which no column of it has. */
+export interface SearchHitTable {
+  value: number
+  call_id: string
+}
+
+/** `owner` stands for the JSON text of owner and agent, `word` for a word of what an agent said, `set` for a policy set whose reasons are known. */
+export type SearchFacet = 'agent' | 'subject' | 'operation' | 'owner' | 'policy' | 'object' | 'voter' | 'label' | 'word' | 'set'
+
 export interface Tables {
   entry: EntryTable
   call: CallTable
@@ -302,6 +324,9 @@ export interface Tables {
   minted_run: MintedRunTable
   follower: FollowerTable
   follower_position: FollowerPositionTable
+  search_value: SearchValueTable
+  search_word: SearchWordTable
+  search_hit: SearchHitTable
 }
 
 export type Db = Kysely<Tables>

@@ -47,6 +47,9 @@ export async function emptyCalls({ storage }: TestStore): Promise<void> {
     'counter',
     'label',
     'minted_run',
+    'search_hit',
+    'search_word',
+    'search_value',
     'call',
   ] as const)
     await storage.database.db.deleteFrom(table).execute()

@@ -6,9 +6,24 @@ import type { CallId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { type DecisionOrigin, DecisionType } from './decision-type.ts'
-import { CallStateEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
-import { HoldType } from './hold-type.ts'
+import { CallStateEnum, DenyReasonEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
+import { EqualCallType, HoldType } from './hold-type.ts'
 import { mayView, spend, trailOf } from './looks.ts'
+import { OperationType } from './registry-types.ts'
+import { visibleJson } from './visible-text.ts'
+
+@ObjectType('BusinessObject', { description: 'What a call is about, by the business key of its operation.' })
+export class BusinessObjectType {
+  @Field(() => String)
+  readonly type: string
+  @Field(() => String)
+  readonly key: string
+
+  constructor(type: string, key: string) {
+    this.type = type
+    this.key = key
+  }
+}
 
 @ObjectType('CallError')
 export class CallErrorType {
@@ -185,6 +200,16 @@ export class CallType {
     return this.#call.state
   }
 
+  @Field(() => DenyReasonEnum, { nullable: true })
+  get denyReason(): string | null {
+    return this.#call.denyReason
+  }
+
+  @Field(() => [ID], { description: 'The policies that determined its newest decision.' })
+  get policies(): readonly string[] {
+    return this.#call.policies
+  }
+
   @Field(() => DoorEnum)
   get door(): string {
     return this.#call.door
@@ -236,6 +261,59 @@ export class CallType {
   })
   async input(@Ctx() context: OperatorContext): Promise<JsonObject | null> {
     return (await mayView(context, this.#call)) ? this.#call.input : null
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The same as complete canonical JSON text in which every invisible character is escaped: what a page should show.',
+  })
+  async inputText(@Ctx() context: OperatorContext): Promise<string | null> {
+    return (await mayView(context, this.#call)) ? visibleJson(this.#call.input) : null
+  }
+
+  @Field(() => OperationType, {
+    nullable: true,
+    description: 'What the operation does and takes; null where it has another version by now.',
+  })
+  about(@Ctx() { by, cases }: OperatorContext): OperationType | null {
+    const operation = cases.operationOf(by, this.#call)
+    return operation ? new OperationType(operation) : null
+  }
+
+  @Field(() => BusinessObjectType, {
+    nullable: true,
+    description: 'What it is about, as the newest decision was asked; null where nothing is declared.',
+  })
+  async object(@Ctx() context: OperatorContext): Promise<BusinessObjectType | null> {
+    spend(context, 1)
+    const object = await context.cases.objectOf(context.by, this.#call.id)
+    return object ? new BusinessObjectType(object.type, object.key) : null
+  }
+
+  @Field(() => EqualCallType, { nullable: true, description: 'The newest executed call equal to this one, made before it.' })
+  async equalCall(@Ctx() context: OperatorContext): Promise<EqualCallType | null> {
+    spend(context, 1)
+    const equal = await context.cases.equalCall(context.by, this.#call)
+    return equal ? new EqualCallType(equal.id, equal.updatedAt) : null
+  }
+
+  @Field(() => String, { nullable: true, description: 'Why you may not resolve it; null where you may, as far as it is in doubt.' })
+  whyNotResolve(@Ctx() { by, cases }: OperatorContext): string | null {
+    return cases.whyNotResolve(by, this.#call)
+  }
+
+  @Field(() => Int, { nullable: true })
+  get upstreamStatus(): number | null {
+    return this.#call.upstreamStatus
+  }
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Milliseconds spent upstream; null where nothing was executed or its end is not known.',
+  })
+  get upstreamMs(): number | null {
+    const { upstreamMs } = this.#call
+    return upstreamMs === null ? null : Math.round(upstreamMs)
   }
 
   @Field(() => ResultType, {

@@ -1,6 +1,6 @@
 import { registerEnumType } from 'type-graphql'
 import { CALL_STATES, type CallState, type Door, type OutcomeKind } from '../../gateway/core/call.ts'
-import type { Verdict } from '../../gateway/core/decision.ts'
+import type { DenyReason, Verdict } from '../../gateway/core/decision.ts'
 import { CHANGES, type Change } from '../../gateway/core/decision-change.ts'
 import { HOLD_STATES, type HoldState } from '../../gateway/core/hold.ts'
 import type { Mode, Reversibility } from '../../gateway/core/operation.ts'
@@ -20,6 +20,7 @@ export const CallStateEnum = words<CallState>('CallState', 'State of a call.', C
 export const HoldStateEnum = words<HoldState>('HoldState', 'State of a hold.', HOLD_STATES)
 export const DoorEnum = words<Door>('Door', 'The door a call came through.', ['graphql', 'mcp', 'http'])
 export const EffectEnum = words<Verdict['effect']>('DecisionOutcome', 'What policy says.', ['permit', 'hold', 'deny'])
+export const DenyReasonEnum = words<DenyReason>('DenyReason', 'Why policy denied.', ['no_permit', 'forbidden', 'policy_error'])
 export const ChangeEnum = words<Change>('DecisionChange', 'How another policy set decides.', CHANGES, underscored)
 export const OutcomeKindEnum = words<OutcomeKind>('OutcomeKind', 'How an execution ended.', ['completed', 'failed', 'in_doubt', 'not_sent'])
 export const ModeEnum = words<Mode>('Mode', 'Whether an operation reads or writes.', ['read', 'write'])

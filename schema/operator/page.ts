@@ -14,11 +14,11 @@ export class PageInfoType {
   @Field(() => String, { nullable: true })
   readonly endCursor: string | null
 
-  constructor(cursors: readonly string[], hasNextPage: boolean, hasPreviousPage: boolean) {
+  constructor(cursors: readonly string[], hasNextPage: boolean, hasPreviousPage: boolean, endCursor?: string) {
     this.hasNextPage = hasNextPage
     this.hasPreviousPage = hasPreviousPage
     this.startCursor = cursors[0] ?? null
-    this.endCursor = cursors.at(-1) ?? null
+    this.endCursor = endCursor ?? cursors.at(-1) ?? null
   }
 }
 
@@ -88,9 +88,9 @@ function readCursor<Id extends string>(after: string, parse: (raw: string) => Id
   throw new GatewayError('BAD_INPUT', '`after` is not a cursor of this connection')
 }
 
-/** A page as a Relay connection. */
+/** A page as a Relay connection. It ends where was looked to, also behind its last row. */
 export function toConnection<Row extends { id: string }, T>(
-  page: Page<Row>,
+  page: Page<Row> & { lookedTo?: string },
   request: PageRequest<string>,
   make: (row: Row) => T,
 ): Connection<T> {
@@ -101,6 +101,7 @@ export function toConnection<Row extends { id: string }, T>(
       edges.map(({ cursor }) => cursor),
       page.more,
       request.after !== undefined,
+      page.lookedTo && cursorOf(page.lookedTo),
     ),
   }
 }
