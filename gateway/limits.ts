@@ -112,6 +112,8 @@ export const LIMITS = Object.freeze({
   concurrentCallsDefault: 100,
   openHoldsDefault: 100,
   agentsTrackedMax: 100_000,
+  agentKeysMax: 10,
+  agentWordsMax: 50,
   pageRowsMax: 500,
   pageRowsDefault: 50,
   callScanRowsMax: 5_000,

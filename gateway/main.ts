@@ -21,6 +21,7 @@ import { createDialer } from './egress/dialer.ts'
 import { boundHeapGrowth } from './heap.ts'
 import { BuiltInIssuer } from './identity/built-in-issuer.ts'
 import { createIssuerTable } from './identity/issuer-table.ts'
+import { readPublicKeys } from './identity/jwk-set.ts'
 import { PeopleSessions } from './identity/people-sessions.ts'
 import { createTokenEndpoint } from './identity/token-endpoint.ts'
 import { createTokenVerifier } from './identity/token-verifier.ts'
@@ -498,6 +499,7 @@ function openCases(
     streaksOf: (call) => streaksOf(parts, call),
     editHeld: (call, hold, edit) => editHeld(parts, call, hold, edit),
     newRunId: () => newRunId(Date.now(), idBytes(16)),
+    readPublicKeys,
     joinKeyOf: joinKeyOfCall,
     afterApproval,
   })

@@ -1,5 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { listAgents, mintAgentToken, reinstateAgent, suspendAgent } from './agent.ts'
+import { agentCommands } from './agent-commands.ts'
 import { configOption, environment, gateway, run } from './command.ts'
 import { setCredential } from './credential.ts'
 import { policyCommands } from './policy-commands.ts'
@@ -62,40 +62,6 @@ function program(): Command {
   importCommand(root.command('connector').description('connectors'))
   policyCommands(root.command('policy').description('what policies do, before and after they are in force'))
   return root
-}
-
-function agentCommands(agent: Command): void {
-  agent
-    .command('list')
-    .description('list agents')
-    .action(run((output, options) => listAgents(output, gateway(options))))
-  agent
-    .command('suspend')
-    .description('stop an agent at every door at once')
-    .argument('<name>')
-    .option('--reason <text>', 'why, for the record')
-    .action(run((output, options, name: string) => suspendAgent(output, gateway(options), name, options.reason as string | undefined)))
-  agent
-    .command('reinstate')
-    .description('let a suspended agent work again')
-    .argument('<name>')
-    .option('--reason <text>', 'why, for the record')
-    .action(run((output, options, name: string) => reinstateAgent(output, gateway(options), name, options.reason as string | undefined)))
-  agent
-    .command('secret')
-    .description('make a client secret, with the hash of it that goes into the agents file')
-    .action(
-      run(async (output) => {
-        const { makeClientSecret } = await import('./secret.ts')
-        return await makeClientSecret(output)
-      }),
-    )
-  agent
-    .command('token')
-    .description("print an agent's token (development issuer only)")
-    .argument('<name>')
-    .option('--subject <person>', 'the person that the agent acts for')
-    .action(run((output, options, name: string) => mintAgentToken(output, gateway(options), name, options.subject as string | undefined)))
 }
 
 function credentialCommand(credential: Command): void {

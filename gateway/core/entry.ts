@@ -9,7 +9,7 @@ import type { Grant, GrantAmount, StandingTerms } from './grant.ts'
 import type { BreakGlassId, CallId, GrantId, HoldId, IntentId, OperationId, ProposalId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 import type { Operation } from './operation.ts'
-import type { Principal } from './principal.ts'
+import type { AgentAttributes, AgentStatus, Principal } from './principal.ts'
 import type { Hold, HoldState } from './hold.ts'
 
 /** Who and what a decision is about: the request part of a decision entry. */
@@ -101,7 +101,20 @@ export type EntryBody =
       message: string
       faults: readonly Fault[]
     }
-  | { kind: 'agent.changed'; agent: string; by: string; change: string; epoch: number }
+  /** `status`, `why`: afterwards, and what the person said; entries from before there was a life cycle say both in `change`. */
+  | {
+      kind: 'agent.changed'
+      agent: string
+      by: string
+      change: string
+      epoch: number
+      status?: AgentStatus
+      why?: string
+      /** Of an agent that was registered or whose attributes changed. */
+      attributes?: AgentAttributes
+      /** Thumbprints of the public keys that it was registered with. */
+      keys?: readonly string[]
+    }
   | { kind: 'agent.token'; agent: string; by: string; subject: string | null }
   | { kind: 'person.token'; person: string; by: string }
   | { kind: 'person.link'; person: string; by: string }

@@ -29,6 +29,7 @@ export const ERRORS = {
   POLICIES_CHANGED: { http: 409, retry: 'never', says: 'another policy set is active than the one that was built upon: build upon that' },
   CALL_NOT_IN_DOUBT: { http: 409, retry: 'never', says: 'only a call in doubt can be resolved' },
   CALL_NOT_CLAIMABLE: { http: 409, retry: 'never', says: 'only an approved call that waits for its agent can be claimed' },
+  NAME_TAKEN: { http: 409, retry: 'never', says: 'an agent of this name is or was registered: names are never given away again' },
   TOKEN_REQUEST_REFUSED: { http: 400, retry: 'never', says: 'the token endpoint refused (RFC 6749 5.2)' },
   CONFIG_INVALID: {
     http: 500,

@@ -1,6 +1,9 @@
 /** Life cycle of an agent in the registry. Only `active` agents pass a door. */
 export type AgentStatus = 'proposed' | 'active' | 'suspended' | 'retired'
 
+/** What is said of an agent when it is registered. */
+export type AgentAttributes = Omit<Agent, 'name' | 'status' | 'epoch'>
+
 /** A registered agent. `epoch` grows with every change of status or attributes; what was decided on an older epoch no longer commits. */
 export interface Agent {
   readonly name: string

@@ -10,8 +10,10 @@ import { isPast, isTime } from './token-checks.ts'
 const TYPES: ReadonlySet<JsonValue | undefined> = new Set([undefined, 'JWT', 'jwt', 'client-authentication+jwt'])
 
 export interface ClientAssertionOptions {
-  /** Public keys by client. */
+  /** Public keys by client, of the configuration. */
   clients: ReadonlyMap<string, readonly JsonValue[]>
+  /** Public keys of a client that configuration says nothing of; the same list for as long as they are the same. */
+  registered?: (client: string) => readonly JsonValue[] | undefined
   /** The issuer identifier and the token endpoint's address: what `aud` may name. */
   audiences: ReadonlySet<string>
   clock: Clock
@@ -27,6 +29,7 @@ export function claimedClient(assertion: string): string | null {
 export class ClientAssertionChecker {
   readonly #options: ClientAssertionOptions
   readonly #keys: ReadonlyMap<string, JwkSet>
+  readonly #registered = new WeakMap<readonly JsonValue[], JwkSet>()
   readonly #used: UsedOnce
 
   /** Throws CONFIG_INVALID on a client without a usable key, or with anything but public keys. */
@@ -41,7 +44,7 @@ export class ClientAssertionChecker {
     const jws = readCompactJws(assertion)
     const claims = jsonPart(jws.encodedPayload, 'payload')
     const { iss, sub } = claims
-    const keys = typeof iss === 'string' && iss === sub ? this.#keys.get(iss) : undefined
+    const keys = typeof iss === 'string' && iss === sub ? this.#keysOf(iss) : undefined
     if (typeof iss !== 'string' || !keys) throw unauthenticated('the assertion is not by a client with keys')
     const algorithm = algorithmOf(jws, ASYMMETRIC_ALGORITHMS)
     if (!TYPES.has(jws.header.typ)) throw unauthenticated('the assertion is not of a type for clients')
@@ -54,6 +57,15 @@ export class ClientAssertionChecker {
       throw unauthenticated('the assertion has no `jti` of its own')
     this.#used.take(`${iss} ${jti}`, expiresAtMs)
     return iss
+  }
+
+  #keysOf(client: string): JwkSet | undefined {
+    const configured = this.#keys.get(client)
+    const keys = configured ? undefined : this.#options.registered?.(client)
+    if (!keys) return configured
+    const known = this.#registered.get(keys) ?? new JwkSet(keys)
+    this.#registered.set(keys, known)
+    return known
   }
 
   #assertAudience({ aud }: JsonObject): void {

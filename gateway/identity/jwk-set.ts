@@ -1,4 +1,5 @@
-import { type CryptoKey, importJWK, type JWK } from 'jose'
+import { calculateJwkThumbprint, type CryptoKey, importJWK, type JWK } from 'jose'
+import { GatewayError } from '../core/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import { unauthenticated } from './compact-jws.ts'
 
@@ -101,4 +102,46 @@ function usableKey(key: JsonValue): UsableKey | undefined {
 /** RFC 7517 4.3. */
 function mayVerify({ key_ops: operations }: JsonObject): boolean {
   return operations === undefined || (Array.isArray(operations) && operations.includes('verify'))
+}
+
+/** Public signature keys and, for people, what each is called (RFC 7638). */
+export interface PublicKeys {
+  keys: readonly JsonObject[]
+  thumbprints: readonly string[]
+}
+
+/**
+ * Reads keys that an agent is registered with, each usable, with nothing of them kept but their public members. Throws BAD_INPUT, which repeats none of
+ * them: what was given might be a private key.
+ */
+export async function readPublicKeys(given: readonly JsonValue[]): Promise<PublicKeys> {
+  const keys: JsonObject[] = []
+  for (const [index, value] of given.entries()) {
+    const faulty = (message: string): GatewayError =>
+      new GatewayError('BAD_INPUT', `key ${index + 1} ${message}`, { faults: [{ pointer: `/keys/${index}`, message }] })
+    if (isJsonObject(value) && ('d' in value || 'k' in value))
+      throw faulty('is a private or symmetric key: keep it with the agent, make a new pair, and give the public part only')
+    const key = usableKey(value)
+    const imported =
+      key && (await importJWK(key.jwk, key.algorithm ?? ALGORITHM_OF[String(key.jwk.crv ?? key.jwk.kty)]).catch(() => undefined))
+    if (!key || !imported) throw faulty('is no public signature key as JWK (RFC 7517; EC, OKP or RSA)')
+    const { kid, algorithm, jwk } = key
+    if (kid !== undefined && keys.some((other) => other.kid === kid)) throw faulty('has the `kid` of a key before it')
+    keys.push({
+      ...(jwk as JsonObject),
+      use: 'sig',
+      ...(kid === undefined ? {} : { kid }),
+      ...(algorithm === undefined ? {} : { alg: algorithm }),
+    })
+  }
+  return { keys, thumbprints: await Promise.all(keys.map((key) => calculateJwkThumbprint(key as JWK))) }
+}
+
+/** An algorithm that a key without one is tried with. */
+const ALGORITHM_OF: Readonly<Record<string, string>> = {
+  'P-256': 'ES256',
+  'P-384': 'ES384',
+  'P-521': 'ES512',
+  Ed25519: 'EdDSA',
+  RSA: 'RS256',
 }

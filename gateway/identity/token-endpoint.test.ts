@@ -1,16 +1,29 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type CryptoKey, decodeJwt, exportJWK, generateKeyPair, type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose'
+import {
+  calculateJwkThumbprint,
+  type CryptoKey,
+  decodeJwt,
+  exportJWK,
+  generateKeyPair,
+  type JWK,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  SignJWT,
+} from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { instant } from '../core/clock.ts'
+import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { Agent, AgentStatus } from '../core/principal.ts'
 import { createDialer } from '../egress/dialer.ts'
 import { LIMITS } from '../limits.ts'
+import type { Registration } from '../ports/registry.ts'
 import type { TokenAnswer, TokenEndpoint } from '../ports/token-endpoint.ts'
 import { BuiltInIssuer } from './built-in-issuer.ts'
 import { hashClientSecret, newClientSecret } from './client-secret.ts'
 import { createIssuerTable } from './issuer-table.ts'
+import { readPublicKeys } from './jwk-set.ts'
 import { type ClientAuthentication, createTokenEndpoint } from './token-endpoint.ts'
 import { createTokenVerifier } from './token-verifier.ts'
 
@@ -35,9 +48,14 @@ const statuses: Record<string, AgentStatus> = {
   paused: 'suspended',
   gone: 'retired',
   'not-yet': 'proposed',
+  'by-registered-key': 'active',
+  'registered-in-vain': 'proposed',
+  'by-key-too': 'active',
 }
+const registered = new Map<string, Registration>()
 
 const registry = {
+  registration: (name: string) => registered.get(name),
   agent: (name: string): Agent | undefined => {
     const status = Object.hasOwn(statuses, name) ? statuses[name] : undefined
     if (!status) return undefined
@@ -52,6 +70,10 @@ beforeAll(async () => {
   stranger = (await generateKeyPair('ES256')).privateKey
   const hash = await hashClientSecret(secret)
   clients.set('by-key', { kind: 'jwks', keys: [{ ...(await exportJWK(pair.publicKey)), kid: 'k1' }] })
+  const { keys } = await readPublicKeys([(await exportJWK(pair.publicKey)) as JsonValue])
+  for (const name of ['by-registered-key', 'registered-in-vain', 'by-key', 'by-secret', 'by-key-too'])
+    registered.set(name, { by: 'olga', keys })
+  clients.set('by-key-too', { kind: 'jwks', keys: [{ ...(await exportJWK((await generateKeyPair('ES256')).publicKey)), kid: 'k1' }] })
   for (const name of ['by-secret', 'paused', 'gone', 'not-yet', 'unregistered']) clients.set(name, { kind: 'secret', hash })
 })
 
@@ -100,6 +122,10 @@ const byAssertion = async (token: string | Promise<string>, more: Record<string,
 const GRANT = { grant_type: 'client_credentials' }
 const SECRET_FORM = { ...GRANT, client_id: 'by-secret', client_secret: secret }
 
+/** An assertion with the key that agents here were registered with, which has no id. */
+const byRegistered = (name: string) =>
+  new SignJWT({ ...claims(), iss: name, sub: name }).setProtectedHeader({ alg: 'ES256' }).sign(pair.privateKey)
+
 describe('issues a token', () => {
   const ways: Record<string, () => Promise<TokenAnswer>> = {
     'by private_key_jwt for the issuer': () => byAssertion(assertion()),
@@ -109,6 +135,7 @@ describe('issues a token', () => {
       const token = new SignJWT(claims()).setProtectedHeader({ alg: 'ES256', typ: 'client-authentication+jwt' }).sign(pair.privateKey)
       return byAssertion(token, { client_id: 'by-key' })
     },
+    'by private_key_jwt with a key that it was registered with': () => byAssertion(byRegistered('by-registered-key')),
     'by client_secret_basic': () => post(GRANT, basic('by-secret', secret)),
     'by client_secret_post': () => post(SECRET_FORM),
     'for the gateway as resource': () => post({ ...SECRET_FORM, resource: baseUrl }),
@@ -158,6 +185,13 @@ describe('refuses', () => {
     'a suspended agent': [401, 'invalid_client', () => post({ ...SECRET_FORM, client_id: 'paused' })],
     'a retired agent': [401, 'invalid_client', () => post({ ...SECRET_FORM, client_id: 'gone' })],
     'a proposed agent': [401, 'invalid_client', () => post({ ...SECRET_FORM, client_id: 'not-yet' })],
+    'a proposed agent by the key that it was registered with': [
+      401,
+      'invalid_client',
+      () => byAssertion(byRegistered('registered-in-vain')),
+    ],
+    'a registered key where configuration names another': [401, 'invalid_client', () => byAssertion(byRegistered('by-key-too'))],
+    'a registered key where configuration has a secret': [401, 'invalid_client', () => byAssertion(byRegistered('by-secret'))],
     'a client that is no agent': [401, 'invalid_client', () => post({ ...SECRET_FORM, client_id: 'unregistered' })],
     'no credential': [401, 'invalid_client', () => post(GRANT)],
     'a client id alone': [401, 'invalid_client', () => post({ ...GRANT, client_id: 'by-secret' })],
@@ -359,5 +393,39 @@ describe('client secrets', () => {
   ])('are refused at start where their hash is %j', (hash) => {
     const options = { issuer, clients: new Map([['c', { kind: 'secret' as const, hash }]]), registry, clock }
     expect(() => createTokenEndpoint(options)).toThrowError(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+})
+
+describe('keys that an agent is registered with', () => {
+  const jwk = async (algorithm = 'ES256') => (await exportJWK((await generateKeyPair(algorithm)).publicKey)) as JsonObject
+
+  test.each(['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256'])('%s: only public members stay', async (algorithm) => {
+    const key = await jwk(algorithm)
+    const { keys, thumbprints } = await readPublicKeys([{ ...key, kid: 'k', x5u: 'http://169.254.169.254/' }])
+    expect(keys).toEqual([{ ...key, kid: 'k', use: 'sig' }])
+    expect(thumbprints).toEqual([await calculateJwkThumbprint(key as JWK)])
+  })
+
+  test.each<[string, () => Promise<readonly JsonValue[]>, RegExp]>([
+    ['a private key', async () => [{ ...(await jwk()), d: 'canary' }], /key 1 is a private or symmetric key/],
+    ['a symmetric key', async () => [{ kty: 'oct', k: 'canary' }], /key 1 is a private or symmetric key/],
+    ['no key', async () => [await jwk(), 'canary'], /key 2 is no public signature key/],
+    ['a key for encryption', async () => [{ ...(await jwk()), use: 'enc' }], /key 1 is no public signature key/],
+    ['a key that is none', async () => [{ kty: 'EC', crv: 'P-256', x: 'canary', y: 'canary' }], /key 1 is no public signature key/],
+    [
+      'two of one id',
+      async () => [
+        { ...(await jwk()), kid: 'a' },
+        { ...(await jwk()), kid: 'a' },
+      ],
+      /key 2 has the `kid` of a key before it/,
+    ],
+  ])('%s is refused and not repeated', async (_title, given, message) => {
+    const refusal = await readPublicKeys(await given()).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    expect(refusal).toMatchObject({ code: 'BAD_INPUT', message: expect.stringMatching(message) })
+    expect(JSON.stringify(refusal) + String(refusal)).not.toContain('canary')
   })
 })

@@ -15,9 +15,9 @@ export type ClientAuthentication = { kind: 'jwks'; keys: readonly unknown[] } | 
 
 export interface TokenEndpointOptions {
   issuer: BuiltInIssuer
-  /** By agent name, which is the `client_id`. */
+  /** By agent name, which is the `client_id`. Agents that are not in it prove themselves with the keys that they were registered with. */
   clients: ReadonlyMap<string, ClientAuthentication>
-  registry: Pick<Registry, 'agent'>
+  registry: Pick<Registry, 'agent' | 'registration'>
   clock: Clock
   audit?: TokenAudit
   /** Told of what broke inside, for the log; the client learns nothing of it. */
@@ -50,7 +50,7 @@ class Endpoint {
   readonly #resources: ReadonlySet<string>
 
   constructor(options: TokenEndpointOptions) {
-    const { issuer, clients, clock } = options
+    const { issuer, clients, clock, registry } = options
     const secrets = new Map<string, string>()
     const keys = new Map<string, readonly JsonValue[]>()
     for (const [client, how] of clients) {
@@ -61,6 +61,7 @@ class Endpoint {
     this.#secrets = new SecretChecker(secrets)
     this.#assertions = new ClientAssertionChecker({
       clients: keys,
+      registered: (client) => (clients.has(client) ? undefined : registry.registration(client)?.keys),
       audiences: new Set([issuer.issuer, issuer.tokenEndpoint]),
       clock,
     })

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Facts } from '../core/facts.ts'
 import type { Hold } from '../core/hold.ts'
 import type { CallId, OperationId, ProposalId, RunId } from '../core/ids.ts'
-import type { JsonObject } from '../core/json.ts'
+import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Bus } from '../ports/bus.ts'
@@ -72,6 +72,8 @@ export interface OperatorDeps {
   /** Decides an open hold's call again with other arguments. False where the hold changed meanwhile. Throws HOLD_NOT_OPEN, UNAVAILABLE. */
   editHeld(call: Call, hold: Hold, edit: { input: JsonObject; by: string; comment: string | null }): Promise<boolean>
   newRunId(): RunId
+  /** Keys that an agent may be registered with, public members only, and their thumbprints. Throws BAD_INPUT. */
+  readPublicKeys(given: readonly JsonValue[]): Promise<{ keys: readonly JsonObject[]; thumbprints: readonly string[] }>
   /** The key under which equal calls join. */
   joinKeyOf(call: Call): string
   /** Told after an approval is durable, so that a hold with `on_approval: execute` is released. Must not throw. */

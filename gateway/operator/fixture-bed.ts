@@ -12,6 +12,7 @@ import { dryDecision } from '../pipeline/dry-decision.ts'
 import { streaksOf } from '../pipeline/resume.ts'
 import { createVault } from '../credentials/vault.ts'
 import { createDetectors } from '../detectors/detectors.ts'
+import { readPublicKeys } from '../identity/jwk-set.ts'
 import { findingsIn } from '../pipeline/findings.ts'
 import { textsIn } from '../pipeline/texts.ts'
 import { compileValidators } from '../pipeline/validate.ts'
@@ -174,7 +175,7 @@ const SOURCE: PolicySource = {
 
 type Fixed = Pick<
   OperatorDeps,
-  'catalogue' | 'libraryFiles' | 'developmentTokens' | 'log' | 'count' | 'prepare' | 'joinKeyOf' | 'afterApproval'
+  'readPublicKeys' | 'catalogue' | 'libraryFiles' | 'developmentTokens' | 'log' | 'count' | 'prepare' | 'joinKeyOf' | 'afterApproval'
 >
 
 function fixedParts(seen: { approved: CallId[]; logged: unknown[]; counted: unknown[] }): Fixed {
@@ -186,6 +187,7 @@ function fixedParts(seen: { approved: CallId[]; logged: unknown[]; counted: unkn
   }
   const validators = compileValidators(catalogue)
   return {
+    readPublicKeys,
     catalogue: () => catalogue,
     libraryFiles: [LIBRARY],
     developmentTokens,

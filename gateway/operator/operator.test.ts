@@ -49,7 +49,7 @@ test.each([
   ],
   [
     'suspend',
-    (c: OperatorUseCases, by: Operator) => c.setAgentStatus(by, 'intern', 'suspended', 'x'),
+    (c: OperatorUseCases, by: Operator) => c.setAgentStatus(by, 'intern', 'suspend', 'x'),
     ['FORBIDDEN', 'ok', 'ok', 'FORBIDDEN', 'ok'],
   ],
   [
@@ -171,14 +171,14 @@ describe('resolving', () => {
 describe('agents', () => {
   test('a suspension is durable, raises the epoch, and says how long it took; a repeat changes nothing', async () => {
     const before = bed.registry.agent('clerk')
-    const { agent, effectiveAfterMs } = await bed.cases.setAgentStatus(as('aisha'), 'clerk', 'suspended', 'odd payments')
+    const { agent, effectiveAfterMs } = await bed.cases.setAgentStatus(as('aisha'), 'clerk', 'suspend', 'odd payments')
     expect(agent).toMatchObject({ status: 'suspended', epoch: (before?.epoch ?? 0) + 1 })
     expect(effectiveAfterMs).toBeGreaterThanOrEqual(0)
-    expect(await bed.cases.setAgentStatus(as('olga'), 'clerk', 'suspended', undefined)).toMatchObject({
+    expect(await bed.cases.setAgentStatus(as('olga'), 'clerk', 'suspend', undefined)).toMatchObject({
       agent: { epoch: agent.epoch },
       effectiveAfterMs: 0,
     })
-    expect(await bed.cases.setAgentStatus(as('local'), 'clerk', 'active', undefined)).toMatchObject({
+    expect(await bed.cases.setAgentStatus(as('local'), 'clerk', 'reinstate', undefined)).toMatchObject({
       agent: { status: 'active', epoch: agent.epoch + 1 },
     })
     expect(await bed.notes('agent.changed')).toContainEqual(expect.objectContaining({ agent: 'clerk', by: 'aisha', epoch: agent.epoch }))
@@ -188,7 +188,7 @@ describe('agents', () => {
     ['nobody', 'NOT_FOUND'],
     ['gone', 'BAD_INPUT'],
   ])('%s cannot be reinstated', async (name, expected) => {
-    await expect(bed.cases.setAgentStatus(as('olga'), name, 'active', undefined)).rejects.toEqual(code(expected))
+    await expect(bed.cases.setAgentStatus(as('olga'), name, 'reinstate', undefined)).rejects.toEqual(code(expected))
   })
 })
 

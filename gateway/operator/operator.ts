@@ -1,5 +1,5 @@
 import type { OperatorUseCases } from '../ports/operator.ts'
-import { findAgent, listAgents, setAgentStatus } from './agents.ts'
+import { agentHistory, agentPermissions, findAgent, lastCalls, listAgents, registrant, setAgentStatus } from './agents.ts'
 import { approveHolds, rejectHolds, similarHolds } from './alike-holds.ts'
 import { equalCall, findCall, listCalls, mayViewPayload, objectOf, resolveCall, trail, whyNotResolve } from './calls.ts'
 import { listConnectors, listOperations, operationOf } from './catalogue.ts'
@@ -21,6 +21,7 @@ import {
   reviewProposal,
   rollBackPolicies,
 } from './policy-changes.ts'
+import { registerAgent } from './register-agent.ts'
 import { startRun } from './runs.ts'
 import { simulatePolicies } from './simulate.ts'
 import { mintAgentToken, mintPersonToken, mintSignInLink } from './tokens.ts'
@@ -61,6 +62,11 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     whyNotResolve: bound(whyNotResolve),
     agents: bound(listAgents),
     agent: bound(findAgent),
+    registrant: bound(registrant),
+    agentHistory: bound(agentHistory),
+    lastCalls: bound(lastCalls),
+    agentPermissions: bound(agentPermissions),
+    registerAgent: bound(registerAgent),
     setAgentStatus: bound(setAgentStatus),
     connectors: bound(listConnectors),
     operations: bound(listOperations),

@@ -90,8 +90,8 @@ describe('a draft over recorded calls', () => {
   })
 
   test('an agent that has changed is asked about as it is', async () => {
-    await bed.cases.setAgentStatus(aisha, 'clerk', 'suspended', 'x')
-    await bed.cases.setAgentStatus(aisha, 'clerk', 'active', 'x')
+    await bed.cases.setAgentStatus(aisha, 'clerk', 'suspend', 'x')
+    await bed.cases.setAgentStatus(aisha, 'clerk', 'reinstate', 'x')
     expect(await simulate(policies)).toMatchObject({ calls: 3, asToday: 3 })
   })
 

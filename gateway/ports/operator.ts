@@ -1,3 +1,4 @@
+import type { LifeStep } from '../core/agent-life.ts'
 import type { Call } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { BusinessObject, Decision } from '../core/decision.ts'
@@ -5,15 +6,16 @@ import type { Entry } from '../core/entry.ts'
 import type { ErrorCode, GatewayError } from '../core/errors.ts'
 import type { Hold, Vote } from '../core/hold.ts'
 import type { CallId, HoldId, ProposalId, RunId } from '../core/ids.ts'
-import type { JsonObject } from '../core/json.ts'
+import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
-import type { Agent, PersonRole } from '../core/principal.ts'
+import type { Agent, AgentAttributes, PersonRole } from '../core/principal.ts'
 import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Simulation } from './simulator.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
 import type { PolicyTests, PublicationStatus } from './publisher.ts'
+import type { AgentEvent } from './registry.ts'
 
 /** An authenticated person at the control plane. `local` is the command line's credential: it reads, registers, suspends, mints; it never votes. */
 export interface Operator {
@@ -67,6 +69,20 @@ export interface PolicyReview {
 export interface RolledBack {
   proposal: PolicyProposal | null
   boundAfterMs: number | null
+}
+
+/** An agent to register. `keys`: public keys as JWKs; it needs none where another issuer makes its tokens. */
+export interface AgentProposal extends AgentAttributes {
+  name: string
+  keys: readonly JsonValue[]
+}
+
+/** `effectiveAfterMs`: until every intent of older epochs was refused. */
+export interface AgentChange {
+  agent: Agent
+  effectiveAfterMs: number
+  /** Calls that waited for people and were cancelled with it. */
+  cancelledHolds: number
 }
 
 /** Who fills which seats of a hold, in the order of its requirements, and how many refused. */
@@ -149,13 +165,17 @@ export interface OperatorUseCases {
   whyNotResolve(by: Operator, call: Call): string | null
   agents(by: Operator): readonly Agent[]
   agent(by: Operator, name: string): Agent | undefined
-  /** Answers with the time until every intent of older epochs is refused, in milliseconds. */
-  setAgentStatus(
-    by: Operator,
-    name: string,
-    status: 'active' | 'suspended',
-    why: string | undefined,
-  ): Promise<{ agent: Agent; effectiveAfterMs: number }>
+  registrant(by: Operator, agent: string): string | null
+  /** Changes of an agent, newest first. */
+  agentHistory(by: Operator, agent: string, first: number): Promise<readonly AgentEvent[]>
+  /** When these agents made their newest call; who never did is missing. */
+  lastCalls(by: Operator, agents: readonly string[]): Promise<ReadonlyMap<string, Instant>>
+  /** The operations that today's policies may ever allow an agent that acts for itself. Throws NOT_FOUND. */
+  agentPermissions(by: Operator, agent: string): readonly Operation[]
+  /** Proposed until somebody else activates it. Throws BAD_INPUT with every fault, NAME_TAKEN, LIMITED. */
+  registerAgent(by: Operator, proposal: AgentProposal): Promise<Agent>
+  /** Throws NOT_FOUND, NOT_ELIGIBLE, BAD_INPUT where the agent's status has no such step. */
+  setAgentStatus(by: Operator, name: string, step: LifeStep, why: string | undefined): Promise<AgentChange>
   connectors(by: Operator): readonly ConnectorInfo[]
   operations(by: Operator, connector: string | undefined): readonly Operation[]
   /** The operation of a call, for everyone who may see the call; undefined where it has another version now. */

@@ -8,6 +8,7 @@ import * as escalations from './migrations/0005-escalations.ts'
 import * as edits from './migrations/0006-edits.ts'
 import * as callSearch from './migrations/0009-call-search.ts'
 import * as followers from './migrations/0010-followers.ts'
+import * as agentsAndDrift from './migrations/0013-agents-and-drift.ts'
 import * as holdFigures from './migrations/0015-hold-figures.ts'
 import type { Tables } from './tables.ts'
 
@@ -21,6 +22,7 @@ const MIGRATIONS = {
   '0006-edits': edits,
   '0009-call-search': callSearch,
   '0010-followers': followers,
+  '0013-agents-and-drift': agentsAndDrift,
   '0015-hold-figures': holdFigures,
 }
 

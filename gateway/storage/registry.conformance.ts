@@ -27,6 +27,61 @@ export function registryConformance(at: () => TestStore, reopen: () => Promise<v
       await expect(after.setStatus('nobody', 'active', 'olga')).rejects.toMatchObject({ code: 'NOT_FOUND' })
     })
 
+    test('a registered agent is proposed, its name is taken for good, and every replica knows its keys', async () => {
+      const { registry } = at()
+      const keys = [{ kty: 'OKP', crv: 'Ed25519', x: 'x', use: 'sig' }]
+      const proposed = seed('newcomer')
+      const tries = await Promise.allSettled([
+        registry.register(proposed, { by: 'olga', keys }, ['thumb']),
+        registry.register(proposed, { by: 'aisha', keys: [] }, []),
+      ])
+      expect(tries.map((tried) => (tried.status === 'fulfilled' ? tried.value.status : tried.reason.code))).toEqual([
+        'proposed',
+        'NAME_TAKEN',
+      ])
+      expect(registry.agent('newcomer')).toMatchObject({ status: 'proposed', epoch: 1, owner: 'ann' })
+      const other = await change([seed('helper'), seed('other')])
+      expect(other.registration('newcomer')).toEqual({ by: 'olga', keys })
+      expect(other.registration('helper')).toEqual({ by: 'configuration', keys: [] })
+      // Configuration names it now: the operator's status stays, and so does who registered it.
+      const taken = await change([seed('helper'), seed('other'), seed('newcomer', { status: 'active' })])
+      expect(taken.agent('newcomer')).toMatchObject({ status: 'proposed', epoch: 1 })
+      await registry.setStatus('newcomer', 'retired', 'olga', 'a\u0000mistake')
+      await expect(registry.register(proposed, { by: 'olga', keys }, [])).rejects.toMatchObject({ code: 'NAME_TAKEN' })
+      expect(await registry.setStatus('newcomer', 'retired', 'olga', 'again')).toMatchObject({ status: 'retired', epoch: 2 })
+      expect(await registry.history('newcomer', 10)).toMatchObject([
+        { epoch: 2, by: 'olga', status: 'retired', why: 'a\u0000mistake' },
+        { epoch: 1, by: 'olga', status: 'proposed', change: 'registered, status proposed', why: null },
+      ])
+      const entries = await at().storage.database.db.selectFrom('entry').select('body').where('kind', '=', 'agent.changed').execute()
+      const told = entries.flatMap(({ body }) => (body.kind === 'agent.changed' && body.agent === 'newcomer' ? [body] : []))
+      expect(told).toMatchObject([
+        { by: 'olga', status: 'proposed', keys: ['thumb'], attributes: { owner: 'ann' } },
+        { by: 'olga', status: 'retired', why: 'a\u0000mistake' },
+      ])
+    })
+
+    test('a status changes only from where it may', async () => {
+      const { registry } = at()
+      await registry.register(seed('careful'), { by: 'olga', keys: [] }, [])
+      const steps = await Promise.all([
+        registry.setStatus('careful', 'retired', 'olga', 'no', ['proposed']),
+        registry.setStatus('careful', 'active', 'aisha', undefined, ['proposed']).catch((error: unknown) => error),
+      ])
+      expect(steps).toMatchObject([{ status: 'retired' }, { code: 'NOT_FOUND' }])
+      await registry.register(seed('slow'), { by: 'olga', keys: [] }, [])
+      expect(await registry.setStatus('slow', 'suspended', 'olga', undefined, ['active'])).toMatchObject({ status: 'proposed', epoch: 1 })
+      expect(await registry.history('slow', 10)).toHaveLength(1)
+    })
+
+    test('when agents made their newest call', async () => {
+      const { registry, recorder, clock } = at()
+      clock.nowMs += 5_000
+      await recorder.admit(permitted(clock, { epoch: registry.agent('helper')?.epoch ?? 0 }))
+      const last = await registry.lastCalls(['helper', 'careful', 'nobody'])
+      expect([...last]).toEqual([['helper', clock.now()]])
+    })
+
     test('an agent taken out of configuration is suspended, put back it is active', async () => {
       await change([seed('helper'), seed('other'), seed('temp')])
       const without = await change([seed('helper'), seed('other')])

@@ -1,10 +1,11 @@
+import { type Instant, instant } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { Agent, Person } from '../core/principal.ts'
+import type { Agent, AgentStatus, Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Bus } from '../ports/bus.ts'
-import type { AgentSeed, Registry } from '../ports/registry.ts'
+import type { AgentEvent, AgentSeed, Registration, Registry } from '../ports/registry.ts'
 import type { Log } from '../ports/telemetry.ts'
-import { agentsChangedAfter, applySeeds, changeStatus } from './agents.ts'
+import { agentHistory, agentsChangedAfter, applySeeds, changeStatus, type KeptAgent, lastCalls, registerAgent } from './agents.ts'
 import { isOutage, reading, unavailable } from './outage.ts'
 import type { Db } from './tables.ts'
 import type { Writer } from './writer.ts'
@@ -37,6 +38,7 @@ const byName = <T extends { name: string }>(a: T, b: T): number => (a.name < b.n
 
 class DatabaseRegistry implements RunningRegistry {
   readonly #agents = new Map<string, Agent>()
+  readonly #registrations = new Map<string, Registration>()
   readonly #people: ReadonlyMap<string, Person>
   readonly #members = new Map<string, string[]>()
   #sorted: readonly Agent[] = []
@@ -56,7 +58,7 @@ class DatabaseRegistry implements RunningRegistry {
 
   async start(): Promise<void> {
     try {
-      await this.options.writer.transact(({ tx, append }) => applySeeds(tx, append, this.options.seeds))
+      await this.options.writer.transact((scope) => applySeeds(scope, this.options.seeds))
     } catch (error) {
       throw isOutage(error) ? unavailable(error) : error
     }
@@ -70,6 +72,7 @@ class DatabaseRegistry implements RunningRegistry {
 
   readonly agent = (name: string): Agent | undefined => this.#agents.get(name)
   readonly agents = (): readonly Agent[] => this.#sorted
+  readonly registration = (agent: string): Registration | undefined => this.#registrations.get(agent)
   readonly person = (name: string): Person | undefined => this.#people.get(name)
   readonly people = (): readonly Person[] => this.options.people
   readonly members = (group: string): readonly string[] => this.#members.get(group) ?? []
@@ -93,17 +96,35 @@ class DatabaseRegistry implements RunningRegistry {
     return this.#reading
   }
 
-  async setStatus(name: string, status: Agent['status'], by: string, why?: string): Promise<Agent> {
+  history(agent: string, first: number): Promise<readonly AgentEvent[]> {
+    return reading(() => agentHistory(this.options.db, agent, Math.min(first, LIMITS.pageRowsMax)))
+  }
+
+  async lastCalls(agents: readonly string[]): Promise<ReadonlyMap<string, Instant>> {
+    const found = await reading(() => lastCalls(this.options.db, agents.slice(0, LIMITS.pageRowsMax)))
+    return new Map([...found].map(([name, at]) => [name, instant(at)]))
+  }
+
+  async register(seed: AgentSeed, registration: Registration, thumbprints: readonly string[]): Promise<Agent> {
     const agent = await this.options.writer
-      .transact(({ tx, append }) => changeStatus(tx, append, { name, status, by, why }))
+      .transact((scope) => registerAgent(scope, seed, registration, thumbprints))
+      .catch((error: unknown) => {
+        throw error instanceof GatewayError ? error : unavailable(error)
+      })
+    this.#changed({ agent, registration })
+    return agent
+  }
+
+  async setStatus(name: string, status: AgentStatus, by: string, why?: string, from?: readonly AgentStatus[]): Promise<Agent> {
+    const agent = await this.options.writer
+      .transact((scope) => changeStatus(scope, { name, status, by, why, from }))
       .catch((error: unknown) => {
         throw unavailable(error)
       })
     if (!agent) throw new GatewayError('NOT_FOUND', `no agent \`${name}\` is registered`)
-    if (agent.status !== status)
+    if (agent.status === 'retired' && status !== 'retired')
       throw new GatewayError('NOT_FOUND', `agent \`${name}\` is retired, and its name stays taken: register another`)
-    this.#take([agent])
-    this.options.bus.publish({ kind: 'agents' })
+    this.#changed({ agent })
     return agent
   }
 
@@ -128,10 +149,17 @@ class DatabaseRegistry implements RunningRegistry {
     }
   }
 
-  #take(agents: readonly Agent[]): void {
+  #changed(agent: Partial<KeptAgent> & Pick<KeptAgent, 'agent'>): void {
+    this.#take([agent])
+    this.options.bus.publish({ kind: 'agents' })
+  }
+
+  #take(agents: readonly (Partial<KeptAgent> & Pick<KeptAgent, 'agent'>)[]): void {
     if (agents.length === 0) return
-    for (const agent of agents) {
+    for (const { agent, registration } of agents) {
       if ((this.#agents.get(agent.name)?.epoch ?? 0) <= agent.epoch) this.#agents.set(agent.name, Object.freeze(agent))
+      // Nothing in it ever changes: the first one stays, for what is derived from it.
+      if (registration && !this.#registrations.has(agent.name)) this.#registrations.set(agent.name, Object.freeze(registration))
     }
     this.#sorted = [...this.#agents.values()].sort(byName)
   }

@@ -34,7 +34,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   const at = (): TestStore => store
   const reopen = async (): Promise<void> => {
     const { db } = store.storage.database
-    await sql`truncate agent`.execute(db)
+    await sql`truncate agent, agent_history`.execute(db)
     await sql`update agent_change set counter = 0`.execute(db)
     await closeTestStore(store)
     store = await openTestStore(database)

@@ -138,6 +138,21 @@ export interface AgentTable {
   epoch: number
   /** Value of the change counter at the last change, so that others read only what is new. */
   change: number
+  registered_by: string
+  /** Public keys that it was registered with; null where it has none, or configuration knows them. */
+  keys: Json<readonly JsonObject[]> | null
+}
+
+/** One change of an agent, as its entry tells it. */
+export interface AgentHistoryTable {
+  agent: string
+  epoch: number
+  at_ms: number
+  by: string
+  /** Afterwards; null where an entry of before did not say. */
+  status: AgentStatus | null
+  change: Json<string>
+  why: Json<string | null>
 }
 
 export interface AgentChangeTable {
@@ -309,6 +324,7 @@ export interface Tables {
   idempotency_key: IdempotencyKeyTable
   agent: AgentTable
   agent_change: AgentChangeTable
+  agent_history: AgentHistoryTable
   process: ProcessTable
   credential: CredentialTable
   gateway_state: GatewayStateTable

@@ -27,7 +27,7 @@ beforeAll(async () => {
   const endpoint = createTokenEndpoint({
     issuer,
     clients: new Map([['bot', { kind: 'secret' as const, hash: await hashClientSecret(secret) }]]),
-    registry: { agent: (name) => ({ ...agent, name, status: 'active' }) },
+    registry: { agent: (name) => ({ ...agent, name, status: 'active' }), registration: () => undefined },
     clock,
   })
   const handlers = createOAuthHandlers(endpoint)

@@ -1,7 +1,7 @@
 import { Arg, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
-import { AgentChangeType, AgentType, ConnectorType, CredentialSetType, MeType, OperationType } from './registry-types.ts'
+import { ConnectorType, CredentialSetType, MeType, OperationType } from './registry-types.ts'
 
 const optional = { nullable: true } as const
 const READ_ERRORS = 'Errors: FORBIDDEN (without a reading role).'
@@ -14,17 +14,6 @@ export class RegistryResolver {
     return new MeType(by)
   }
 
-  @Query(() => [AgentType], { description: `All agents. ${READ_ERRORS}` })
-  agents(@Ctx() { by, cases }: OperatorContext): AgentType[] {
-    return cases.agents(by).map((agent) => new AgentType(agent))
-  }
-
-  @Query(() => AgentType, { nullable: true, description: `One agent. ${READ_ERRORS}` })
-  agent(@Ctx() { by, cases }: OperatorContext, @Arg('name', () => String) name: string): AgentType | null {
-    const agent = cases.agent(by, name)
-    return agent ? new AgentType(agent) : null
-  }
-
   @Query(() => [ConnectorType], { description: `All connectors. ${READ_ERRORS}` })
   connectors(@Ctx() { by, cases }: OperatorContext): ConnectorType[] {
     return cases.connectors(by).map((connector) => new ConnectorType(connector))
@@ -33,28 +22,6 @@ export class RegistryResolver {
   @Query(() => [OperationType], { description: 'Operations by id. Errors: FORBIDDEN (without a reading role), NOT_FOUND.' })
   operations(@Ctx() { by, cases }: OperatorContext, @Arg('connector', () => String, optional) connector: string | null): OperationType[] {
     return cases.operations(by, connector ?? undefined).map((operation) => new OperationType(operation))
-  }
-
-  @Mutation(() => AgentChangeType, {
-    description: 'Stops an agent at every door at once. Errors: FORBIDDEN, NOT_FOUND, BAD_INPUT, UNAVAILABLE.',
-  })
-  async suspendAgent(
-    @Ctx() { by, cases }: OperatorContext,
-    @Arg('name', () => String) name: string,
-    @Arg('reason', () => String, optional) reason: string | null,
-  ): Promise<AgentChangeType> {
-    return new AgentChangeType(await cases.setAgentStatus(by, name, 'suspended', reason ?? undefined))
-  }
-
-  @Mutation(() => AgentChangeType, {
-    description: 'Lets a suspended agent work again. Errors: FORBIDDEN, NOT_FOUND, BAD_INPUT, UNAVAILABLE.',
-  })
-  async reinstateAgent(
-    @Ctx() { by, cases }: OperatorContext,
-    @Arg('name', () => String) name: string,
-    @Arg('reason', () => String, optional) reason: string | null,
-  ): Promise<AgentChangeType> {
-    return new AgentChangeType(await cases.setAgentStatus(by, name, 'active', reason ?? undefined))
   }
 
   @Mutation(() => ID, {

@@ -1,60 +1,9 @@
 import { GraphQLJSON } from 'graphql-scalars'
 import { Ctx, Field, ID, Int, ObjectType } from 'type-graphql'
 import type { ConnectorInfo, JsonSchema, Operation } from '../../gateway/core/operation.ts'
-import type { Agent } from '../../gateway/core/principal.ts'
 import type { PolicyText } from '../../gateway/ports/decider.ts'
 import type { Operator, OperatorContext } from '../../gateway/ports/operator.ts'
-import { AgentStatusEnum, ModeEnum, ReversibilityEnum } from './enums.ts'
-
-@ObjectType('Agent', { description: 'A registered agent.' })
-export class AgentType {
-  @Field(() => ID)
-  readonly name: string
-  @Field(() => String, { description: 'The person who answers for it.' })
-  readonly owner: string
-  @Field(() => String)
-  readonly team: string
-  @Field(() => String)
-  readonly region: string
-  @Field(() => String)
-  readonly purpose: string
-  @Field(() => [String])
-  readonly roles: readonly string[]
-  @Field(() => [String])
-  readonly clearance: readonly string[]
-  @Field(() => Int)
-  readonly autonomy: number
-  @Field(() => AgentStatusEnum)
-  readonly status: string
-  @Field(() => Int, { description: 'Grows with every change; what was decided on an older epoch does not run.' })
-  readonly epoch: number
-
-  constructor(agent: Agent) {
-    this.name = agent.name
-    this.owner = agent.owner
-    this.team = agent.team
-    this.region = agent.region
-    this.purpose = agent.purpose
-    this.roles = agent.roles
-    this.clearance = agent.clearance
-    this.autonomy = agent.autonomy
-    this.status = agent.status
-    this.epoch = agent.epoch
-  }
-}
-
-@ObjectType('AgentChange')
-export class AgentChangeType {
-  @Field(() => AgentType)
-  readonly agent: AgentType
-  @Field(() => Int, { description: 'Milliseconds until every call decided on the older status was refused, on every replica.' })
-  readonly effectiveAfterMs: number
-
-  constructor(change: { agent: Agent; effectiveAfterMs: number }) {
-    this.agent = new AgentType(change.agent)
-    this.effectiveAfterMs = Math.ceil(change.effectiveAfterMs)
-  }
-}
+import { ModeEnum, ReversibilityEnum } from './enums.ts'
 
 @ObjectType('BusinessKey', { description: 'The business object that the arguments name.' })
 export class BusinessKeyType {

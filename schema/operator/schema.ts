@@ -1,6 +1,7 @@
 import 'reflect-metadata'
 import { type GraphQLSchema, printSchema } from 'graphql'
 import { buildSchemaSync } from 'type-graphql'
+import { AgentResolver } from './agent-resolver.ts'
 import { CallResolver } from './call-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
 import { LiveResolver } from './live-resolver.ts'
@@ -13,7 +14,7 @@ async function* nothing(): AsyncGenerator<never> {}
 /** The control plane's schema. It resolves against an `OperatorContext`; build it once. */
 export function buildOperatorSchema(): GraphQLSchema {
   const schema = buildSchemaSync({
-    resolvers: [CallResolver, HoldResolver, PolicyResolver, PolicyChangeResolver, RegistryResolver, LiveResolver],
+    resolvers: [CallResolver, HoldResolver, PolicyResolver, PolicyChangeResolver, AgentResolver, RegistryResolver, LiveResolver],
     validate: false,
     // Subscriptions bring their own sources; the schema only asks that there be something.
     pubSub: { publish: () => undefined, subscribe: () => nothing() },
