@@ -141,6 +141,7 @@ export const LIMITS = Object.freeze({
   policySetsRememberedMax: 8,
   policyProposalsOpenMax: 100,
   policyRemarksMax: 200,
+  policyCheckLinesMax: 2_000,
   policyPollMs: 500,
   policyRetryMs: 10_000,
   factsPerSectionMax: 500,

@@ -473,6 +473,8 @@ function openCases(
     policySets: record.storage.policySets,
     publisher: record.policies.publisher,
     simulator: record.policies.simulator,
+    drafts: record.policies.drafts,
+    policyTestFiles: record.policies.testFiles,
     findings: (input) => findingsIn(parts.detectors, textsIn(input)),
     libraryFiles: compiled.policySource.files.filter(isLibraryFile),
     nearMisses: record.policies.nearMisses,

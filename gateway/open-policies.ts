@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto'
+import { basename } from 'node:path'
 import { createDecider } from '../policies/engine/decider.ts'
 import { createWorkshop, type Workshop } from '../policies/engine/workshop.ts'
-import { type Configuration, loadPolicies } from './config/load.ts'
+import { type Configuration, loadPolicies, loadPolicyTests } from './config/load.ts'
 import { GatewayError } from './core/errors.ts'
 import type { OperationId } from './core/ids.ts'
 import type { JsonObject } from './core/json.ts'
@@ -10,8 +11,9 @@ import { LIMITS } from './limits.ts'
 import { countedSeries } from './pipeline/counted-series.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Decider, NearMiss } from './ports/decider.ts'
-import { isLibraryFile, type PolicySource } from './ports/policy-source.ts'
+import { isLibraryFile, type PolicySource, type PolicyTests } from './ports/policy-source.ts'
 import type { PolicySets, PolicySetTexts } from './ports/policy-sets.ts'
+import type { PolicyDrafts } from './ports/policy-drafts.ts'
 import type { Publisher } from './ports/publisher.ts'
 import type { Simulator } from './ports/simulator.ts'
 import type { CountedSeries, Recorder } from './ports/recorder.ts'
@@ -39,6 +41,9 @@ export interface RunningPolicies {
   live: LivePolicies
   publisher: Publisher
   simulator: Simulator
+  drafts: PolicyDrafts
+  /** The tests beside the policy files, as they are now, as a proposal names them. Throws UNAVAILABLE. */
+  testFiles(): readonly PolicyTests[]
   /** Follows other processes and edited files from now on. */
   start(): void
   /** Takes over edited policy files now; where changes are reviewed it only says in the log that they differ. */
@@ -76,6 +81,11 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
     live,
     publisher,
     simulator: createSimulator(source, drafts.run.bind(drafts)),
+    drafts: {
+      inspect: (texts, tests) => drafts.run('inspect', { source: sourceOf(source, texts), tests, organisation }),
+      diff: (before, after, agents) => drafts.run('diff', { before: sourceOf(source, before), after: sourceOf(source, after), agents }),
+    },
+    testFiles: () => testFilesOf(configuration),
     start() {
       live.start()
       if (changes === 'files') files.start()
@@ -103,6 +113,26 @@ export function createSimulator(source: PolicySource, run: Run): Simulator {
     readingFindings: (texts) => run('readingFindings', { source: sourceOf(source, texts) }),
     redecide: ({ draft, against, calls, sets }) =>
       run('redecide', { source: sourceOf(source, draft), against: against && sourceOf(source, against), calls, sets }),
+  }
+}
+
+/** Of several folders, files of one name are told apart by a number. */
+function testFilesOf(configuration: Configuration): PolicyTests[] {
+  const seen = new Map<string, number>()
+  return readTests(configuration).map(({ path, text }) => {
+    const name = basename(path, '.json')
+    const before = seen.get(name) ?? 0
+    seen.set(name, before + 1)
+    return { path: `tests/${name}${before === 0 ? '' : `-${before + 1}`}.json`, text }
+  })
+}
+
+function readTests(configuration: Configuration): readonly PolicyTests[] {
+  try {
+    return loadPolicyTests(configuration)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'unreadable'
+    throw new GatewayError('UNAVAILABLE', `the policy tests cannot be read: ${why}`, { cause })
   }
 }
 

@@ -1,5 +1,4 @@
-import type { Finding } from '../../policies/engine/findings/finding.ts'
-import type { PolicyTestResult } from '../../policies/engine/policy-tests.ts'
+import type { Finding, PolicyTestResult } from '../ports/policy-drafts.ts'
 import { createWorkshop } from '../../policies/engine/workshop.ts'
 import { compileOrganisation } from '../compile.ts'
 import type { Environment } from '../config/environment.ts'

@@ -4,7 +4,7 @@ import type { ApprovalDefinition } from '../core/hold.ts'
 import type { Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Manifest } from '../ports/connector.ts'
-import type { FactsFile, LibraryUse, PolicyFile } from '../ports/policy-source.ts'
+import type { FactsFile, LibraryUse, PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import { checkApprovals, readApprovals } from './approvals.ts'
 import type { Environment } from './environment.ts'
@@ -45,7 +45,7 @@ export interface Configuration {
   facts?: FactsFile
   library: readonly LibraryUse[]
   policyChanges: GatehouseFile['policyChanges']
-  policyTests: readonly { path: string; text: string }[]
+  policyTests: readonly PolicyTests[]
   approvals: ReadonlyMap<string, ApprovalDefinition>
   /** `path:line:column` of each approval. */
   approvalPlaces: ReadonlyMap<string, string>
@@ -103,7 +103,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     policyFolders.map(({ folder }) => join(folder, 'facts.yaml')),
     faults,
   )
-  const policyTests = policyFolders.flatMap(({ folder }) => readPolicyTests(join(folder, 'tests'), faults))
+  const policyTests = readPolicyTests(policyFolders, faults)
   checkApprovals(approvals, approvalPlaces, people, faults)
   const redis = readRedisUrl(value, environment, faults)
   faults.refuse()
@@ -151,6 +151,17 @@ export function loadPolicies({
   )
   faults.refuse()
   return { policies, ...(facts ? { facts } : {}) }
+}
+
+/** Reads the files of policy tests once more, as a start would. Throws CONFIG_INVALID. */
+export function loadPolicyTests({ policyFolders }: Pick<Configuration, 'policyFolders'>): readonly PolicyTests[] {
+  const faults = new Faults()
+  const tests = readPolicyTests(
+    policyFolders.map((folder) => ({ folder })),
+    faults,
+  )
+  faults.refuse()
+  return tests
 }
 
 /** The environment overrides the file. A faulty address is not repeated: it may hold a password. */
@@ -286,12 +297,14 @@ function readFacts(paths: readonly string[], faults: Faults): FactsFile | undefi
   return text === undefined ? undefined : { path, text }
 }
 
-function readPolicyTests(folder: string, faults: Faults): { path: string; text: string }[] {
-  if (!existsSync(folder)) return []
-  return filesIn(folder, ['.json'], folder, faults).flatMap((path) => {
-    const text = readConfigText(path, folder, faults)
-    return text === undefined ? [] : [{ path, text }]
-  })
+function readPolicyTests(policyFolders: readonly { folder: string }[], faults: Faults): PolicyTests[] {
+  const folders = policyFolders.map(({ folder }) => join(folder, 'tests')).filter((folder) => existsSync(folder))
+  return folders.flatMap((folder) =>
+    filesIn(folder, ['.json'], folder, faults).flatMap((path) => {
+      const text = readConfigText(path, folder, faults)
+      return text === undefined ? [] : [{ path, text }]
+    }),
+  )
 }
 
 function unique(named: readonly { name: string; place: string }[], what: string, faults: Faults): void {

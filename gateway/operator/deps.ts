@@ -10,7 +10,8 @@ import type { Bus } from '../ports/bus.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { Decider, Explanation, NearMiss } from '../ports/decider.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
-import type { PolicyFile } from '../ports/policy-source.ts'
+import type { PolicyDrafts } from '../ports/policy-drafts.ts'
+import type { PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { Publisher } from '../ports/publisher.ts'
 import type { Recorder, StreakCounter } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
@@ -46,6 +47,9 @@ export interface OperatorDeps {
   policySets: PolicySets
   publisher: Publisher
   simulator: Simulator
+  drafts: PolicyDrafts
+  /** The tests beside the policy files, as they are now. Throws UNAVAILABLE. */
+  policyTestFiles(): readonly PolicyTests[]
   /** Rules of the library as they are configured: they belong to every draft, since nobody drafts them. */
   libraryFiles: readonly PolicyFile[]
   /** What detectors find in arguments. Bounded in time. */

@@ -149,7 +149,9 @@ const ORGANISATION = { agents: SEEDS, approvals: [], connectors: new Map([['erp'
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** What the workshop does, without a thread, and the detectors. */
-function trying(sets: OperatorDeps['policySets']): Pick<OperatorDeps, 'nearMisses' | 'simulator' | 'findings'> {
+function trying(
+  sets: OperatorDeps['policySets'],
+): Pick<OperatorDeps, 'nearMisses' | 'simulator' | 'drafts' | 'policyTestFiles' | 'findings'> {
   const detectors = createDetectors()
   const simulator: Simulator = {
     readingFindings: async (texts) => JOBS.readingFindings({ source: sourceOf(SOURCE, texts) }),
@@ -158,6 +160,11 @@ function trying(sets: OperatorDeps['policySets']): Pick<OperatorDeps, 'nearMisse
   }
   return {
     simulator,
+    drafts: {
+      inspect: async (texts, tests) => JOBS.inspect({ source: sourceOf(SOURCE, texts), tests, organisation: ORGANISATION }),
+      diff: async (before, after, agents) => JOBS.diff({ before: sourceOf(SOURCE, before), after: sourceOf(SOURCE, after), agents }),
+    },
+    policyTestFiles: () => [{ path: 'tests/files.json', text: '[]' }],
     findings: (input) => findingsIn(detectors, textsIn(input)),
     async nearMisses(policySet, operation, request) {
       const set = await sets.set(policySet)

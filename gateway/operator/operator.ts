@@ -16,12 +16,14 @@ import {
   findProposal,
   listActivations,
   listProposals,
+  proposalTests,
   proposePolicies,
   publicationStatus,
   reviewProposal,
   rollBackPolicies,
 } from './policy-changes.ts'
 import { registerAgent } from './register-agent.ts'
+import { checkPolicies, diffPolicies, policyTests } from './policy-drafts.ts'
 import { startRun } from './runs.ts'
 import { simulatePolicies } from './simulate.ts'
 import { mintAgentToken, mintPersonToken, mintSignInLink } from './tokens.ts'
@@ -89,6 +91,10 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     reviewPolicyProposal: bound(reviewProposal),
     rollBackPolicies: bound(rollBackPolicies),
     simulatePolicies: bound(simulatePolicies),
+    checkPolicies: bound(checkPolicies),
+    diffPolicies: bound(diffPolicies),
+    policyTests: bound(policyTests),
+    proposalTests: bound(proposalTests),
     refused: bound(recordRefusal),
   }
 }

@@ -292,7 +292,16 @@ test('open proposals are bounded', async () => {
   const base = (await active()) ?? ''
   for (let i = open; i < LIMITS.policyProposalsOpenMax; i++) {
     const id = newProposalId(Date.now(), randomBytes(16))
-    await bed.storage.policySets.propose({ id, change: 'roll-back', policySet: first, base, by: 'uma', note: 'n', remarks: [] })
+    await bed.storage.policySets.propose({
+      id,
+      change: 'roll-back',
+      policySet: first,
+      base,
+      by: 'uma',
+      note: 'n',
+      remarks: [],
+      tests: null,
+    })
   }
   expect(await refusal(propose(aisha))).toMatchObject({ code: 'LIMITED' })
 })

@@ -6,7 +6,7 @@ import { LIMITS } from '../limits.ts'
 import type { Page, PageRequest } from '../ports/call-store.ts'
 import type { DraftTexts, Operator, PolicyDraft, PolicyReview, RolledBack } from '../ports/operator.ts'
 import type { PolicyActivation, PolicyProposal, PolicySetTexts, ProposalState, StoredPolicySet } from '../ports/policy-sets.ts'
-import type { PolicyFile } from '../ports/policy-source.ts'
+import type { PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { PublicationStatus, PublishResult } from '../ports/publisher.ts'
 import type { OperatorDeps } from './deps.ts'
 import { comment, requirePerson, requireReader, requireRole } from './roles.ts'
@@ -23,6 +23,11 @@ export async function listProposals(
   requireReader(by, 'listing proposals')
   const rows = await deps.policySets.proposals(state, page.first + 1, page.after)
   return { rows: rows.slice(0, page.first), more: rows.length > page.first }
+}
+
+export function proposalTests(deps: OperatorDeps, by: Operator, id: ProposalId): Promise<readonly PolicyTests[] | undefined> {
+  requireReader(by, 'looking at a proposal')
+  return deps.policySets.proposalTests(id)
 }
 
 export function findProposal(deps: OperatorDeps, by: Operator, id: ProposalId): Promise<PolicyProposal | undefined> {
@@ -63,13 +68,15 @@ export async function proposePolicies(deps: OperatorDeps, by: Operator, draft: P
   const base = await baseOf(deps, by, draft.base)
   await refuseTooMany(deps)
   const texts = textsOf(deps, draft)
+  const tests = testsOf(draft.tests)
   const { policySet, policies, remarks } = await deps.publisher
-    .examine(texts, draft.tests)
+    .examine(texts, tests)
     .catch((error: unknown) => refused(deps, { change: 'publish', by, policySet: null, base }, badInput(error)))
   if (policySet === base) throw new GatewayError('BAD_INPUT', `the proposal changes nothing: it is the active set ${short(base)}`)
   await deps.policySets.keep({ hash: policySet, ...texts, policies })
   const bounded = remarks.slice(0, LIMITS.policyRemarksMax)
-  return deps.policySets.propose({ id: deps.newProposalId(), change: 'publish', policySet, base, by: by.name, note, remarks: bounded })
+  const id = deps.newProposalId()
+  return deps.policySets.propose({ id, change: 'publish', policySet, base, by: by.name, note, remarks: bounded, tests })
 }
 
 /**
@@ -139,7 +146,16 @@ export async function rollBackPolicies(
   if (!emergency) {
     await refuseTooMany(deps)
     const id = deps.newProposalId()
-    const proposal = await deps.policySets.propose({ id, change: 'roll-back', policySet, base, by: by.name, note: why, remarks: [] })
+    const proposal = await deps.policySets.propose({
+      id,
+      change: 'roll-back',
+      policySet,
+      base,
+      by: by.name,
+      note: why,
+      remarks: [],
+      tests: null,
+    })
     return { proposal, boundAfterMs: null }
   }
   const began = deps.clock.now()
@@ -239,4 +255,19 @@ export function textsOf(deps: OperatorDeps, { files, facts }: DraftTexts): Polic
   if (faults.length > 0)
     throw new GatewayError('BAD_INPUT', `the proposal is refused: ${faults[0]?.pointer}: ${faults[0]?.message}`, { faults })
   return { files: [...read, ...deps.libraryFiles], facts: facts === null ? null : { path: 'facts.yaml', text: facts } }
+}
+
+/** The tests of a draft. They are kept and shown under their names, so that these lead nowhere. Throws BAD_INPUT. */
+export function testsOf(tests: readonly PolicyTests[]): readonly PolicyTests[] {
+  const names = new Set<string>()
+  const faults = tests.flatMap(({ path }): Fault[] => {
+    const twice = names.has(path)
+    names.add(path)
+    if (twice) return [{ pointer: path, message: `\`${path}\` is there twice` }]
+    if (/^(tests\/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.json$/.test(path)) return []
+    return [{ pointer: path.slice(0, 100), message: 'a file of tests is `tests/<name>.json`: letters, digits, `.`, `_` and `-`' }]
+  })
+  const [first] = faults
+  if (first) throw new GatewayError('BAD_INPUT', `the tests are refused: ${first.pointer}: ${first.message}`, { faults })
+  return tests.map(({ path, text }) => ({ path, text }))
 }

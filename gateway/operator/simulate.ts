@@ -12,6 +12,7 @@ import type { PolicySetTexts } from '../ports/policy-sets.ts'
 import type { RecordedCall, Redecided, Simulation, SimulatedChange } from '../ports/simulator.ts'
 import type { OperatorDeps } from './deps.ts'
 import { textsOf } from './policy-changes.ts'
+import { faultyDraft } from './policy-drafts.ts'
 import { requireReader } from './roles.ts'
 
 type DecisionEntry = Extract<EntryBody, { kind: 'decision' }>
@@ -30,7 +31,7 @@ export async function simulatePolicies(deps: OperatorDeps, by: Operator, asked: 
   const began = deps.clock.now()
   const tally = new Tally(asked.since)
   const reading = await Promise.all([draft, ...(against ? [against] : [])].map((texts) => deps.simulator.readingFindings(texts))).catch(
-    badInput,
+    faultyDraft,
   )
   const searched = new Set(reading.flatMap((operations) => [...operations]))
   const sets = new PastTexts(deps)
@@ -41,15 +42,9 @@ export async function simulatePolicies(deps: OperatorDeps, by: Operator, asked: 
     if (page.length === 0) return tally.result(left > 0 || !(await pages.more()) ? null : 'calls')
     const calls = await recorded(deps, page, searched)
     const known = await sets.of(calls)
-    tally.add(calls, await deps.simulator.redecide({ draft, against, calls, sets: known }).catch(badInput))
+    tally.add(calls, await deps.simulator.redecide({ draft, against, calls, sets: known }).catch(faultyDraft))
     if (deps.clock.now() - began > LIMITS.simulatedMsMax && (await pages.more())) return tally.result('time')
   }
-}
-
-/** Faulty texts are the asker's input here, not the gateway's configuration. */
-function badInput(error: unknown): never {
-  if (!(error instanceof GatewayError) || error.code !== 'CONFIG_INVALID') throw error
-  throw new GatewayError('BAD_INPUT', `the draft is refused: ${error.message}`, { faults: error.faults })
 }
 
 interface Found {

@@ -3,7 +3,7 @@ import type { Call } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { BusinessObject, Decision } from '../core/decision.ts'
 import type { Entry } from '../core/entry.ts'
-import type { ErrorCode, GatewayError } from '../core/errors.ts'
+import type { ErrorCode, Fault, GatewayError } from '../core/errors.ts'
 import type { Hold, Vote } from '../core/hold.ts'
 import type { CallId, HoldId, ProposalId, RunId } from '../core/ids.ts'
 import type { JsonObject, JsonValue } from '../core/json.ts'
@@ -14,8 +14,10 @@ import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './cal
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Simulation } from './simulator.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
-import type { PolicyTests, PublicationStatus } from './publisher.ts'
 import type { AgentEvent } from './registry.ts'
+import type { Inspected, PolicyDiff } from './policy-drafts.ts'
+import type { PolicyTests } from './policy-source.ts'
+import type { PublicationStatus } from './publisher.ts'
 
 /** An authenticated person at the control plane. `local` is the command line's credential: it reads, registers, suspends, mints; it never votes. */
 export interface Operator {
@@ -57,6 +59,17 @@ export interface PolicyDraft {
   note: string
   /** The set that it was built upon; undefined for the one that is active now. */
   base: string | undefined
+}
+
+/** What a check says of a draft: every fault, or where there is none how its tests end and what is remarkable about it. */
+export interface PolicyCheck {
+  faults: readonly Fault[]
+  inspected: Inspected | null
+}
+
+/** `doubtful`: changes whose example may be refused before any decision, since no valid arguments like it could be made up. */
+export interface PolicyDifference extends PolicyDiff {
+  doubtful: ReadonlySet<PolicyDiff['changes'][number]>
 }
 
 /** `boundAfterMs` is null where nothing became active. */
@@ -221,6 +234,17 @@ export interface OperatorUseCases {
    * Throws BAD_INPUT with every fault of the texts, FORBIDDEN, LIMITED, UNAVAILABLE.
    */
   simulatePolicies(by: Operator, asked: SimulationRequest): Promise<Simulation>
+  /** All that `check` says of a draft; nothing of it binds or is kept. Throws FORBIDDEN, LIMITED, UNAVAILABLE. */
+  checkPolicies(by: Operator, draft: DraftTexts, tests: readonly PolicyTests[]): Promise<PolicyCheck>
+  /**
+   * Requests that a draft decides otherwise than other texts, or than the active set where `against` is undefined; nothing of it binds or is kept. Throws
+   * BAD_INPUT with every fault of the texts, FORBIDDEN, LIMITED, UNAVAILABLE.
+   */
+  diffPolicies(by: Operator, draft: DraftTexts, against: DraftTexts | undefined): Promise<PolicyDifference>
+  /** The tests that the active set was published with, or those of the policy files where it came from files. */
+  policyTests(by: Operator): Promise<readonly PolicyTests[]>
+  /** The tests that a proposal came with; undefined where none are kept. */
+  proposalTests(by: Operator, id: ProposalId): Promise<readonly PolicyTests[] | undefined>
   /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
   refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>

@@ -2,7 +2,7 @@ import type { Instant } from '../core/clock.ts'
 import type { ProposalId } from '../core/ids.ts'
 import type { PolicyText } from './decider.ts'
 import type { CountedSeries } from './recorder.ts'
-import type { FactsFile, PolicyFile } from './policy-source.ts'
+import type { FactsFile, PolicyFile, PolicyTests } from './policy-source.ts'
 
 /** The texts of a policy set: all that a decider is compiled from but operations, approvals and people. */
 export interface PolicySetTexts {
@@ -80,7 +80,10 @@ export interface PolicyProposal {
   decidedAt: Instant | null
 }
 
-export type NewProposal = Pick<PolicyProposal, 'id' | 'change' | 'policySet' | 'base' | 'by' | 'note' | 'remarks'>
+export type NewProposal = Pick<PolicyProposal, 'id' | 'change' | 'policySet' | 'base' | 'by' | 'note' | 'remarks'> & {
+  /** Kept beside it; null where it came with none of its own. */
+  tests: readonly PolicyTests[] | null
+}
 
 /**
  * Policy sets, their proposals and which of them is active. Every change is one transaction with its entry and resolves after COMMIT. Throws
@@ -101,6 +104,10 @@ export interface PolicySets {
   proposal(id: ProposalId): Promise<PolicyProposal | undefined>
   /** Newest first; `after` is the id to go on from. */
   proposals(state: ProposalState | undefined, first: number, after?: ProposalId): Promise<readonly PolicyProposal[]>
+  /** The tests that a proposal came with; undefined where none are kept. */
+  proposalTests(id: ProposalId): Promise<readonly PolicyTests[] | undefined>
+  /** The tests of the newest proposal by which this set became active; undefined where it came from files, or none are kept. */
+  setTests(hash: string): Promise<readonly PolicyTests[] | undefined>
   /** Ends an open proposal. False where somebody was faster. */
   reject(id: ProposalId, by: string, comment: string | null): Promise<boolean>
   /**

@@ -13,6 +13,12 @@ export interface PolicyFile {
 /** Whether a file was made from a rule of the library: its path says so, as in `library/amount-cap.cedar (as payments-hour)`. */
 export const isLibraryFile = ({ path }: PolicyFile): boolean => /^library\/[a-z0-9-]+\.cedar \(as [a-z0-9-]+\)$/.test(path)
 
+/** A file of policy tests: a JSON array in the format of `cedar run-tests`. */
+export interface PolicyTests {
+  path: string
+  text: string
+}
+
 /** `facts.yaml` of the policies' folder. */
 export interface FactsFile {
   path: string

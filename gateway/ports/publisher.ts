@@ -1,12 +1,7 @@
 import type { Fault } from '../core/errors.ts'
 import type { PolicyText } from './decider.ts'
 import type { ActivationResult, NewActivation, PolicySetTexts } from './policy-sets.ts'
-
-/** A policy test in the format of `cedar run-tests`. */
-export interface PolicyTests {
-  path: string
-  text: string
-}
+import type { PolicyTests } from './policy-source.ts'
 
 /** Texts that hold: what they come to, and what the checks remark on without refusing it. */
 export interface Examined {

@@ -38,6 +38,8 @@ const byFiles = (policySet: string, filesDigest: string | null = null): NewActiv
   },
 })
 
+const TESTS = [{ path: 'tests/org.json', text: '["\u0000"]' }]
+
 /** Policy sets, proposals, activations and publishers. */
 export function policySetConformance(at: () => TestStore): void {
   describe('policy sets', () => {
@@ -45,7 +47,16 @@ export function policySetConformance(at: () => TestStore): void {
     const propose = async (policySet: string, by: string, change: 'publish' | 'roll-back' = 'publish'): Promise<ProposalId> => {
       const { policySet: base } = await sets().active()
       const id = newProposalId(at().clock.now(), randomBytes(16))
-      await sets().propose({ id, change, policySet, base: base ?? '', by, note: 'because', remarks: ['a remark'] })
+      await sets().propose({
+        id,
+        change,
+        policySet,
+        base: base ?? '',
+        by,
+        note: 'because',
+        remarks: ['a remark'],
+        tests: change === 'publish' ? TESTS : null,
+      })
       return id
     }
     const approve = async (id: ProposalId, reviewer: string): Promise<ActivationResult> => {
@@ -127,6 +138,30 @@ export function policySetConformance(at: () => TestStore): void {
       expect(await approve(stale, 'tess')).toEqual({ kind: 'stale', active: 'e'.repeat(64) })
       expect((await sets().proposal(stale))?.state).toBe('open')
       expect(await sets().activation(hash)).toBeUndefined()
+      await activateEmptySet(sets(), POLICY_SET)
+    })
+
+    test('the tests of a proposal are kept, and belong to its set once that became active by it', async () => {
+      await activateEmptySet(sets(), POLICY_SET)
+      const now = at().clock.now()
+      const [published, rejected, filed] = [
+        await keep(sets(), { tested: `permit ${now} tested;` }),
+        await keep(sets(), { tested: `permit ${now} rejected;` }),
+        await keep(sets(), { tested: `permit ${now} filed;` }),
+      ]
+      const id = await propose(published, 'sam')
+      expect(await sets().proposalTests(id)).toEqual(TESTS)
+      expect(await sets().setTests(published)).toBeUndefined()
+      await sets().reject(await propose(rejected, 'sam'), 'tess', null)
+      await approve(id, 'tess')
+      await sets().activate(byFiles(filed))
+      const back = await propose(published, 'sam', 'roll-back')
+      expect(await sets().proposalTests(back)).toBeUndefined()
+      await approve(back, 'tess')
+      expect(await sets().setTests(published)).toEqual(TESTS)
+      expect(await sets().setTests(rejected)).toBeUndefined()
+      expect(await sets().setTests(filed)).toBeUndefined()
+      expect(await sets().proposalTests(newProposalId(now, randomBytes(16)))).toBeUndefined()
       await activateEmptySet(sets(), POLICY_SET)
     })
 

@@ -5,6 +5,7 @@ import type { EntryBody } from '../core/entry.ts'
 import type { ProposalId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { PolicyText } from '../ports/decider.ts'
+import type { PolicyTests } from '../ports/policy-source.ts'
 import type {
   ActivationResult,
   NewActivation,
@@ -39,7 +40,10 @@ const activationFromRow = (row: Selectable<PolicyActivationTable>): PolicyActiva
   at: instant(row.at_ms),
 })
 
-const proposalFromRow = (row: Selectable<PolicyProposalTable>): PolicyProposal => ({
+/** All of a proposal but its tests, which may be long. */
+const PROPOSAL = ['id', 'change', 'state', 'policy_set', 'base', 'by', 'facts', 'reviewer', 'comment', 'proposed_ms', 'decided_ms'] as const
+
+const proposalFromRow = (row: Omit<Selectable<PolicyProposalTable>, 'tests'>): PolicyProposal => ({
   id: row.id as ProposalId,
   change: row.change,
   state: row.state,
@@ -99,16 +103,22 @@ export function policySetsOn(db: Db, writer: Writer, clock: Clock): PolicySets {
     propose: (proposal) => writing((scope) => propose(scope, proposal)),
     proposal: (id) =>
       reading(async () => {
-        const row = await db.selectFrom('policy_proposal').selectAll().where('id', '=', id).executeTakeFirst()
+        const row = await db.selectFrom('policy_proposal').select(PROPOSAL).where('id', '=', id).executeTakeFirst()
         return row && proposalFromRow(row)
       }),
     proposals: (state, first, after) =>
       reading(async () => {
-        let query = db.selectFrom('policy_proposal').selectAll().orderBy('id', 'desc').limit(bounded(first))
+        let query = db.selectFrom('policy_proposal').select(PROPOSAL).orderBy('id', 'desc').limit(bounded(first))
         if (state !== undefined) query = query.where('state', '=', state)
         if (after !== undefined) query = query.where('id', '<', after)
         return (await query.execute()).map(proposalFromRow)
       }),
+    proposalTests: (id) =>
+      reading(async () => {
+        const row = await db.selectFrom('policy_proposal').select('tests').where('id', '=', id).executeTakeFirst()
+        return row?.tests ?? undefined
+      }),
+    setTests: (hash) => reading(() => testsOf(db, hash)),
     reject: (id, by, comment) => writing(async (scope) => (await decide(scope, id, { state: 'rejected', by, comment })) !== undefined),
     activate: async (activation) => {
       await reading(() => prepareCounters(db, clock, activation.series))
@@ -132,8 +142,21 @@ export function policySetsOn(db: Db, writer: Writer, clock: Clock): PolicySets {
   }
 }
 
+async function testsOf(db: Db, hash: string): Promise<readonly PolicyTests[] | undefined> {
+  const row = await db
+    .selectFrom('policy_proposal')
+    .select('tests')
+    .where('policy_set', '=', hash)
+    .where('state', '=', 'active')
+    .where('tests', 'is not', null)
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.tests ?? undefined
+}
+
 async function propose({ tx, append, atMs }: TransactionScope, proposal: NewProposal): Promise<PolicyProposal> {
-  const { id, change, policySet, base, by, note, remarks } = proposal
+  const { id, change, policySet, base, by, note, remarks, tests } = proposal
   await tx
     .insertInto('policy_proposal')
     .values({
@@ -141,6 +164,7 @@ async function propose({ tx, append, atMs }: TransactionScope, proposal: NewProp
       state: 'open',
       policy_set: policySet,
       facts: JSON.stringify({ note, remarks }),
+      tests: tests && JSON.stringify(tests),
       reviewer: null,
       comment: 'null',
       proposed_ms: atMs,
@@ -148,7 +172,20 @@ async function propose({ tx, append, atMs }: TransactionScope, proposal: NewProp
     })
     .execute()
   append(null, { kind: 'policy.proposed', proposal: id, change, policySet, base, by, note })
-  return { ...proposal, state: 'open', reviewer: null, comment: null, proposedAt: instant(atMs), decidedAt: null }
+  return {
+    id,
+    change,
+    policySet,
+    base,
+    by,
+    note,
+    remarks,
+    state: 'open',
+    reviewer: null,
+    comment: null,
+    proposedAt: instant(atMs),
+    decidedAt: null,
+  }
 }
 
 interface Review {
@@ -165,7 +202,7 @@ async function decide({ tx, append, atMs }: TransactionScope, id: ProposalId, re
     .set({ state, reviewer: by, comment: JSON.stringify(comment), decided_ms: atMs })
     .where('id', '=', id)
     .where('state', '=', 'open')
-    .returningAll()
+    .returning(PROPOSAL)
     .executeTakeFirst()
   if (!row) return undefined
   const verdict = state === 'active' ? 'approve' : 'reject'

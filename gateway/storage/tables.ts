@@ -1,3 +1,4 @@
+import type { PolicyTests } from '../ports/policy-source.ts'
 import type { ColumnType, Generated, GeneratedAlways, Kysely, Transaction } from 'kysely'
 import type { CallError, CallState, Door, StoredResult } from '../core/call.ts'
 import type { DenyReason } from '../core/decision.ts'
@@ -198,6 +199,8 @@ export interface PolicyProposalTable {
   base: string
   by: string
   facts: Json<Pick<PolicyProposal, 'note' | 'remarks'>>
+  /** Null for proposals from before tests were kept, and for roll-backs. */
+  tests: Json<readonly PolicyTests[] | null> | null
   reviewer: string | null
   comment: Json<string | null>
   proposed_ms: number

@@ -1,32 +1,5 @@
+import type { DecisionChange } from '../../gateway/ports/policy-drafts.ts'
 import type { Change, Said } from '../../gateway/core/decision-change.ts'
-import type { JsonObject, JsonValue } from '../../gateway/core/json.ts'
-import type { Agent } from '../../gateway/core/principal.ts'
-
-/** A request that both policy sets were asked. */
-export interface ExampleRequest {
-  readonly agent: Pick<Agent, 'name' | 'owner' | 'team' | 'region' | 'roles' | 'clearance' | 'autonomy'>
-  readonly subject: { readonly name: string; readonly groups: readonly string[]; readonly region: string | null } | null
-  /** False where agent or subject were made up, since no registered one has what a policy names. */
-  readonly registered: boolean
-  readonly operation: string
-  readonly input: JsonObject
-  /** Everything else that is not as plain as can be, or that a changed policy looks at: `now`, `door`, `history.paid1h`, ... */
-  readonly context: Readonly<Record<string, JsonValue>>
-}
-
-/** Requests that the two sets decide differently in one and the same way, with the plainest of them. */
-export interface DecisionChange {
-  readonly change: Change
-  /** The operations that it was found for: asked was the first, the others have the same policies and arguments. */
-  readonly operations: readonly string[]
-  readonly before: Said
-  readonly after: Said
-  readonly example: ExampleRequest
-  /** What in the example matters, beside who asks: its values that are not the plainest, and those that changed policies look at. */
-  readonly because: Readonly<Record<string, JsonValue>>
-  /** How many of the asked requests came out like this. */
-  readonly requests: number
-}
 
 const RANK: Readonly<Record<Change, number>> = { 'newly-allowed': 0, 'newly-held': 1, 'held-otherwise': 2, 'newly-denied': 3 }
 

@@ -1,4 +1,4 @@
-import type { ClassChange } from '../../gateway/core/decision-change.ts'
+import type { ReadingChange } from '../../gateway/ports/policy-drafts.ts'
 import { classesOf, type Operation } from '../../gateway/core/operation.ts'
 import type { Agent, Person } from '../../gateway/core/principal.ts'
 import { LIMITS } from '../../gateway/limits.ts'
@@ -8,17 +8,6 @@ import type { Compiled } from './compile.ts'
 import { mergeReads } from './expression.ts'
 import { agentCandidates, subjectCandidates } from './principal-candidates.ts'
 import type { Candidate } from './request-space.ts'
-
-/** A data class that an agent, alone or for somebody, may read in one policy set and not in the other. */
-export interface ReadingChange {
-  readonly change: ClassChange
-  readonly dataClass: string
-  readonly agent: string
-  readonly subject: string | null
-  /** False where agent or subject were made up. */
-  readonly registered: boolean
-  readonly operations: readonly string[]
-}
 
 interface ClassSide {
   readonly compiled: Compiled

@@ -1,5 +1,6 @@
+import type { PolicyDiff } from '../../gateway/ports/policy-drafts.ts'
 import { describe, expect, test } from 'vitest'
-import { diffPolicies, type PolicyDiff } from './diff.ts'
+import { diffPolicies } from './diff.ts'
 import { catalogueOf, clerk, operation, source } from './test-organisation.ts'
 
 const pay = operation('bank.pay', {

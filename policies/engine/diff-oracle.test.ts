@@ -1,3 +1,4 @@
+import type { PolicyDiff } from '../../gateway/ports/policy-drafts.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { changeOf, saidBy } from '../../gateway/core/decision-change.ts'
@@ -5,7 +6,7 @@ import type { JsonObject } from '../../gateway/core/json.ts'
 import type { Agent } from '../../gateway/core/principal.ts'
 import type { Question } from '../../gateway/ports/decider.ts'
 import { createDecider } from './decider.ts'
-import { diffPolicies, type PolicyDiff } from './diff.ts'
+import { diffPolicies } from './diff.ts'
 
 import { clerk, closeTicket, faultsOf, getInvoice, question, releasePayment, source } from './test-organisation.ts'
 

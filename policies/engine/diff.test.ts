@@ -1,7 +1,7 @@
+import type { DecisionChange, PolicyDiff } from '../../gateway/ports/policy-drafts.ts'
 import { describe, expect, test } from 'vitest'
 import type { Agent } from '../../gateway/core/principal.ts'
-import { diffPolicies, type PolicyDiff } from './diff.ts'
-import type { DecisionChange } from './diff-changes.ts'
+import { diffPolicies } from './diff.ts'
 import { acme, catalogueOf, clerk, faultsOf, operation, source } from './test-organisation.ts'
 
 const agents: Agent[] = [

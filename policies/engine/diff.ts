@@ -1,3 +1,4 @@
+import type { DecisionChange, ExampleRequest, PolicyDiff } from '../../gateway/ports/policy-drafts.ts'
 import { instant, type Instant } from '../../gateway/core/clock.ts'
 import { type Change, changeOf, type Said, saidBy } from '../../gateway/core/decision-change.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
@@ -11,42 +12,17 @@ import { contextShape, cutRecord } from './cedar-schema.ts'
 import { type Compiled, compilePolicies, factsJson } from './compile.ts'
 import { atomsOf, type Rule, ruleOf } from './atoms.ts'
 import { DecisionSearch, type SearchedSide } from './decision-search.ts'
-import { byWeight, type DecisionChange, type ExampleRequest, joined, withoutVariants } from './diff-changes.ts'
-import { diffClasses, type ReadingChange } from './diff-classes.ts'
+import { byWeight, joined, withoutVariants } from './diff-changes.ts'
+import { diffClasses } from './diff-classes.ts'
 import { deciderOf } from './decider.ts'
 import { mergeReads } from './expression.ts'
 import type { RecordShape } from './input-shape.ts'
 import type { LoadedPolicy } from './load-policies.ts'
-import { type OneSidedCondition, OneSidedConditions } from './one-sided-conditions.ts'
+import { OneSidedConditions } from './one-sided-conditions.ts'
 import { Plan, type Surroundings } from './plan.ts'
 import { agentCandidates, subjectCandidates } from './principal-candidates.ts'
 import { type Assignment, RequestSpace } from './request-space.ts'
 import { tabulate } from './truth-tables.ts'
-
-export interface PolicyDiff {
-  /** Digests of the two sets. */
-  readonly before: string
-  readonly after: string
-  /** Ids of policies by what became of their text. */
-  readonly policies: { readonly added: readonly string[]; readonly removed: readonly string[]; readonly changed: readonly string[] }
-  /** Declared facts that differ: `history.paid1h`. Requests are compared at equal values, so what is only counted otherwise shows here alone. */
-  readonly facts: readonly string[]
-  readonly changes: readonly DecisionChange[]
-  /** Data classes that somebody may read in one set alone. */
-  readonly classes: readonly ReadingChange[]
-  /** Requests that both sets were asked. */
-  readonly asked: number
-  /** Combinations of the tried values that the conditions of the two sets tell apart. */
-  readonly combinations: number
-  /** Whether all combinations were looked through; false where a bound was reached or an operation was left out. */
-  readonly complete: boolean
-  /** Conditions of changed policies that came out one way alone. */
-  readonly oneSided: readonly OneSidedCondition[]
-  /** Operations with the same policies in both sets: no question is needed. */
-  readonly unchanged: number
-  /** Operations that nothing can be said about, and why. */
-  readonly unasked: readonly { readonly operation: string; readonly why: string }[]
-}
 
 export interface DiffOptions {
   readonly before: PolicySource

@@ -1,16 +1,9 @@
+import type { OneSidedCondition } from '../../gateway/ports/policy-drafts.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import { type Atom, atomsOf, type Rule } from './atoms.ts'
 import type { CedarEngine } from './cedar.ts'
 import type { RequestSpace } from './request-space.ts'
 import { alone, FALSE, TRUE, type TruthTables } from './truth-tables.ts'
-
-/** A condition of a changed policy that came out one way at every value that was tried: what depends on the other way was not looked at. */
-export interface OneSidedCondition {
-  readonly policy: string
-  /** Cedar text. */
-  readonly condition: string
-  readonly never: 'true' | 'false'
-}
 
 /** Gathers, over all operations, how the conditions of changed policies came out. */
 export class OneSidedConditions {

@@ -1,6 +1,8 @@
+import type { PolicyCoverage, PolicyTestOutcome, PolicyTestResult } from '../../gateway/ports/policy-drafts.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../../gateway/core/json.ts'
+import type { OperationId } from '../../gateway/core/ids.ts'
 import { namespaceOf, type Operation } from '../../gateway/core/operation.ts'
-import type { PolicySource } from '../../gateway/ports/policy-source.ts'
+import type { PolicySource, PolicyTests } from '../../gateway/ports/policy-source.ts'
 import { CedarEngine, type CedarSchema } from './cedar.ts'
 import { cedarSchema, contextShape } from './cedar-schema.ts'
 import { classPoliciesFor, classSchema } from './class-policies.ts'
@@ -12,30 +14,6 @@ import { ask, type EntityUid, type PlannedRequest } from './plan.ts'
 import { nearest } from './policy-text.ts'
 import { type Answer, verdictOf } from './verdict.ts'
 
-/** A file of policy tests: a JSON array in the format of `cedar run-tests`. */
-export interface PolicyTestFile {
-  path: string
-  text: string
-}
-
-/** What the tests say of one policy in force. A policy that neither decided anything nor came near it is not tested at all. */
-export interface PolicyCoverage {
-  policy: string
-  file: string
-  line: number
-  /** Tests whose result it determined: as a permit, a forbid, a hold, or a permit behind a hold. */
-  decided: number
-  /** Tests whose request its scope matched, without it deciding: a condition failed, or a stricter policy overruled it. */
-  near: number
-}
-
-export interface PolicyTestResult {
-  passed: number
-  failed: { file: string; name: string; message: string }[]
-  /** By policy id. Shadows are left out: they decide nothing. */
-  coverage: PolicyCoverage[]
-}
-
 /**
  * Runs tests in the format of `cedar run-tests`: `{name, request: {principal, action, resource, context}, entities, decision, reason, num_errors}`.
  * Each test asks the policies that are in force for its operation, as the decider does (for `Gatehouse::Action::"readClass"` on
@@ -44,28 +22,49 @@ export interface PolicyTestResult {
  * policies) or a denial (`deny` otherwise); its `reason` must be among the determining policies. Throws CONFIG_INVALID where the policies
  * themselves are faulty; a malformed test fails.
  */
-export function runPolicyTests(source: PolicySource, files: readonly PolicyTestFile[]): PolicyTestResult {
+export function runPolicyTests(source: PolicySource, files: readonly PolicyTests[]): PolicyTestResult {
   const engine = new CedarEngine()
   const compiled = compilePolicies(source, engine)
   const coverage = new Map(
     compiled.policies.filter(({ shadow }) => !shadow).map(({ id, file, line }) => [id, { policy: id, file, line, decided: 0, near: 0 }]),
   )
-  const result: PolicyTestResult = { passed: 0, failed: [], coverage: [...coverage.values()] }
+  const outcomes: PolicyTestOutcome[] = []
+  const asked = new Set<OperationId>()
   for (const { path: file, text } of files) {
     const tests = parse(text)
     if (!Array.isArray(tests)) {
-      result.failed.push({ file, name: '(file)', message: 'the file is not a JSON array of tests' })
+      outcomes.push({ file, name: '(file)', ...UNASKED, failure: 'the file is not a JSON array of tests' })
       continue
     }
     tests.forEach((test, index) => {
       const name = isJsonObject(test) && typeof test.name === 'string' ? test.name : `test ${index + 1}`
-      const message = failure(() => runTest(test, compiled, engine, coverage))
-      if (message === undefined) result.passed += 1
-      else result.failed.push({ file, name, message })
+      outcomes.push({ file, name, ...outcomeOf(test, { compiled, engine, coverage, asked }) })
     })
   }
-  return result
+  const failed = outcomes.flatMap(({ file, name, failure }) => (failure === null ? [] : [{ file, name, message: failure }]))
+  return {
+    passed: outcomes.length - failed.length,
+    failed,
+    outcomes,
+    coverage: [...coverage.values()],
+    untouched: compiled.operations
+      .map(({ id }) => id)
+      .filter((id) => !asked.has(id))
+      .sort(),
+  }
 }
+
+/** What a test is run on, and what it leaves behind. */
+interface Bench {
+  compiled: Compiled
+  engine: CedarEngine
+  coverage: ReadonlyMap<string, PolicyCoverage>
+  asked: Set<OperationId>
+}
+
+type Ended = Pick<PolicyTestOutcome, 'expected' | 'got' | 'by' | 'failure'>
+
+const UNASKED = { expected: null, got: null, by: [] } as const
 
 /** Thrown inside a test: its sentence is the failure. */
 class TestFailure extends Error {}
@@ -78,13 +77,16 @@ function parse(text: string): JsonValue | undefined {
   }
 }
 
-function failure(run: () => void): string | undefined {
+function outcomeOf(raw: JsonValue, bench: Bench): Ended {
+  const ended: Ended = { ...UNASKED, failure: null }
   try {
-    run()
-    return undefined
+    const test = readTest(raw, bench.compiled)
+    ended.expected = expectedOf(test, bench.compiled.byId)
+    runTest(test, bench, ended)
   } catch (error) {
-    return error instanceof TestFailure ? error.message : 'the policy engine broke down under this test'
+    ended.failure = error instanceof TestFailure ? error.message : 'the policy engine broke down under this test'
   }
+  return ended
 }
 
 interface PolicyTest {
@@ -140,9 +142,9 @@ function uid(value: JsonValue | undefined, what: string): EntityUid {
   return { type: match[1], id }
 }
 
-function runTest(raw: JsonValue, compiled: Compiled, engine: CedarEngine, coverage: ReadonlyMap<string, PolicyCoverage>): void {
-  const test = readTest(raw, compiled)
-  const { request, reason } = test
+function runTest(test: PolicyTest, { compiled, engine, coverage, asked }: Bench, ended: Ended): void {
+  const { request, reason, operation } = test
+  if (operation) asked.add(operation.id)
   const { name, schema, policies } = bedOf(test, compiled)
   engine.ensureSchema(`test:${name}`, schema)
   const askSet = (which: string, policies: () => Record<string, string | JsonObject>): Answer => {
@@ -156,13 +158,15 @@ function runTest(raw: JsonValue, compiled: Compiled, engine: CedarEngine, covera
   const all = askSet('all', () => texts(policies))
   const permits = (): Answer => askSet('permits', () => texts(policies.filter((p) => p.effect === 'permit')))
   const verdict = verdictOf(all, permits, compiled.byId)
+  ended.got = verdict.effect
+  ended.by = all.reason
   const matching = askSet('scopes', () => Object.fromEntries(policies.map(({ id, json }) => [id, scopeAlone(json)])))
   const decided = new Set([...all.reason, ...(verdict.effect === 'hold' ? permits().reason : [])])
   for (const id of new Set([...decided, ...matching.reason])) {
     const covered = coverage.get(id)
     if (covered) covered[decided.has(id) ? 'decided' : 'near'] += 1
   }
-  compare(test, all, verdict.effect, compiled.byId)
+  compare(test, all, verdict.effect, ended.expected)
   const missing = reason.filter((id) => !all.reason.includes(id))
   if (missing.length > 0) throw new TestFailure(`\`${missing.join('`, `')}\` did not decide; these did: ${list(all.reason)}`)
 }
@@ -195,14 +199,17 @@ const scopeAlone = (json: JsonObject): JsonObject => ({ ...json, effect: 'permit
 
 const list = (ids: readonly string[]): string => (ids.length === 0 ? 'none' : `\`${ids.join('`, `')}\``)
 
-function compare({ decision, reason, errors }: PolicyTest, all: Answer, effect: string, byId: Compiled['byId']): void {
+function expectedOf({ decision, reason }: PolicyTest, byId: Compiled['byId']): 'permit' | 'hold' | 'deny' {
+  if (decision === 'allow') return 'permit'
+  return reason.length > 0 && reason.every((id) => byId.get(id)?.hold !== undefined) ? 'hold' : 'deny'
+}
+
+function compare({ errors }: PolicyTest, all: Answer, effect: string, expected: string | null): void {
   if (all.failed.length !== errors) {
     throw new TestFailure(
       `expected ${errors} evaluation errors, got ${all.failed.length}${all.errors.length > 0 ? `: ${all.errors.join('; ')}` : ''}`,
     )
   }
-  const held = reason.length > 0 && reason.every((id) => byId.get(id)?.hold !== undefined)
-  const expected = decision === 'allow' ? 'permit' : held ? 'hold' : 'deny'
   if (effect === expected) return
   const hint = effect === 'hold' ? ', list the `@hold` policies in `reason` to expect a hold' : ''
   throw new TestFailure(`expected ${expected}, got ${effect} by ${list(all.reason)}${hint}`)

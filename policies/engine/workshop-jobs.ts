@@ -1,15 +1,15 @@
+import type { Finding, Inspected, PolicyDiff, PolicyTestResult } from '../../gateway/ports/policy-drafts.ts'
 import { type Fault, GatewayError } from '../../gateway/core/errors.ts'
 import type { OperationId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { NearMiss, PolicyText } from '../../gateway/ports/decider.ts'
-import type { PolicySource } from '../../gateway/ports/policy-source.ts'
+import type { PolicySource, PolicyTests } from '../../gateway/ports/policy-source.ts'
 import type { Redecided } from '../../gateway/ports/simulator.ts'
 import { createDecider } from './decider.ts'
-import { type DiffOptions, diffPolicies, type PolicyDiff } from './diff.ts'
-import type { Finding } from './findings/finding.ts'
-import { inspect, type Inspected, type InspectInput } from './inspect.ts'
+import { type DiffOptions, diffPolicies } from './diff.ts'
+import { inspect, type InspectInput } from './inspect.ts'
 import { readingFindings, redecide, type SimulateOptions } from './simulate.ts'
-import { type PolicyTestFile, type PolicyTestResult, runPolicyTests } from './policy-tests.ts'
+import { runPolicyTests } from './policy-tests.ts'
 
 /** A policy set that a start would take. */
 export interface Checked {
@@ -72,7 +72,7 @@ export const JOBS = {
   },
 
   /** Runs policy tests. Throws CONFIG_INVALID where the policies themselves are faulty. */
-  test({ source, files }: { source: PolicySource; files: readonly PolicyTestFile[] }): PolicyTestResult {
+  test({ source, files }: { source: PolicySource; files: readonly PolicyTests[] }): PolicyTestResult {
     return runPolicyTests(source, files)
   },
 

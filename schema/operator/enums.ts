@@ -1,10 +1,11 @@
 import { registerEnumType } from 'type-graphql'
 import { CALL_STATES, type CallState, type Door, type OutcomeKind } from '../../gateway/core/call.ts'
 import type { DenyReason, Verdict } from '../../gateway/core/decision.ts'
-import { CHANGES, type Change } from '../../gateway/core/decision-change.ts'
+import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../../gateway/core/decision-change.ts'
 import { HOLD_STATES, type HoldState } from '../../gateway/core/hold.ts'
 import type { Mode, Reversibility } from '../../gateway/core/operation.ts'
 import type { AgentStatus } from '../../gateway/core/principal.ts'
+import type { Finding } from '../../gateway/ports/policy-drafts.ts'
 import { type ActivationSource, PROPOSAL_STATES, type PolicyProposal, type ProposalState } from '../../gateway/ports/policy-sets.ts'
 
 /** A GraphQL enum whose names are the words of the record, so that one thing has one word everywhere. */
@@ -22,6 +23,12 @@ export const DoorEnum = words<Door>('Door', 'The door a call came through.', ['g
 export const EffectEnum = words<Verdict['effect']>('DecisionOutcome', 'What policy says.', ['permit', 'hold', 'deny'])
 export const DenyReasonEnum = words<DenyReason>('DenyReason', 'Why policy denied.', ['no_permit', 'forbidden', 'policy_error'])
 export const ChangeEnum = words<Change>('DecisionChange', 'How another policy set decides.', CHANGES, underscored)
+export const ClassChangeEnum = words<ClassChange>('ClassChange', 'What happens to a data class in answers.', CLASS_CHANGES, underscored)
+export const FindingSeverityEnum = words<Finding['severity']>(
+  'FindingSeverity',
+  'An `error` is a control that cannot work, whoever is registered tomorrow.',
+  ['error', 'warning'],
+)
 export const OutcomeKindEnum = words<OutcomeKind>('OutcomeKind', 'How an execution ended.', ['completed', 'failed', 'in_doubt', 'not_sent'])
 export const ModeEnum = words<Mode>('Mode', 'Whether an operation reads or writes.', ['read', 'write'])
 export const ReversibilityEnum = words<Reversibility>(

@@ -1,6 +1,7 @@
 import { Ctx, Field, GraphQLISODateTime, ID, InputType, Int, ObjectType } from 'type-graphql'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import type { PolicyActivation, PolicyProposal, StoredPolicySet } from '../../gateway/ports/policy-sets.ts'
+import { isLibraryFile, type PolicyFile, type PolicyTests } from '../../gateway/ports/policy-source.ts'
 import type { PublicationStatus } from '../../gateway/ports/publisher.ts'
 import { ActivationSourceEnum, PolicyChangeEnum, ProposalStateEnum } from './enums.ts'
 import { spend } from './looks.ts'
@@ -14,19 +15,35 @@ export class PolicyFileInput {
   text!: string
 }
 
+@ObjectType('PolicyTestFile', { description: 'A file of policy tests, in the format of `cedar run-tests`.' })
+export class PolicyTestFileType {
+  @Field(() => String)
+  readonly name: string
+  @Field(() => String)
+  readonly text: string
+
+  constructor({ path, text }: PolicyTests) {
+    this.name = path
+    this.text = text
+  }
+}
+
 @ObjectType('PolicyFile', { description: 'A file of a policy set.' })
 export class PolicyFileType {
   @Field(() => String, { description: 'Where it lay, or the name it was proposed under.' })
   readonly path: string
   @Field(() => String, { nullable: true, description: 'The connector that its policies are about; null for the organisation.' })
   readonly connector: string | null
+  @Field(() => Boolean, { description: 'Made from a rule of the library: it is configured, and in no draft.' })
+  readonly library: boolean
   @Field(() => String)
   readonly text: string
 
-  constructor(path: string, connector: string | null, text: string) {
-    this.path = path
-    this.connector = connector
-    this.text = text
+  constructor(file: PolicyFile) {
+    this.path = file.path
+    this.connector = file.connector
+    this.library = isLibraryFile(file)
+    this.text = file.text
   }
 }
 
@@ -45,7 +62,7 @@ export class PolicySetType {
 
   @Field(() => [PolicyFileType], { description: 'The texts, whole.' })
   get files(): PolicyFileType[] {
-    return this.#set.files.map(({ path, connector, text }) => new PolicyFileType(path, connector, text))
+    return this.#set.files.map((file) => new PolicyFileType(file))
   }
 
   @Field(() => String, { nullable: true, description: 'Text of `facts.yaml`.' })
@@ -173,6 +190,13 @@ export class PolicyProposalType {
   @Field(() => PolicySetType, { nullable: true, description: 'The texts that it was built upon.' })
   baseSet(@Ctx() context: OperatorContext): Promise<PolicySetType | null> {
     return setOf(context, this.#proposal.base)
+  }
+
+  @Field(() => [PolicyTestFileType], { nullable: true, description: 'The tests that it came with; null where none are kept.' })
+  async tests(@Ctx() context: OperatorContext): Promise<PolicyTestFileType[] | null> {
+    spend(context, LOADS_A_SET)
+    const tests = await context.cases.proposalTests(context.by, this.#proposal.id)
+    return tests?.map((file) => new PolicyTestFileType(file)) ?? null
   }
 
   @Field(() => String)

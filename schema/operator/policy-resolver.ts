@@ -6,6 +6,7 @@ import { isJsonObject } from '../../gateway/core/json.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { DecisionType } from './decision-type.ts'
+import { draftOf } from './policy-draft-resolver.ts'
 import { spend } from './looks.ts'
 import { PolicyType } from './registry-types.ts'
 import { PolicyTextsInput, SimulationType } from './simulation-type.ts'
@@ -67,13 +68,11 @@ export class PolicyResolver {
     // One at a time: a simulation takes as long as thousands of decisions.
     spend(context, LIMITS.operatorLoadsPerRequestMax)
     const asked = {
-      draft: textsOf(draft),
-      against: against ? textsOf(against) : undefined,
+      draft: draftOf(draft),
+      against: against ? draftOf(against) : undefined,
       since: instant(since.getTime()),
       first: first ?? undefined,
     }
     return new SimulationType(await cases.simulatePolicies(by, asked))
   }
 }
-
-const textsOf = ({ files, facts }: PolicyTextsInput) => ({ files: files.map(({ name, text }) => ({ name, text })), facts: facts ?? null })

@@ -6,6 +6,7 @@ import { CallResolver } from './call-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
 import { LiveResolver } from './live-resolver.ts'
 import { PolicyChangeResolver } from './policy-change-resolver.ts'
+import { PolicyDraftResolver } from './policy-draft-resolver.ts'
 import { PolicyResolver } from './policy-resolver.ts'
 import { RegistryResolver } from './registry-resolver.ts'
 
@@ -14,7 +15,16 @@ async function* nothing(): AsyncGenerator<never> {}
 /** The control plane's schema. It resolves against an `OperatorContext`; build it once. */
 export function buildOperatorSchema(): GraphQLSchema {
   const schema = buildSchemaSync({
-    resolvers: [CallResolver, HoldResolver, PolicyResolver, PolicyChangeResolver, AgentResolver, RegistryResolver, LiveResolver],
+    resolvers: [
+      CallResolver,
+      HoldResolver,
+      PolicyResolver,
+      PolicyChangeResolver,
+      PolicyDraftResolver,
+      AgentResolver,
+      RegistryResolver,
+      LiveResolver,
+    ],
     validate: false,
     // Subscriptions bring their own sources; the schema only asks that there be something.
     pubSub: { publish: () => undefined, subscribe: () => nothing() },

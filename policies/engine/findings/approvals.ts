@@ -1,8 +1,9 @@
+import type { Finding } from '../../../gateway/ports/policy-drafts.ts'
 import { type ApprovalDefinition, combineApprovals, type Requirement, satisfied } from '../../../gateway/core/hold.ts'
 import type { LoadedPolicy } from '../load-policies.ts'
 import { Needs } from '../needs.ts'
 import { canApply } from '../slice.ts'
-import { type Examined, type Finding, type KnownAgent, listed } from './finding.ts'
+import { type Examined, type KnownAgent, listed } from './finding.ts'
 import type { KnownPrincipals } from './known-principals.ts'
 
 /** Holds that nobody could approve, for some or for all agents, and approvals that nobody asks for. */

@@ -1,10 +1,11 @@
+import type { Finding } from '../../../gateway/ports/policy-drafts.ts'
 import type { Operation } from '../../../gateway/core/operation.ts'
 import { type Condition, conditionsOf, partsOf } from '../conditions.ts'
 import type { LoadedPolicy } from '../load-policies.ts'
 import { nearest } from '../policy-text.ts'
 import { canApply } from '../slice.ts'
 import type { ConditionProbe } from './condition-probe.ts'
-import { type Examined, type Finding, placeIn } from './finding.ts'
+import { type Examined, placeIn } from './finding.ts'
 import type { Domain } from './value-domain.ts'
 
 /** Conditions that look at one and the same attribute of the context, and at nothing else. */

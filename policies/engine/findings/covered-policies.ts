@@ -1,3 +1,4 @@
+import type { Finding } from '../../../gateway/ports/policy-drafts.ts'
 import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from '../../../gateway/core/json.ts'
 import type { Operation } from '../../../gateway/core/operation.ts'
 import { LIMITS } from '../../../gateway/limits.ts'
@@ -6,7 +7,7 @@ import type { LoadedPolicy } from '../load-policies.ts'
 import { canApply } from '../slice.ts'
 import { byAttribute } from './constant-conditions.ts'
 import type { ConditionProbe } from './condition-probe.ts'
-import type { Examined, Finding } from './finding.ts'
+import type { Examined } from './finding.ts'
 
 /** A policy taken apart. */
 interface Taken {

@@ -1,3 +1,4 @@
+import type { Finding } from '../../../gateway/ports/policy-drafts.ts'
 import { isJsonObject, type JsonObject } from '../../../gateway/core/json.ts'
 import { LIMITS } from '../../../gateway/limits.ts'
 import { cedarSchema, contextShape, resourceTypes } from '../cedar-schema.ts'
@@ -6,7 +7,7 @@ import { chainsIn } from '../expression.ts'
 import type { LoadedPolicy } from '../load-policies.ts'
 import { ask, type Entity, type EntityUid } from '../plan.ts'
 import { namespaceOf } from '../../../gateway/core/operation.ts'
-import { type Examined, type Finding, placeIn } from './finding.ts'
+import { type Examined, placeIn } from './finding.ts'
 
 /** A part of a policy that only the principal decides. */
 interface Part {

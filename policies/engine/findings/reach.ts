@@ -1,6 +1,7 @@
+import type { Finding } from '../../../gateway/ports/policy-drafts.ts'
 import { isLibraryFile } from '../../../gateway/ports/policy-source.ts'
 import { canApply } from '../slice.ts'
-import { type Examined, type Finding, listed } from './finding.ts'
+import { type Examined, listed } from './finding.ts'
 
 /** Policies about no operation, and operations that no permit of use reaches: nobody may call them. `useless` are permits that match nobody. */
 export function unreached({ compiled, organisation }: Examined, useless: ReadonlySet<string>): Finding[] {

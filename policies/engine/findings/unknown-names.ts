@@ -1,6 +1,7 @@
+import type { Finding } from '../../../gateway/ports/policy-drafts.ts'
 import type { EntityName } from '../expression.ts'
 import { nearest } from '../policy-text.ts'
-import { type Examined, type Finding, placeIn } from './finding.ts'
+import { type Examined, placeIn } from './finding.ts'
 
 interface Kind {
   says: (id: string) => string
