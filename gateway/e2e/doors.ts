@@ -279,10 +279,8 @@ export class McpClient implements Door {
   #stateless(method: string, params: Fields): { params: Fields; headers: Record<string, string> } {
     const meta = { [`${PROTOCOL}/protocolVersion`]: STATELESS, [`${PROTOCOL}/clientCapabilities`]: {}, ...fields(params._meta) }
     const headers = { 'mcp-protocol-version': STATELESS, 'mcp-method': method }
-    return {
-      params: { ...params, _meta: meta },
-      headers: typeof params.name === 'string' ? { ...headers, 'mcp-name': params.name } : headers,
-    }
+    const name = params.name ?? params.taskId
+    return { params: { ...params, _meta: meta }, headers: typeof name === 'string' ? { ...headers, 'mcp-name': name } : headers }
   }
 
   async #initialize(ask: Pick<Ask, 'agent' | 'subject'>): Promise<string> {
