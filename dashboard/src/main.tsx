@@ -1,6 +1,7 @@
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { createRootRoute, createRoute, createRouter, redirect, RouterProvider } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect, RouterProvider } from '@tanstack/react-router'
 import { createRoot } from 'react-dom/client'
+import { readAgentsSearch } from './agents/agents-search.ts'
 import { GatewayProblem } from './gateway.ts'
 import { InboxPage } from './inbox/inbox-page.tsx'
 import { sessionQuery } from './me.ts'
@@ -39,7 +40,19 @@ const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', compo
 const inbox = createRoute({ getParentRoute: () => root, path: '/inbox', component: InboxPage })
 const hold = createRoute({ getParentRoute: () => root, path: '/inbox/$holdId', component: InboxPage })
 
-const router = createRouter({ routeTree: root.addChildren([home, signIn, inbox, hold]), scrollRestoration: true })
+const agents = createRoute({
+  getParentRoute: () => root,
+  path: '/agents',
+  validateSearch: readAgentsSearch,
+  component: lazyRouteComponent(() => import('./agents/agents-page.tsx'), 'AgentsPage'),
+})
+const agent = createRoute({
+  getParentRoute: () => root,
+  path: '/agents/$name',
+  component: lazyRouteComponent(() => import('./agents/agent-page.tsx'), 'AgentPage'),
+})
+
+const router = createRouter({ routeTree: root.addChildren([home, signIn, inbox, hold, agents, agent]), scrollRestoration: true })
 
 declare module '@tanstack/react-router' {
   interface Register {

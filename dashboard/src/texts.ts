@@ -4,7 +4,7 @@ export const texts = {
   skip: 'Skip to the content',
   developmentLabel: 'About this gateway',
   development: 'Development issuer: anyone with this user account can sign in as anybody. Not for production.',
-  nav: { label: 'Pages', inbox: 'Inbox' },
+  nav: { label: 'Pages', inbox: 'Inbox', agents: 'Agents' },
   account: { signOut: 'Sign out', readOnly: 'read only', theme: 'Theme', themes: { system: 'System', light: 'Light', dark: 'Dark' } },
   connection: {
     live: 'Live',
@@ -162,5 +162,133 @@ export const texts = {
       ['v', 'form or JSON'],
       ['?', 'this list'],
     ] as readonly (readonly [string, string])[],
+  },
+  agents: {
+    title: 'Agents',
+    register: 'Register an agent',
+    registered: (name: string) => `${name} is proposed. Somebody else has to activate it.`,
+    search: 'Find by name, owner, team, role or purpose',
+    status: 'Status',
+    every: 'Every status',
+    none: 'No agent is registered yet',
+    noneWhy: 'Agents come from agents.yaml at the start, or are registered here.',
+    noneFit: 'No agent fits',
+    showAll: 'Show all agents',
+    never: 'never',
+    statuses: { proposed: 'Proposed', active: 'Active', suspended: 'Suspended', retired: 'Retired' },
+    columns: {
+      agent: 'Agent',
+      status: 'Status',
+      owner: 'Answered for by',
+      team: 'Team',
+      purpose: 'What it is for',
+      seen: 'Last call',
+      operation: 'Operation',
+      effect: 'Its effect',
+    },
+    gone: 'There is no such agent',
+    goneWhy: 'Names are never given away: an agent that is retired is still listed.',
+    about: {
+      owner: 'Answered for by',
+      team: 'Team',
+      region: 'Region',
+      roles: 'Roles',
+      clearance: 'Cleared for',
+      autonomy: 'Autonomy',
+      registeredBy: 'Registered by',
+      seen: 'Last call',
+      none: 'none',
+    },
+    /** Who stands in the record. */
+    someone: (by: string) =>
+      by === 'configuration' ? 'the configuration' : by === 'local' ? 'the command line' : by === '' ? 'unknown' : by,
+    counted: (count: number, more: boolean) => (more ? `more than ${count}` : `${count}`),
+    waiting: 'Waits for people',
+    expires: 'until',
+    recent: 'Recent calls',
+    noCalls: 'It has made no call yet.',
+    permissions: 'What policies may allow',
+    permissionsWhy:
+      "Operations that today's policies may ever allow it when it acts for itself. Each call is still decided on its arguments.",
+    noPermissions: 'Nothing: no policy lets it do anything.',
+    cut: (shown: number, all: number) => `The first ${shown} of ${all}.`,
+    life: 'Life',
+    by: 'by',
+    changes: (change: string, status: string | null) =>
+      change.startsWith('registered')
+        ? 'Registered'
+        : change === 'attributes'
+          ? 'Changed'
+          : ({ active: 'Active', suspended: 'Suspended', retired: 'Retired', proposed: 'Proposed' }[status ?? ''] ?? change),
+    reason: 'Why? The record keeps it.',
+    activation: {
+      title: 'Waits to be let in',
+      yours: 'It passes no door until you activate it. Look at its roles and at what policies may allow it.',
+      waits: 'It passes no door until somebody from security activates it.',
+      security: 'It passes no door until somebody with the role security activates it.',
+      registrant: 'You registered it, so somebody else from security has to activate it.',
+      owner: 'You answer for it, so somebody else from security has to activate it.',
+    },
+    stopped: {
+      title: 'Suspended',
+      why: 'Every door refuses it. What waits for people does not run while it is suspended.',
+    },
+    retired: 'Retired for good. Its name stays taken.',
+    kill: {
+      title: 'Kill switch',
+      why: 'Stops it at every door and on every gateway at once, with every token it has. What was sent to a system already goes on to its outcome.',
+    },
+    end: {
+      title: 'Retire it',
+      why: 'For good: its tokens die, what waits for people is cancelled, and nobody is ever registered under its name again.',
+    },
+    steps: {
+      activate: {
+        title: (name: string) => `Let ${name} work`,
+        what: 'From here on it passes the doors, and policy decides on each of its calls.',
+        action: 'Activate',
+      },
+      suspend: {
+        title: (name: string) => `Stop ${name} now`,
+        what: 'It is refused at every door from the moment you confirm. You can reinstate it later.',
+        action: 'Suspend now',
+      },
+      reinstate: {
+        title: (name: string) => `Let ${name} work again`,
+        what: 'Its tokens are good again, and what still waits for people can be approved and run.',
+        action: 'Reinstate',
+      },
+      retire: {
+        title: (name: string) => `Retire ${name} for good`,
+        what: 'This cannot be undone. What it has waiting is cancelled.',
+        action: 'Retire',
+      },
+    },
+    done: {
+      activate: 'It is active.',
+      reinstate: 'It is active again.',
+      suspend: (ms: number, waiting: string) =>
+        `Stopped. ${ms} ms after you confirmed, every gateway refused it. Calls that wait for people and will not run while it is suspended: ${waiting}.`,
+      retire: (cancelled: number) => `Retired. Calls that waited and were cancelled: ${cancelled}.`,
+    },
+    form: {
+      rules:
+        'It is proposed first: it passes no door until somebody with the role security, who neither registers it nor answers for it, activates it.',
+      fields: {
+        name: { label: 'Name', hint: 'Lower-case letters, digits, dashes. Stays taken for ever.' },
+        owner: { label: 'Answered for by', hint: 'A person of the organisation.' },
+        team: { label: 'Team', hint: 'Where it belongs.' },
+        region: { label: 'Region', hint: 'Where it works, such as eu.' },
+        purpose: { label: 'What it is for', hint: 'One sentence that people will judge its calls by.' },
+        roles: { label: 'Roles', hint: 'What policies know it by. Optional.' },
+        clearance: { label: 'Cleared for', hint: 'Data classes, such as pii. Optional.' },
+      },
+      autonomy: 'Autonomy, 0 to 5',
+      keys: 'Public keys (JWK set)',
+      keysHint: 'For agents that prove themselves by private_key_jwt. Leave it empty where another issuer makes its tokens.',
+      keysMalformed: 'This is no JSON: paste the public JWK set.',
+      keysPrivate: 'This holds a private key. It was not sent: keep it with the agent, and paste the public part.',
+      faults: (count: number) => (count === 1 ? 'One field is not right yet.' : `${count} fields are not right yet.`),
+    },
   },
 }
