@@ -46,6 +46,7 @@ import type { Vault } from './ports/vault.ts'
 import { createRandomBytes } from './random-bytes.ts'
 import { createRecorder } from './record/recorder.ts'
 import { searchFollower } from './storage/search-index.ts'
+import { callFigures } from './storage/call-figures.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { createStatusDoor } from './surfaces/call-status.ts'
 import { dashboardRoutes, readDashboard } from './surfaces/dashboard-files.ts'
@@ -251,7 +252,7 @@ async function openRecord(
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
   storage.startMaintenance()
-  const followers = storage.follow([searchFollower()], (follower) => telemetry.count('follower_failures', { follower }))
+  const followers = storage.follow([callFigures, searchFollower()], (follower) => telemetry.count('follower_failures', { follower }))
   telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
   telemetry.gauge('record_queue_units', () => recorder.depth())
   return { storage, recorder, registry, policies }
@@ -467,6 +468,7 @@ function openCases(
 ) {
   return createOperator({
     store: parts.store,
+    figures: record.storage.figures,
     recorder: parts.recorder,
     registry: parts.registry,
     decider: () => parts.decider,

@@ -7,6 +7,7 @@ import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Bus } from '../ports/bus.ts'
+import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { Decider, Explanation, NearMiss } from '../ports/decider.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
@@ -39,6 +40,7 @@ export interface DrySubject {
 /** Everything that people's use cases need, wired once by the composition root. */
 export interface OperatorDeps {
   store: CallStore
+  figures: CallFigures
   recorder: Recorder
   registry: Registry
   /** Read anew for every question: a new policy set replaces the decider. */

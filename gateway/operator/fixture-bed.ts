@@ -85,12 +85,8 @@ async function openProcess(database: string) {
     ...changing,
     decider: () => live.decider,
     ...facts,
-    store: storage.calls,
-    recorder,
-    registry,
-    vault,
-    clock,
-    bus,
+    ...{ store: storage.calls, figures: storage.figures },
+    ...{ recorder, registry, vault, clock, bus },
   }
   const ask = async (how: Ask) => {
     const { unit, holdId, intent } = newCall(live.decider, registry, clock.now(), how)

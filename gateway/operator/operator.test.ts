@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { instant } from '../core/clock.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Operator, OperatorUseCases } from '../ports/operator.ts'
 import { type Bed, openBed } from './fixture-bed.ts'
@@ -17,6 +18,7 @@ beforeAll(async () => {
 afterAll(() => bed.close())
 
 const code = (expected: string) => expect.objectContaining({ code: expected })
+const NOW = instant(Date.now())
 const PEOPLE = ['maria', 'olga', 'aisha', 'lee', 'local'] as const
 const outcome = async (work: () => unknown): Promise<string> => {
   try {
@@ -37,6 +39,12 @@ test.each([
   ['list operations', (c: OperatorUseCases, by: Operator) => c.operations(by, undefined), ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok']],
   ['list policies', (c: OperatorUseCases, by: Operator) => c.policies(by), ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok']],
   ["read a policy's text", (c: OperatorUseCases, by: Operator) => c.policyText(by, 'erp.large'), ['ok', 'ok', 'ok', 'ok', 'ok']],
+  [
+    'read metrics',
+    (c: OperatorUseCases, by: Operator) => c.callMetrics(by, { since: NOW }, 'TOTAL', {}, 1),
+    ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok'],
+  ],
+  ['read exceptions', (c: OperatorUseCases, by: Operator) => c.exceptions(by, { since: NOW }, 1), ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok']],
   [
     'explain',
     (c: OperatorUseCases, by: Operator) => c.explain(by, 'clerk', 'erp.releasePayment', { vendorId: 'v', amount: 1 }, undefined),

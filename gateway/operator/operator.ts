@@ -10,6 +10,7 @@ import { figuresOfHold, figuresOfVoters, holdFigures } from './figures.ts'
 import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { callChanges, inboxChanges } from './live.ts'
 import { recordRefusal } from './refusals.ts'
+import { callMetrics, exceptions } from './metrics.ts'
 import { explain, listPolicies, nearMisses, policyText } from './policies.ts'
 import {
   findPolicySet,
@@ -95,6 +96,8 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     diffPolicies: bound(diffPolicies),
     policyTests: bound(policyTests),
     proposalTests: bound(proposalTests),
+    callMetrics: bound(callMetrics),
+    exceptions: bound(exceptions),
     refused: bound(recordRefusal),
   }
 }

@@ -10,6 +10,7 @@ import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Agent, AgentAttributes, PersonRole } from '../core/principal.ts'
 import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
+import type { ExceptionRow, FigureFilter, FigureGroup, FigureRange, FigureRow } from './call-figures.ts'
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Simulation } from './simulator.ts'
@@ -120,6 +121,21 @@ export interface FiguresOfRule extends RuleFigures {
   agent: string | null
   days: number
   cut: boolean
+}
+
+/** `until` is now where it is not given. */
+export interface MetricsRange {
+  since: Instant
+  until?: Instant
+}
+
+/** Figures of a range of whole hours, without the hour that begins at `until`. */
+export interface CallMetrics extends FigureRange {
+  /** What was recorded before is counted. */
+  completeUpTo: Instant
+  /** Hours and days in their order; others with the most calls first. */
+  rows: readonly FigureRow[]
+  more: boolean
 }
 
 /**
@@ -245,6 +261,10 @@ export interface OperatorUseCases {
   policyTests(by: Operator): Promise<readonly PolicyTests[]>
   /** The tests that a proposal came with; undefined where none are kept. */
   proposalTests(by: Operator, id: ProposalId): Promise<readonly PolicyTests[] | undefined>
+  /** Figures of the calls that were made in a range, widened to whole hours. Throws BAD_INPUT. */
+  callMetrics(by: Operator, range: MetricsRange, groupBy: FigureGroup, filter: FigureFilter, first: number): Promise<CallMetrics>
+  /** Where calls of a range ended badly, the most frequent first. Throws BAD_INPUT. */
+  exceptions(by: Operator, range: MetricsRange, first: number): Promise<readonly ExceptionRow[]>
   /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
   refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>

@@ -16,8 +16,8 @@ export interface Follower {
   readonly from?: 'beginning' | 'end'
   /**
    * Does what follows from the entries, in the transaction that moves the position: both happen, or neither, so what is written through `tx` is written
-   * once for each entry. Entries are of one process and in its order; those of several processes come in any order, also those of one call. Whatever it
-   * throws stops this follower, which tries again from the same entry.
+   * once for each entry. Entries are of one process and in its order; those of several processes come in any order, also those of one call, and
+   * one page after another. Whatever it throws stops this follower, which tries again from the same entry.
    */
   take(tx: Tx, entries: readonly Entry[]): Promise<void>
 }
@@ -78,6 +78,15 @@ export async function waitingProcesses(db: Db, name: string): Promise<readonly W
   return rows
 }
 
+/** When the oldest entry was written that a follower from the beginning has not taken; undefined where it has taken all. */
+export async function untakenSince(db: Db, name: string): Promise<number | undefined> {
+  const { rows } = await sql<{ at: number | null }>`select min(next.at_ms) as at
+    from process p left join follower_position f on f.follower = ${name} and f.process = p.id
+    join lateral (select e.at_ms from entry e where e.process = p.id and e.seq > coalesce(f.seq, 0) order by e.seq limit 1) next on true
+    where coalesce(f.ended, false) = false`.execute(db)
+  return rows[0]?.at ?? undefined
+}
+
 /** Since when the longest waiting entry waits, for each of the followers that are behind. */
 export async function waitingSince(db: Db, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const { rows } = await sql<{ follower: string; at: number }>`select f.follower, min(next.at_ms) as at
@@ -97,18 +106,22 @@ interface PageRow {
   body: EntryBody
 }
 
-/** Has the follower take the next page of a process. Returns how many entries it passed; 0 also where another took them in the meantime. */
+/**
+ * Has the follower take the next page of a process, after whoever takes one for it now. Returns how many entries it passed; 0 also where another took them in the
+ * meantime.
+ */
 export function takePage(db: Db, { name, kinds, take }: Follower, { process, lapsed }: Waiting): Promise<number> {
   return db.transaction().execute(async (tx) => {
     const place = () =>
       tx.updateTable('follower_position').where('follower', '=', name).where('process', '=', process).where('ended', '=', false)
+    // Whatever the lease says, its pages are taken one after another.
+    await tx.selectFrom('follower').select('name').where('name', '=', name).forUpdate().execute()
     const position = await tx
       .selectFrom('follower_position')
       .select('seq')
       .where('follower', '=', name)
       .where('process', '=', process)
       .where('ended', '=', false)
-      .forUpdate()
       .executeTakeFirst()
     if (!position) return 0
     // Numbers may be missing where old entries were removed.

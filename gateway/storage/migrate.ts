@@ -8,6 +8,7 @@ import * as escalations from './migrations/0005-escalations.ts'
 import * as edits from './migrations/0006-edits.ts'
 import * as callSearch from './migrations/0009-call-search.ts'
 import * as followers from './migrations/0010-followers.ts'
+import * as callFigures from './migrations/0011-call-figures.ts'
 import * as agentsAndDrift from './migrations/0013-agents-and-drift.ts'
 import * as proposalTests from './migrations/0014-proposal-tests.ts'
 import * as holdFigures from './migrations/0015-hold-figures.ts'
@@ -23,6 +24,7 @@ const MIGRATIONS = {
   '0006-edits': edits,
   '0009-call-search': callSearch,
   '0010-followers': followers,
+  '0011-call-figures': callFigures,
   '0013-agents-and-drift': agentsAndDrift,
   '0014-proposal-tests': proposalTests,
   '0015-hold-figures': holdFigures,

@@ -2,12 +2,14 @@ import type { Clock } from '../core/clock.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Person } from '../core/principal.ts'
 import type { Bus } from '../ports/bus.ts'
+import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { CredentialStore } from '../ports/credential-store.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { Log } from '../ports/telemetry.ts'
+import { callFiguresOn } from './call-figure-rows.ts'
 import { callStoreOn } from './call-store.ts'
 import { credentialStoreOn } from './credentials.ts'
 import { prepareCounters } from './counter-series.ts'
@@ -33,6 +35,7 @@ export interface Storage {
   /** What a recorder drives. */
   readonly writer: Writer
   readonly calls: CallStore
+  readonly figures: CallFigures
   readonly credentials: CredentialStore
   readonly policySets: PolicySets
   /** Registers configuration's agents and loads all. Closed with the storage. */
@@ -70,6 +73,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     database,
     writer,
     calls: callStoreOn(database.db),
+    figures: callFiguresOn(database.db, clock),
     credentials: credentialStoreOn(database.db, writer),
     policySets: policySetsOn(database.db, writer, clock),
     async registry(seeds, people) {

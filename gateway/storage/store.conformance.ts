@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { admissionConformance } from './admission.conformance.ts'
 import { callSearchConformance } from './call-search.conformance.ts'
+import { callFigureConformance } from './call-figure.conformance.ts'
 import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
 import { escalationConformance } from './escalation.conformance.ts'
@@ -50,5 +51,6 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   callSearchConformance(at)
   registryConformance(at, reopen)
   policySetConformance(at)
+  callFigureConformance(at)
   followerConformance(at)
 }

@@ -8,6 +8,7 @@ import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { Agent, AgentStatus } from '../core/principal.ts'
 import type { DecisionResult } from '../core/rule-figures.ts'
+import type { ExceptionStage } from '../ports/call-figures.ts'
 import type { PolicyText } from '../ports/decider.ts'
 import type { ActivationSource, PolicyProposal, PolicySetTexts } from '../ports/policy-sets.ts'
 
@@ -316,6 +317,47 @@ export interface SearchHitTable {
 
 /** `owner` stands for the JSON text of owner and agent, `word` for a word of what an agent said, `set` for a policy set whose reasons are known. */
 export type SearchFacet = 'agent' | 'subject' | 'operation' | 'owner' | 'policy' | 'object' | 'voter' | 'label' | 'word' | 'set'
+/** Of the hour or the day (`width_ms`) that began at `at_ms`. */
+interface FigureBucket {
+  width_ms: number
+  at_ms: number
+}
+
+/** How many of the calls that were made in it. */
+export interface CallFigureTable extends FigureBucket {
+  agent: string
+  connector: string
+  operation: string
+  calls: number
+  permitted: number
+  held: number
+  denied: number
+  completed: number
+  failed: number
+  in_doubt: number
+  rejected: number
+  expired: number
+  cancelled: number
+  edited: number
+  granted: number
+}
+
+export interface CallDurationTable extends FigureBucket {
+  agent: string
+  connector: string
+  operation: string
+  measure: 'upstream' | 'hold'
+  bucket: number
+  count: number
+}
+
+export interface CallExceptionTable extends FigureBucket {
+  /** Empty for requests that never became a call. */
+  connector: string
+  stage: ExceptionStage
+  reason: string
+  count: number
+}
 
 export interface Tables {
   entry: EntryTable
@@ -346,6 +388,9 @@ export interface Tables {
   search_value: SearchValueTable
   search_word: SearchWordTable
   search_hit: SearchHitTable
+  call_figure: CallFigureTable
+  call_duration: CallDurationTable
+  call_exception: CallExceptionTable
 }
 
 export type Db = Kysely<Tables>

@@ -6,6 +6,7 @@ import { HOLD_STATES, type HoldState } from '../../gateway/core/hold.ts'
 import type { Mode, Reversibility } from '../../gateway/core/operation.ts'
 import type { AgentStatus } from '../../gateway/core/principal.ts'
 import type { Finding } from '../../gateway/ports/policy-drafts.ts'
+import { EXCEPTION_STAGES, type ExceptionStage, type FigureGroup } from '../../gateway/ports/call-figures.ts'
 import { type ActivationSource, PROPOSAL_STATES, type PolicyProposal, type ProposalState } from '../../gateway/ports/policy-sets.ts'
 
 /** A GraphQL enum whose names are the words of the record, so that one thing has one word everywhere. */
@@ -63,3 +64,16 @@ export const ActivationSourceEnum = words<ActivationSource>(
   ['files', 'connectors', 'review', 'emergency'],
 )
 export const PolicyVerdictEnum = words('PolicyVerdict', 'What a reviewer says of a proposal.', ['APPROVE', 'REJECT'])
+export const MetricsGroupEnum = words<FigureGroup>('MetricsGroup', 'What the rows of figures are.', [
+  'TOTAL',
+  'HOUR',
+  'DAY',
+  'AGENT',
+  'CONNECTOR',
+  'OPERATION',
+])
+export const ExceptionStageEnum = words<ExceptionStage>(
+  'ExceptionStage',
+  'Where it ended: at the door, by policy, by people, by time, at the system, or nobody knows.',
+  EXCEPTION_STAGES,
+)

@@ -70,7 +70,7 @@ export class HoldFilterInput {
 }
 
 /** Leaves out what is null: in GraphQL it says the same as nothing. */
-const given = <K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } =>
+export const given = <K extends string, V>(key: K, value: V | null | undefined): { [P in K]?: V } =>
   value === null || value === undefined ? {} : ({ [key]: value } as { [P in K]: V })
 
 export function callFilter(raw: CallFilterInput | null | undefined): CallFilter {

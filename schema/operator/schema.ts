@@ -5,6 +5,7 @@ import { AgentResolver } from './agent-resolver.ts'
 import { CallResolver } from './call-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
 import { LiveResolver } from './live-resolver.ts'
+import { MetricsResolver } from './metrics-resolver.ts'
 import { PolicyChangeResolver } from './policy-change-resolver.ts'
 import { PolicyDraftResolver } from './policy-draft-resolver.ts'
 import { PolicyResolver } from './policy-resolver.ts'
@@ -24,6 +25,7 @@ export function buildOperatorSchema(): GraphQLSchema {
       AgentResolver,
       RegistryResolver,
       LiveResolver,
+      MetricsResolver,
     ],
     validate: false,
     // Subscriptions bring their own sources; the schema only asks that there be something.
