@@ -105,6 +105,7 @@ export const LIMITS = Object.freeze({
   runningWaitMsMax: 25_000,
   answerWaitMsMax: 48_000,
   releasesAtOnceMax: 32,
+  voteTriesMax: 100,
   handOversMax: 10_000,
   pollMs: 1_000,
   busTimeoutMsMax: 2_000,

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Bed, openBed } from './fixture-bed.ts'
 import type { Ask } from './fixture-call.ts'
 import { as } from './fixture-organisation.ts'
@@ -7,6 +7,7 @@ let bed: Bed
 beforeAll(async () => {
   bed = await openBed()
 })
+afterEach(() => vi.restoreAllMocks())
 afterAll(() => bed.close())
 
 let amount = 10_000
@@ -123,6 +124,32 @@ test('two last votes at one moment approve once', async () => {
     expect(changes).toHaveLength(1)
   }
 })
+
+test.each([
+  ['approvals', 'approveHold', 'approved', { requires: [{ group: 'finance-managers', count: 2 }] }],
+  ['refusals', 'rejectHold', 'rejected', { denyThreshold: 2 }],
+] as const)(
+  'of %s that saw none of each other, the last one ends the hold in its own transaction, so that no death comes between',
+  async (_title, cast, state, how) => {
+    const both = await held(how)
+    const votes = bed.storage.calls.votes.bind(bed.storage.calls)
+    const { promise: allRead, resolve } = Promise.withResolvers<void>()
+    let reads = 0
+    // Both voters look twice, as they come in and as they vote, before either vote is written: nobody has voted.
+    vi.spyOn(bed.storage.calls, 'votes').mockImplementation(async (id) => {
+      const found = await votes(id)
+      reads += 1
+      if (reads === 4) resolve()
+      if (reads > 2) await allRead
+      return found
+    })
+    const change = vi.spyOn(bed.recorder, 'changeHold')
+    await Promise.all(['maria', 'raj'].map((name) => bed.cases[cast](as(name), both.holdId, undefined)))
+    expect(await stateOf(both)).toEqual([state, state])
+    const written = (await Promise.all(change.mock.results.map(({ value }) => value))).filter(Boolean)
+    expect(written).toHaveLength(2)
+  },
+)
 
 test('the same vote sent twice at once counts once', async () => {
   const both = await held({ requires: [{ group: 'finance-managers', count: 2 }] })

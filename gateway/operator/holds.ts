@@ -48,10 +48,16 @@ export async function rejectHold(deps: OperatorDeps, by: Operator, id: HoldId, w
   return decide(deps, ballot)
 }
 
+/**
+ * Writes the vote together with what it comes to. A vote that others overtook is worked out again with theirs, so that the one that fills the last seat
+ * ends the hold in its own transaction: a process that dies then leaves nothing that somebody would have to finish.
+ */
 async function decide(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
-  const votes = [...(await deps.store.votes(ballot.hold.id)), ballot.vote]
-  await cast(deps, ballot, outcomeOf(deps, ballot, votes))
-  return settle(deps, ballot)
+  for (let tries = 1; tries <= LIMITS.voteTriesMax; tries++) {
+    const before = await deps.store.votes(ballot.hold.id)
+    if (await cast(deps, ballot, before)) return settle(deps, ballot)
+  }
+  throw changedMeanwhile(ballot.hold.id)
 }
 
 /** How far a hold is: who fills which seats, of those who may vote now, and how many refused. Throws NOT_FOUND as `listVotes` does. */
@@ -113,7 +119,7 @@ async function admit(
   const ballot = { hold, call, publishers, vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now(), ...among } }
   const votes = await deps.store.votes(id)
   if (votes.some((vote) => vote.voter === by.name)) {
-    // Two last votes at one moment each see the other's seat empty: whoever comes next finishes what they meant.
+    // Who may vote can have changed since: whoever comes next finishes what the votes mean today.
     await settle(deps, ballot)
     throw alreadyVoted()
   }
@@ -152,20 +158,24 @@ function outcomeOf(deps: OperatorDeps, { hold, call, publishers }: Ballot, votes
   return satisfied(hold.requires, voters('approve')) ? 'approved' : 'open'
 }
 
-/** Writes the vote, with the change it makes, where the hold is still as it was read. */
-async function cast(deps: OperatorDeps, { hold, call, vote }: Ballot, to: 'open' | 'approved' | 'rejected'): Promise<void> {
-  const change = { hold: hold.id, callId: call.id, by: vote.voter, vote, digest: hold.digest }
+/** Writes the vote, with the change it makes, where hold and votes are still as they were read. False where only other votes came. */
+async function cast(deps: OperatorDeps, ballot: Ballot, before: readonly Vote[]): Promise<boolean> {
+  const { hold, call, vote } = ballot
+  const to = outcomeOf(deps, ballot, [...before, vote])
+  const change = { hold: hold.id, callId: call.id, by: vote.voter, vote, votesBefore: before.length, digest: hold.digest }
   const written = await deps.recorder.changeHold(
     to === 'open'
       ? { ...change, to: 'approved', callState: 'held', voteOnly: true }
       : { ...change, to, callState: to, ...streaksFor(deps, call, to), ...(vote.comment === null ? {} : { why: vote.comment }) },
   )
-  if (written) return
+  if (written) return true
   const now = await deps.store.hold(hold.id)
   if (!now) throw noHold(hold.id)
   assertOpen(now, deps.clock.now())
-  if ((await deps.store.votes(hold.id)).some((other) => other.voter === vote.voter)) throw alreadyVoted()
-  throw new GatewayError('HOLD_NOT_OPEN', `hold \`${hold.id}\` changed while the vote was cast: look at it again`)
+  const votes = await deps.store.votes(hold.id)
+  if (votes.some((other) => other.voter === vote.voter)) throw alreadyVoted()
+  if (votes.length === before.length) throw changedMeanwhile(hold.id)
+  return false
 }
 
 /** A clean approval makes a streak longer, a refusal ends it; what was edited ended it then, and is no clean approval. */
@@ -174,7 +184,7 @@ function streaksFor(deps: OperatorDeps, call: Call, to: 'approved' | 'rejected')
   return counters.length === 0 ? {} : { streaks: { counters, to: to === 'approved' ? 'one_more' : 'none' } }
 }
 
-/** Ends an open hold whose votes are enough, as two last votes at one moment leave it, tells who waits, and answers with the hold as it is now. */
+/** Ends an open hold whose votes are enough by now, since who may vote has changed since they were cast, tells who waits, and answers with the hold as it is now. */
 async function settle(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
   const { hold, call, vote } = ballot
   let now = (await deps.store.hold(hold.id)) ?? hold
@@ -190,4 +200,6 @@ async function settle(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
 }
 
 export const noHold = (id: HoldId): GatewayError => new GatewayError('NOT_FOUND', `no hold \`${id}\``)
+const changedMeanwhile = (id: HoldId): GatewayError =>
+  new GatewayError('HOLD_NOT_OPEN', `hold \`${id}\` changed while the vote was cast: look at it again`)
 const alreadyVoted = (): GatewayError => new GatewayError('NOT_ELIGIBLE', 'you have voted on this hold already: one vote a person')

@@ -146,6 +146,8 @@ export interface HoldChange {
   by: string
   why?: string
   vote?: Vote
+  /** How many votes `to` was worked out with, this one not counted: with another number in the record it is a lost race. */
+  votesBefore?: number
   /** The vote is bound to this digest; another digest in the row is a lost race. */
   digest?: string
   /** A decision at release that refused or replaced the hold. */

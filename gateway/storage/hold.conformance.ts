@@ -97,6 +97,17 @@ export function holdConformance(at: () => TestStore): void {
       expect(await kinds(at(), unit.call.id)).toEqual(['decision', 'hold.opened', 'vote'])
     })
 
+    test('a vote that was worked out with fewer votes than there are is not written', async () => {
+      const { recorder, clock, storage } = at()
+      const unit = held(clock)
+      await recorder.admit(unit)
+      const by = (name: string) => ({ ...cancelOf(unit), voteOnly: true, vote: vote(clock, unit.hold.id, name) })
+      const first = ['carl', 'dora'].map((name) => recorder.changeHold({ ...by(name), votesBefore: 0 }))
+      expect(await Promise.all(first)).toEqual([true, false])
+      expect(await recorder.changeHold({ ...by('dora'), votesBefore: 1 })).toBe(true)
+      expect((await storage.calls.votes(unit.hold.id)).map(({ voter }) => voter).sort()).toEqual(['carl', 'dora'])
+    })
+
     test('a new decision replaces a hold, and today’s policies a denied one', async () => {
       const { recorder, clock, storage } = at()
       const unit = held(clock)

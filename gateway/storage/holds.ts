@@ -130,6 +130,16 @@ export async function countOpenHolds(tx: Tx, agent: string): Promise<number> {
   return count
 }
 
+/** How many voted. The hold is locked by the caller, so that none is added meanwhile. */
+export async function countVotes(tx: Tx, id: HoldId): Promise<number> {
+  const { count } = await tx
+    .selectFrom('vote')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('hold_id', '=', id)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
 /** Records a vote. False where this person voted before. */
 export async function insertVote(tx: Tx, vote: Vote): Promise<boolean> {
   const { numInsertedOrUpdatedRows } = await tx

@@ -21,7 +21,7 @@ import { freesReservations } from './batch-statement.ts'
 import { editArguments, insertCall, lockCall, openEqualCall, updateCall } from './calls.ts'
 import { addEvents, type CounterEvent, CountersRead, giveBack, keysOfCalls, lockCounters, readCounters, setStreaks } from './counters.ts'
 import { recordDecision, recordLook, resultOf } from './hold-figures.ts'
-import { countOpenHolds, insertHold, insertVote, lockHold, setHoldState } from './holds.ts'
+import { countOpenHolds, countVotes, insertHold, insertVote, lockHold, setHoldState } from './holds.ts'
 import { insertKey, lookUpKey } from './idempotency-keys.ts'
 import { startRun } from './labels.ts'
 import type { Tx } from './tables.ts'
@@ -240,7 +240,7 @@ async function count(
 
 async function changeHold(scope: TransactionScope, locked: Locked, change: HoldChange): Promise<boolean> {
   const { tx, atMs } = scope
-  const { hold, callId, to, voteOnly, vote, digest, redecision, replacement, streaks, edit, from } = change
+  const { hold, callId, to, voteOnly, vote, votesBefore, digest, redecision, replacement, streaks, edit, from } = change
   if (!voteOnly && (CALL_STATE[to] !== change.callState || to === 'consumed' || (to === 'superseded') !== (replacement !== undefined))) {
     throw new GatewayError('INTERNAL', `hold \`${hold}\`: no such change of a hold and its call`)
   }
@@ -252,6 +252,7 @@ async function changeHold(scope: TransactionScope, locked: Locked, change: HoldC
   if ((!voteOnly && to === 'expired') !== atMs >= row.expires_at_ms) return false
   if (digest !== undefined && digest !== row.digest) return false
   if (vote) {
+    if (votesBefore !== undefined && (await countVotes(tx, hold)) !== votesBefore) return false
     if (!(await insertVote(tx, vote))) return false
     await recordLook(tx, callId, vote)
   }
