@@ -26,6 +26,9 @@ import { PeopleSessions } from './identity/people-sessions.ts'
 import { createTokenEndpoint } from './identity/token-endpoint.ts'
 import { createTokenVerifier } from './identity/token-verifier.ts'
 import { LIMITS } from './limits.ts'
+import type { Channel } from './notify/channel.ts'
+import { openChannels } from './notify/channels.ts'
+import { startSender } from './notify/sender.ts'
 import { authenticateOperator, LocalOperator, operatorOf } from './local-operator.ts'
 import { openPolicies } from './open-policies.ts'
 import { createOperator } from './operator/operator.ts'
@@ -41,10 +44,12 @@ import type { Parts, Stage } from './pipeline/stages.ts'
 import { textsIn } from './pipeline/texts.ts'
 import type { Bus } from './ports/bus.ts'
 import type { Operator } from './ports/operator.ts'
+import type { Registry } from './ports/registry.ts'
 import { isLibraryFile } from './ports/policy-source.ts'
 import type { Vault } from './ports/vault.ts'
 import { createRandomBytes } from './random-bytes.ts'
 import { createRecorder } from './record/recorder.ts'
+import { type Directory, noticesFollower } from './storage/notices.ts'
 import { searchFollower } from './storage/search-index.ts'
 import { callFigures } from './storage/call-figures.ts'
 import { openStorage } from './storage/open-storage.ts'
@@ -164,7 +169,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   const storage = await opening
   const key = await openVaultKey(options.dataDir)
   const factKey = counterKey(key.key)
-  const record = await openRecord(storage, configuration, compiled, factKey, telemetry, bus, closers)
+  const record = await openRecord(storage, configuration, compiled, factKey, dialer, telemetry, bus, closers)
   const vault = createVault({
     store: record.storage.credentials,
     organisation: configuration.organisation,
@@ -238,6 +243,7 @@ async function openRecord(
   configuration: Configuration,
   { policySource: source }: Organisation,
   factKey: KeyObject,
+  dialer: ReturnType<typeof createDialer>,
   telemetry: RunningTelemetry,
   bus: Bus,
   closers: Closers,
@@ -252,10 +258,26 @@ async function openRecord(
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
   storage.startMaintenance()
-  const followers = storage.follow([callFigures, searchFollower()], (follower) => telemetry.count('follower_failures', { follower }))
+  const channels = openChannels(configuration.notifications, dialer)
+  const told = channels.length === 0 ? [] : [noticesFollower(directoryOf(registry, channels))]
+  const followers = storage.follow([callFigures, searchFollower(), ...told], (follower) => telemetry.count('follower_failures', { follower }))
   telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
   telemetry.gauge('record_queue_units', () => recorder.depth())
-  return { storage, recorder, registry, policies }
+  return { storage, recorder, registry, policies, channels }
+}
+
+const directoryOf = (registry: Registry, channels: readonly Channel[]): Directory => ({
+  people: () => registry.people(),
+  channelsOf: (person) => channels.filter((channel) => channel.reaches(person)).map(({ name }) => name),
+})
+
+/** Without a channel nobody is told, and nothing waits. */
+function openSender({ record: { storage, recorder, registry, channels }, baseUrl, telemetry, closers }: Opened): void {
+  if (channels.length === 0) return
+  const { notices: queue, calls: store } = storage
+  const sender = startSender({ queue, store, recorder, registry, channels, baseUrl, clock: systemClock, telemetry })
+  closers.add(() => sender.close())
+  telemetry.gauge('notices_waiting', () => queue.waiting(LIMITS.noticesCountedMax))
 }
 
 async function openIdentity(
@@ -405,6 +427,7 @@ function openDoors(opened: Opened) {
     signedIn: people.signedIn,
     log,
   })
+  openSender(opened)
   closers.add(() => Promise.all([graphql.close(), mcp.close(), operator.close()]))
   releaser.start()
   const welcome = welcomeText(baseUrl, opened.development)
@@ -473,6 +496,7 @@ function openCases(
     registry: parts.registry,
     decider: () => parts.decider,
     policySets: record.storage.policySets,
+    notices: record.storage.notices,
     publisher: record.policies.publisher,
     simulator: record.policies.simulator,
     drafts: record.policies.drafts,

@@ -40,6 +40,12 @@ const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', compo
 const inbox = createRoute({ getParentRoute: () => root, path: '/inbox', component: InboxPage })
 const hold = createRoute({ getParentRoute: () => root, path: '/inbox/$holdId', component: InboxPage })
 
+const notice = createRoute({
+  getParentRoute: () => root,
+  path: '/notice',
+  component: lazyRouteComponent(() => import('./notice/notice-page.tsx'), 'NoticePage'),
+})
+
 const agents = createRoute({
   getParentRoute: () => root,
   path: '/agents',
@@ -52,7 +58,7 @@ const agent = createRoute({
   component: lazyRouteComponent(() => import('./agents/agent-page.tsx'), 'AgentPage'),
 })
 
-const router = createRouter({ routeTree: root.addChildren([home, signIn, inbox, hold, agents, agent]), scrollRestoration: true })
+const router = createRouter({ routeTree: root.addChildren([home, signIn, inbox, hold, notice, agents, agent]), scrollRestoration: true })
 
 declare module '@tanstack/react-router' {
   interface Register {

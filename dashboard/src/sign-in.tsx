@@ -2,6 +2,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { changePerson } from './me.ts'
+import { keepNotice, noticeWaits, takeNotice } from './notice/waiting-notice.ts'
 import { type SessionState, signIn } from './gateway.ts'
 import { texts } from './texts.ts'
 import { Skeleton } from './ui/skeleton.tsx'
@@ -20,13 +21,15 @@ export function SignIn({ development }: { development: boolean }) {
   const router = useRouter()
   const [link] = useState(() => (location.pathname === '/sign-in' ? location.hash.slice(1) : ''))
   const [failure, setFailure] = useState<string>()
+  useState(keepNotice)
   useEffect(() => {
     if (link === '') return
     history.replaceState(history.state, '', '/sign-in')
     redeem(link).then(
       async (session) => {
         changePerson(client, session)
-        await router.navigate({ to: '/', replace: true })
+        const notice = takeNotice()
+        await router.navigate(notice === null ? { to: '/', replace: true } : { to: '/notice', hash: notice, replace: true })
       },
       (error: unknown) => setFailure(error instanceof Error ? error.message : texts.problem.offline),
     )
@@ -63,6 +66,7 @@ function Ways({ development, failure }: { development: boolean; failure: string 
           <p>{failure}</p>
         </div>
       )}
+      {noticeWaits() && <p className="notice">{texts.notice.first}</p>}
       <p>{texts.signIn.how}</p>
       <pre className="command">
         <code>{texts.signIn.command}</code>

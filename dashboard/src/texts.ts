@@ -22,6 +22,13 @@ export const texts = {
     notHereWhy:
       'Sign-in by an identity provider does not exist yet, and links exist only with a development issuer. With a token for people, everything is at the operator GraphQL.',
   },
+  notice: {
+    opening: 'Opening the call',
+    failed: 'This link opens nothing',
+    gone: 'It was used already, is too old, or is for somebody else. Each link in a notice works once, for the person it was sent to.',
+    inbox: 'Go to the inbox: what waits for you is there',
+    first: 'You followed the link of a notice. Sign in, and the call that it tells of opens.',
+  },
   problem: {
     title: 'This could not be loaded',
     offline: 'the gateway did not answer',

@@ -4,11 +4,13 @@ import type { ApprovalDefinition } from '../core/hold.ts'
 import type { Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Manifest } from '../ports/connector.ts'
+import type { Notifications } from '../ports/notifier.ts'
 import type { FactsFile, LibraryUse, PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import { checkApprovals, readApprovals } from './approvals.ts'
 import type { Environment } from './environment.ts'
 import { Faults } from './faults.ts'
+import { readNotifications } from './notifications.ts'
 import {
   agentsFile,
   gatehouseFile,
@@ -52,6 +54,7 @@ export interface Configuration {
   people: readonly Person[]
   agents: readonly AgentSeed[]
   clients: ReadonlyMap<string, ClientAuthentication>
+  notifications: Notifications
   telemetry: GatehouseFile['telemetry']
   limits: AgentLimits
   labelWindowMs: number
@@ -105,6 +108,7 @@ export function loadConfiguration(file: string, environment: Environment, option
   )
   const policyTests = readPolicyTests(policyFolders, faults)
   checkApprovals(approvals, approvalPlaces, people, faults)
+  const notifications = readNotifications(value, people, place, faults)
   const redis = readRedisUrl(value, environment, faults)
   faults.refuse()
   const databaseUrl = environment.DATABASE_URL || value.database?.url
@@ -124,7 +128,8 @@ export function loadConfiguration(file: string, environment: Environment, option
     policyTests,
     approvals,
     approvalPlaces,
-    people: people.map(({ region, ...person }) => ({ ...person, ...(region ? { region } : {}) })),
+    notifications,
+    people: people.map(({ region, mail: _mail, ...person }) => ({ ...person, ...(region ? { region } : {}) })),
     agents,
     clients,
     telemetry: value.telemetry,

@@ -41,6 +41,46 @@ const externalIssuer = z.strictObject({
   claims: z.strictObject({ agent: z.string().startsWith('/').optional(), subject: z.string().startsWith('/').optional() }).default({}),
 })
 
+/** Whether what is sent carries the arguments of the call. */
+const withArguments = z.enum(['omit', 'include']).default('omit')
+
+const notifications = z.strictObject({
+  /** Host names and address literals that may lead to private addresses, as in a connector's manifest. */
+  egress: words,
+  smtp: z
+    .strictObject({
+      host: z.string().min(1),
+      /** 587 for `starttls`, 465 for `implicit`, 25 for `none`. */
+      port: z.int().min(1).max(65_535).optional(),
+      /** `none` is for hosts under `egress` alone. */
+      tls: z.enum(['starttls', 'implicit', 'none']).default('starttls'),
+      from: z.email(),
+      user: z.string().min(1).optional(),
+      password: z.string().min(1).optional(),
+      arguments: withArguments,
+    })
+    .refine(({ user, password }) => (user === undefined) === (password === undefined), 'give both `user` and `password`, or neither')
+    .optional(),
+  webhooks: z
+    .array(
+      z.strictObject({
+        name,
+        url: z.url({ protocol: /^https?$/ }),
+        /** By Standard Webhooks: `whsec_` and base64 of 24 to 64 bytes. */
+        secret: z.string().refine(isWebhookSecret, 'write `whsec_` and the base64 of 24 to 64 random bytes, from the environment'),
+        arguments: withArguments,
+      }),
+    )
+    .max(LIMITS.webhooksMax)
+    .default([]),
+})
+
+function isWebhookSecret(text: string): boolean {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? []
+  const { byteLength } = Buffer.from(base64, 'base64')
+  return byteLength >= 24 && byteLength <= 64
+}
+
 export const gatehouseFile = z.strictObject({
   organisation: name,
   /** Address as clients see it, where a proxy stands in front: an origin without a path. */
@@ -71,6 +111,8 @@ export const gatehouseFile = z.strictObject({
   approvals: z.string().min(1).optional(),
   people: z.string().min(1).optional(),
   agents: z.string().min(1),
+  /** How people are told that a hold waits for them. */
+  notifications: notifications.prefault({}),
   telemetry: z
     .strictObject({
       logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -100,6 +142,8 @@ export const peopleFile = z.array(
     groups: words,
     roles: z.array(z.enum(['operator', 'security', 'auditor'])).default([]),
     region: z.string().min(1).optional(),
+    /** Where notices reach this person. */
+    mail: z.email().optional(),
   }),
 )
 

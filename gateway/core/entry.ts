@@ -11,6 +11,7 @@ import type { JsonObject } from './json.ts'
 import type { Operation } from './operation.ts'
 import type { AgentAttributes, AgentStatus, Principal } from './principal.ts'
 import type { Hold, HoldState } from './hold.ts'
+import type { NoticeKind } from './notice.ts'
 
 /** Who and what a decision is about: the request part of a decision entry. */
 export interface CallRequest {
@@ -70,6 +71,8 @@ export type EntryBody =
   | { kind: 'hold.changed'; hold: HoldId; from: HoldState; to: HoldState; by: string; why?: string }
   /** A step of the hold's escalation, from 1: members of `to` may fill the seats of `seats` from here on. */
   | { kind: 'hold.escalated'; hold: HoldId; step: number; to: string | null; seats: readonly string[]; notify: readonly string[] }
+  /** Nobody has decided, and what is left of its life is short (`core/notice.ts`). Once a hold. */
+  | { kind: 'hold.expiring'; hold: HoldId; expiresAt: Instant }
   /** Other arguments took the place of those in the decision before it; the next decision has them whole. */
   | { kind: 'hold.edited'; hold: HoldId; by: string; comment: string | null; changes: readonly ArgumentChange[] }
   /** `among`: so many votes were given together, this one included; absent for one alone. */
@@ -101,6 +104,9 @@ export type EntryBody =
       message: string
       faults: readonly Fault[]
     }
+  /** A channel took it. Neither content nor address; `attempt` counts from 1. */
+  | { kind: 'notice.sent'; notice: NoticeKind; person: string; channel: string; hold: HoldId | null; attempt: number }
+  | { kind: 'notice.given_up'; notice: NoticeKind; person: string; channel: string; hold: HoldId | null; attempt: number; why: string }
   /** `status`, `why`: afterwards, and what the person said; entries from before there was a life cycle say both in `change`. */
   | {
       kind: 'agent.changed'

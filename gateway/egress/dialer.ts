@@ -1,9 +1,10 @@
 import { lookup as lookupAddresses } from 'node:dns/promises'
-import type { LookupFunction } from 'node:net'
+import { once } from 'node:events'
+import { connect, type LookupFunction, type Socket } from 'node:net'
 import { buildConnector, Pool } from 'undici'
 import { LIMITS } from '../limits.ts'
 import { UpstreamError } from '../ports/connector.ts'
-import type { Dialer, EgressRule, Outbound, OutboundRequest, OutboundResponse } from '../ports/dialer.ts'
+import type { Dialer, EgressRule, Outbound, OutboundRequest, OutboundResponse, Peer } from '../ports/dialer.ts'
 import { hostOf, isLiteral, normaliseHost, refusal, type Trust } from './address.ts'
 import { EgressRefused, Exchange, upstreamError } from './exchange.ts'
 import { guardedFetch } from './fetch.ts'
@@ -28,7 +29,10 @@ const systemResolve = (host: string): Promise<readonly ResolvedAddress[]> => loo
  * checked and to no other. Connections are kept and reused per origin, HTTP/1.1 only, without proxies from the environment.
  */
 export function createDialer(options: DialerOptions): Dialer {
-  return { open: (rule) => new GuardedOutbound(rule, options) }
+  return {
+    open: (rule) => new GuardedOutbound(rule, options),
+    connect: (rule, peer, signal) => guardedSocket(trustOf(rule), peer, signal, options.resolve ?? systemResolve),
+  }
 }
 
 class GuardedOutbound implements Outbound {
@@ -141,19 +145,7 @@ function guardedConnector(
   trust: ReadonlyMap<string, Trust>,
   resolve: (host: string) => Promise<readonly ResolvedAddress[]>,
 ): buildConnector.connector {
-  const lookup: LookupFunction = (host, { all, family }, callback) => {
-    const found = (addresses: readonly ResolvedAddress[]): void => {
-      const fit = addresses.filter((entry) => family === undefined || family === 0 || entry.family === family)
-      for (const { address } of addresses) assertReachable(host, address, trust)
-      const [first] = fit
-      if (!first) throw new EgressRefused(`host \`${host}\` has no address`)
-      if (all) callback(null, [...fit])
-      else callback(null, first.address, first.family)
-    }
-    resolve(host)
-      .then(found)
-      .catch((error: Error) => callback(error, '', 0))
-  }
+  const lookup = guardedLookup((host, address) => assertReachable(host, address, trust), resolve)
   const connect = buildConnector({ lookup, timeout: LIMITS.upstreamConnectTimeoutMsMax, allowH2: false } as buildConnector.BuildOptions)
   return (options, callback) => {
     const host = normaliseHost(options.hostname) ?? ''
@@ -165,6 +157,60 @@ function guardedConnector(
     }
     connect(options, callback)
   }
+}
+
+type Guard = (host: string, address: string) => void
+
+/** Resolves a name to addresses that all passed the guard. */
+const guardedLookup =
+  (guard: Guard, resolve: (host: string) => Promise<readonly ResolvedAddress[]>): LookupFunction =>
+  (host, { all, family }, callback) => {
+    const found = (addresses: readonly ResolvedAddress[]): void => {
+      const fit = addresses.filter((entry) => family === undefined || family === 0 || entry.family === family)
+      for (const { address } of addresses) guard(host, address)
+      const [first] = fit
+      if (!first) throw new EgressRefused(`host \`${host}\` has no address`)
+      if (all) callback(null, [...fit])
+      else callback(null, first.address, first.family)
+    }
+    resolve(host)
+      .then(found)
+      .catch((error: Error) => callback(error, '', 0))
+  }
+
+/** Connects a plain socket as `Dialer.connect` promises. */
+async function guardedSocket(
+  trust: ReadonlyMap<string, Trust>,
+  { host: raw, port, plain }: Peer,
+  signal: AbortSignal,
+  resolve: (host: string) => Promise<readonly ResolvedAddress[]>,
+): Promise<Socket> {
+  const host = normaliseHost(raw) ?? ''
+  const guard: Guard = (name, address) => {
+    assertReachable(name, address, trust)
+    if (plain && refusal(address, 'public') === null)
+      throw new EgressRefused(`host \`${name}\` leads to a public address: use TLS, since everybody on the way would read along`)
+  }
+  if (!trust.has(host)) throw new UpstreamError('refused', `host \`${raw}\` is not in the egress list`, false)
+  try {
+    signal.throwIfAborted()
+    if (isLiteral(host)) guard(host, host)
+    const socket = connect({ host, port, lookup: guardedLookup(guard, resolve), timeout: LIMITS.upstreamConnectTimeoutMsMax, signal })
+    await connected(socket)
+    return socket
+  } catch (error) {
+    throw upstreamError(error, false, signal)
+  }
+}
+
+async function connected(socket: Socket): Promise<void> {
+  const tooLong = (): void => void socket.destroy(new UpstreamError('timeout', 'the upstream cannot be reached in time', false))
+  socket.once('timeout', tooLong)
+  await once(socket, 'connect')
+  socket.off('timeout', tooLong)
+  // Until its owner listens, an end of the connection must not end the process.
+  socket.on('error', () => undefined)
+  socket.setTimeout(0)
 }
 
 function assertReachable(host: string, address: string, trust: ReadonlyMap<string, Trust>): void {

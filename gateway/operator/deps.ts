@@ -10,6 +10,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { Decider, Explanation, NearMiss } from '../ports/decider.ts'
+import type { NoticeQueue } from '../ports/notice-queue.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { PolicyDrafts } from '../ports/policy-drafts.ts'
 import type { PolicyFile, PolicyTests } from '../ports/policy-source.ts'
@@ -47,6 +48,7 @@ export interface OperatorDeps {
   decider(): Decider
   catalogue(): Catalogue
   policySets: PolicySets
+  notices: Pick<NoticeQueue, 'useLink' | 'givenUp'>
   publisher: Publisher
   simulator: Simulator
   drafts: PolicyDrafts

@@ -71,7 +71,7 @@ async function openProcess(database: string) {
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[], edited: [] as unknown[] }
   const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
-  const changing = { policySets: sets, publisher, newProposalId: nextProposal, ...trying(sets) }
+  const changing = { policySets: sets, notices: storage.notices, publisher, newProposalId: nextProposal, ...trying(sets) }
   const counting = { decider, organisation: 'acme', factKey: counterKey(randomBytes(32)) }
   const dry = { ...counting, clock, registry, store: storage.calls, detectors: [], labelWindowMs: 86_400_000 }
   const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId' | 'editHeld'> = {

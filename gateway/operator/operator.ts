@@ -9,6 +9,7 @@ import { editHold } from './edit-hold.ts'
 import { figuresOfHold, figuresOfVoters, holdFigures } from './figures.ts'
 import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { callChanges, inboxChanges } from './live.ts'
+import { listNoticesGivenUp, openNotice } from './notices.ts'
 import { recordRefusal } from './refusals.ts'
 import { callMetrics, exceptions } from './metrics.ts'
 import { explain, listPolicies, nearMisses, policyText } from './policies.ts'
@@ -61,6 +62,8 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     figuresOfHold: bound(figuresOfHold),
     figuresOfVoters: bound(figuresOfVoters),
     editHold: bound(editHold),
+    openNotice: bound(openNotice),
+    noticesGivenUp: bound(listNoticesGivenUp),
     resolveCall: bound(resolveCall),
     whyNotResolve: bound(whyNotResolve),
     agents: bound(listAgents),

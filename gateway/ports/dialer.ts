@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net'
+
 /** What one connector (or issuer) may reach. */
 export interface EgressRule {
   /** Exact lower-case host names and address literals. The configured base address's host is always among them. */
@@ -33,7 +35,17 @@ export interface Outbound {
   close(): Promise<void>
 }
 
+/** Where a protocol of its own goes. */
+export interface Peer {
+  host: string
+  port: number
+  /** What is said to it is not encrypted: only private and loopback addresses are reached so. */
+  plain: boolean
+}
+
 /** The only way out of the process. */
 export interface Dialer {
   open(rule: EgressRule): Outbound
+  /** A connected socket for a protocol that is not HTTP, under the same guard. The caller ends it; the signal ends it as well. Throws UpstreamError, with `sent: false`. */
+  connect(rule: EgressRule, peer: Peer, signal: AbortSignal): Promise<Socket>
 }

@@ -13,6 +13,7 @@ import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
 import type { ExceptionRow, FigureFilter, FigureGroup, FigureRange, FigureRow } from './call-figures.ts'
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
+import type { Notice } from './notice-queue.ts'
 import type { Simulation } from './simulator.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
 import type { AgentEvent } from './registry.ts'
@@ -188,6 +189,10 @@ export interface OperatorUseCases {
   figuresOfVoters(by: Operator, days: number): Promise<readonly VoterFigures[]>
   /** Answers with the hold that the call has then. Throws HOLD_NOT_OPEN, NOT_ELIGIBLE, NOT_FOUND, BAD_INPUT, LIMITED. */
   editHold(by: Operator, id: HoldId, input: JsonObject, comment: string | undefined): Promise<Hold>
+  /** Uses the link of a notice up: the hold that it opens for this person, once. Throws NOT_FOUND, FORBIDDEN (no person). */
+  openNotice(by: Operator, secret: string): Promise<HoldId>
+  /** Notices that reached nobody, newest first, at most `LIMITS.pageRowsMax`. */
+  noticesGivenUp(by: Operator, first: number): Promise<readonly Notice[]>
   /** Throws CALL_NOT_IN_DOUBT, NOT_ELIGIBLE (the agent's owner). */
   resolveCall(by: Operator, id: CallId, effect: 'HAPPENED' | 'DID_NOT_HAPPEN', evidence: string): Promise<Call>
   /** Why this person may not resolve this call, as far as it is in doubt; null where they may. */

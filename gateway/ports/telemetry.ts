@@ -13,7 +13,10 @@ export type SpanAttributes = Readonly<Record<string, string | number | boolean>>
 /** At most three spans a call (call, decision, upstream), and one for each lookup. */
 export interface Telemetry {
   startCall(attributes: SpanAttributes, traceparent: string | undefined): Span
-  count(name: 'calls' | 'refused' | 'policy_reload_failures' | 'follower_failures', labels: Readonly<Record<string, string>>): void
+  count(
+    name: 'calls' | 'refused' | 'policy_reload_failures' | 'follower_failures' | 'notices',
+    labels: Readonly<Record<string, string>>,
+  ): void
   observe(name: 'call_seconds' | 'upstream_seconds', seconds: number, labels: Readonly<Record<string, string>>): void
   log: Log
 }

@@ -4,6 +4,7 @@ import { afterSteps, type EscalationStep } from '../core/escalation.ts'
 import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
 import { groupsOf, type Hold, type HoldState, PLAIN_TERMS, type Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
+import { warnsAtMs } from '../core/notice.ts'
 import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
 import type { Db, HoldFacts, HoldTable, Tx } from './tables.ts'
 
@@ -74,6 +75,29 @@ export async function takeDueSteps(tx: Tx, atMs: number, first: number): Promise
   return taken
 }
 
+/** Open holds that are about to expire and have not said so, at most `first`; from here on they have. Locked as by `takeDueSteps`. */
+export async function takeDueWarnings(tx: Tx, atMs: number, first: number): Promise<readonly Hold[]> {
+  const rows = await tx
+    .updateTable('hold')
+    .set({ warns_at_ms: null })
+    .where('id', 'in', (eb) =>
+      eb
+        .selectFrom('hold')
+        .select('id')
+        .where('state', '=', 'open')
+        .where('warns_at_ms', '<=', atMs)
+        .where('expires_at_ms', '>', atMs)
+        .orderBy('warns_at_ms')
+        .orderBy('id')
+        .limit(first)
+        .forUpdate()
+        .skipLocked(),
+    )
+    .returningAll()
+    .execute()
+  return rows.map(fromRow)
+}
+
 /** Inserts an open hold. A second one of the same call breaks a unique constraint. */
 export async function insertHold(tx: Tx, hold: Hold, agent: string): Promise<void> {
   await tx
@@ -85,6 +109,7 @@ export async function insertHold(tx: Tx, hold: Hold, agent: string): Promise<voi
       state: hold.state,
       groups: hold.requires.map(({ group }) => group),
       escalates_at_ms: nextStepMs(hold),
+      warns_at_ms: warnsAtMs(hold),
       on_approval: hold.onApproval,
       digest: hold.digest,
       facts: JSON.stringify(factsOf(hold)),

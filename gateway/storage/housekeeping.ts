@@ -4,6 +4,7 @@ import { LIMITS } from '../limits.ts'
 import { dropEmptyCounters, giveBack, keptSince, lockCounters, keysOfCalls } from './counters.ts'
 import type { Database } from './database.ts'
 import { deleteExpiredKeys } from './idempotency-keys.ts'
+import { dropOldLinks, dropOldNotices } from './notices.ts'
 import type { Db } from './tables.ts'
 
 const PAGE = LIMITS.maintenanceRowsMax
@@ -66,7 +67,7 @@ const dropOldRuns = async (db: Db, beforeMs: number): Promise<number> =>
     ).numAffectedRows,
   )
 
-/** Removes what nobody asks for any more, in pages of their own transactions: expired keys, counts, labels and runs beyond their longest window. */
+/** Removes what nobody asks for any more, in pages of their own transactions: expired keys, counts, labels and runs beyond their longest window, notices that ended. */
 export async function keepHouse({ db, kind }: Database, now: Instant): Promise<void> {
   const beforeMs = now - LIMITS.labelWindowMsMax
   const sweeps = [
@@ -75,8 +76,10 @@ export async function keepHouse({ db, kind }: Database, now: Instant): Promise<v
     () => dropOldCounts(db, keptSince(now)),
     () => dropOldLabels(db, beforeMs),
     () => dropOldRuns(db, beforeMs),
+    () => dropOldNotices(db, now - LIMITS.noticesKeptMs, PAGE),
+    () => dropOldLinks(db, now - LIMITS.noticesKeptMs, PAGE),
   ]
   for (const sweep of sweeps) while ((await sweep()) >= PAGE);
   // PGlite has no autovacuum. These tables are small but turn over all the time; the others are updated in place.
-  if (kind === 'pglite') for (const table of ['execution', 'counter', 'label']) await sql`vacuum ${sql.table(table)}`.execute(db)
+  if (kind === 'pglite') for (const table of ['execution', 'counter', 'label', 'notice']) await sql`vacuum ${sql.table(table)}`.execute(db)
 }

@@ -5,7 +5,7 @@ import type { Bus } from '../ports/bus.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { dropEmptyCounters, giveBack, keysOfCalls, lockCounters } from './counters.ts'
 import type { Database } from './database.ts'
-import { takeDueSteps } from './holds.ts'
+import { takeDueSteps, takeDueWarnings } from './holds.ts'
 import { keepHouse } from './housekeeping.ts'
 import { endOtherProcesses } from './processes.ts'
 import type { Tx } from './tables.ts'
@@ -128,6 +128,21 @@ export async function escalateDue({ writer, bus }: Pick<MaintenanceOptions, 'wri
   return escalated
 }
 
+/** Says of open holds that they are about to expire, each once, as `escalateDue` takes their steps. Returns their calls. Throws UNAVAILABLE. */
+export async function warnDue({ writer }: Pick<MaintenanceOptions, 'writer'>): Promise<readonly CallId[]> {
+  const warned: CallId[] = []
+  for (let more = true; more; ) {
+    const page = await writer.transact(async ({ tx, append, atMs }) => {
+      const holds = await takeDueWarnings(tx, atMs, LIMITS.maintenanceRowsMax)
+      for (const { id, callId, expiresAt } of holds) append(callId, { kind: 'hold.expiring', hold: id, expiresAt })
+      return holds.map(({ callId }) => callId)
+    })
+    warned.push(...page)
+    more = page.length > 0
+  }
+  return warned
+}
+
 /** How many rounds pass between two sweeps. */
 const SWEEP_EVERY = 60
 
@@ -135,6 +150,7 @@ async function round(options: MaintenanceOptions, turn: number): Promise<void> {
   const { database, writer, clock } = options
   await writer.beat()
   await escalateDue(options)
+  await warnDue(options)
   if (database.kind === 'postgres' && turn % 5 === 0) await takeOverLapsed(options)
   if (turn % SWEEP_EVERY === 0) await keepHouse(database, clock.now())
 }

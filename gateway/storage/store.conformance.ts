@@ -11,6 +11,7 @@ import { holdFiguresConformance } from './hold-figures.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
 import { labelConformance } from './label.conformance.ts'
+import { noticeConformance } from './notice.conformance.ts'
 import { readConformance } from './read.conformance.ts'
 import { registryConformance } from './registry.conformance.ts'
 import type { TestDatabase } from './test-databases.ts'
@@ -46,6 +47,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   holdConformance(at)
   holdFiguresConformance(at)
   escalationConformance(at, reopen)
+  noticeConformance(at)
   labelConformance(at)
   readConformance(at)
   callSearchConformance(at)

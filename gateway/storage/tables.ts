@@ -6,10 +6,12 @@ import type { ArgumentEdit } from '../core/edit.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { JsonObject } from '../core/json.ts'
+import type { NoticeKind } from '../core/notice.ts'
 import type { Agent, AgentStatus } from '../core/principal.ts'
 import type { DecisionResult } from '../core/rule-figures.ts'
 import type { ExceptionStage } from '../ports/call-figures.ts'
 import type { PolicyText } from '../ports/decider.ts'
+import type { NoticeState } from '../ports/notice-queue.ts'
 import type { ActivationSource, PolicyProposal, PolicySetTexts } from '../ports/policy-sets.ts'
 
 /** Read as a value, written as JSON text. Columns are `json`, not `jsonb`: only the former keeps `\u0000` and the text as it was. */
@@ -94,6 +96,8 @@ export interface HoldTable {
   escalated: Generated<number>
   /** When the next one is due; null after the last. */
   escalates_at_ms: number | null
+  /** When its voters are told that it is about to expire; null once they were. */
+  warns_at_ms: number | null
   expires_at_ms: number
   created_at_ms: number
   decided_at_ms: number | null
@@ -359,6 +363,38 @@ export interface CallExceptionTable extends FigureBucket {
   count: number
 }
 
+/** Something that one person is to be told over one channel. */
+export interface NoticeTable {
+  /** The entry that it tells of. */
+  process: string
+  seq: number
+  recipient: string
+  channel: string
+  id: string
+  kind: NoticeKind
+  /** The recipient may vote; else they are only told. */
+  asked: boolean
+  call_id: string | null
+  hold_id: string | null
+  state: Generated<NoticeState>
+  /** How many times it was taken up to be sent. */
+  attempts: Generated<number>
+  /** The next attempt; while somebody sends it, when others may take it over. */
+  due_at_ms: number
+  created_at_ms: number
+  ended_at_ms: number | null
+  why: string | null
+}
+
+export interface NoticeLinkTable {
+  /** SHA-256 of the secret in the link. */
+  digest: string
+  person: string
+  hold_id: string
+  expires_at_ms: number
+  used_at_ms: number | null
+}
+
 export interface Tables {
   entry: EntryTable
   call: CallTable
@@ -391,6 +427,8 @@ export interface Tables {
   call_figure: CallFigureTable
   call_duration: CallDurationTable
   call_exception: CallExceptionTable
+  notice: NoticeTable
+  notice_link: NoticeLinkTable
 }
 
 export type Db = Kysely<Tables>

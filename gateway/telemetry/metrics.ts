@@ -37,6 +37,18 @@ export const METRICS = {
     labels: [],
     help: 'Edited policy files that were faulty, so that the policies before them stayed in force.',
   },
+  notices: {
+    name: 'gatehouse_notices_total',
+    type: 'counter',
+    labels: ['channel', 'outcome'],
+    help: 'Notices to people, by kind of channel (mail, webhook) and what became of them (sent, later, given_up, obsolete).',
+  },
+  notices_waiting: {
+    name: 'gatehouse_notices_waiting',
+    type: 'gauge',
+    labels: [],
+    help: `Notices that wait to be sent, up to ${LIMITS.noticesCountedMax.toLocaleString('en')}. Absent where no channel is configured.`,
+  },
   call_seconds: {
     name: 'gatehouse_call_seconds',
     type: 'histogram',
@@ -76,7 +88,7 @@ export const METRICS = {
   waiters: { name: 'gatehouse_waiters', type: 'gauge', labels: [], help: 'Requests that wait for people or for a running call.' },
 } as const satisfies Record<string, MetricDescription>
 
-export type GaugeName = 'record_queue_units' | 'waiters' | 'bus_connected' | 'follower_lag_seconds'
+export type GaugeName = 'record_queue_units' | 'waiters' | 'bus_connected' | 'follower_lag_seconds' | 'notices_waiting'
 
 /** One value, or one for each value of the gauge's label. */
 type Reading = number | ReadonlyMap<string, number>
@@ -89,6 +101,8 @@ const OUTCOMES: ReadonlySet<string> = new Set([
   ...Object.keys(ERRORS),
   ...['result', 'replayed', 'running', 'ended', 'refused', 'permit', 'hold', 'deny', 'not_sent'],
 ])
+const CHANNELS: ReadonlySet<string> = new Set(['mail', 'webhook'])
+const NOTICE_OUTCOMES: ReadonlySet<string> = new Set(['sent', 'later', 'given_up', 'obsolete'])
 const CODES: ReadonlySet<string> = new Set(Object.keys(ERRORS))
 
 const among = (known: ReadonlySet<string>, value: string | undefined): string => (value !== undefined && known.has(value) ? value : OTHER)
@@ -142,6 +156,7 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
   const refused = new Counter({ ...pick('refused'), registers })
   const reloadFailures = new Counter({ ...pick('policy_reload_failures'), registers })
   const followerFailures = new Counter({ ...pick('follower_failures'), registers })
+  const notices = new Counter({ ...pick('notices'), registers })
   const callSeconds = new Histogram({ ...pick('call_seconds'), buckets: SECONDS, registers })
   const upstreamSeconds = new Histogram({ ...pick('upstream_seconds'), buckets: SECONDS, registers })
   const bound = boundedLabels(catalogue)
@@ -149,6 +164,8 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
     count(name, labels) {
       if (name === 'policy_reload_failures') return reloadFailures.inc()
       if (name === 'follower_failures') return followerFailures.inc({ follower: labels.follower ?? OTHER })
+      if (name === 'notices')
+        return notices.inc({ channel: among(CHANNELS, labels.channel), outcome: among(NOTICE_OUTCOMES, labels.outcome) })
       const door = among(DOORS, labels.door)
       if (name === 'refused') return refused.inc({ door, code: among(CODES, labels.code) })
       const outcome = among(OUTCOMES, labels.outcome)

@@ -10,7 +10,7 @@ import { CallStateEnum, DenyReasonEnum, DoorEnum, OutcomeKindEnum } from './enum
 import { EqualCallType, HoldType } from './hold-type.ts'
 import { mayView, spend, trailOf } from './looks.ts'
 import { OperationType } from './registry-types.ts'
-import { visibleJson } from './visible-text.ts'
+import { visibleJson } from '../../gateway/core/visible-text.ts'
 
 @ObjectType('BusinessObject', { description: 'What a call is about, by the business key of its operation.' })
 export class BusinessObjectType {

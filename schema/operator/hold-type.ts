@@ -14,7 +14,7 @@ import { FIGURES_COST, RuleFiguresType } from './figures-type.ts'
 import { HoldStateEnum, VerdictEnum } from './enums.ts'
 import { callOf, mayView, spend } from './looks.ts'
 import { OperationType } from './registry-types.ts'
-import { visible, visibleJson } from './visible-text.ts'
+import { visible, visibleJson } from '../../gateway/core/visible-text.ts'
 
 @ObjectType('Requirement', { description: 'So many distinct people of this group.' })
 export class RequirementType {

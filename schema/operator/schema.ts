@@ -6,6 +6,7 @@ import { CallResolver } from './call-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
 import { LiveResolver } from './live-resolver.ts'
 import { MetricsResolver } from './metrics-resolver.ts'
+import { NoticeResolver } from './notice-resolver.ts'
 import { PolicyChangeResolver } from './policy-change-resolver.ts'
 import { PolicyDraftResolver } from './policy-draft-resolver.ts'
 import { PolicyResolver } from './policy-resolver.ts'
@@ -19,6 +20,7 @@ export function buildOperatorSchema(): GraphQLSchema {
     resolvers: [
       CallResolver,
       HoldResolver,
+      NoticeResolver,
       PolicyResolver,
       PolicyChangeResolver,
       PolicyDraftResolver,

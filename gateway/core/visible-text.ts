@@ -1,4 +1,4 @@
-import { canonicalJson, type JsonValue } from '../../gateway/core/json.ts'
+import { canonicalJson, type JsonValue } from './json.ts'
 
 /**
  * Everything that shows nothing, or changes how its neighbours are shown: controls, formats (bidirectional overrides, zero-width joiners), separators
