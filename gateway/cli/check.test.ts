@@ -110,6 +110,32 @@ test.each<[string, Record<string, string>, RegExp]>([
   await expect(checked(lay(changes))).rejects.toThrow(message)
 })
 
+const ESCALATING = {
+  'people.yaml': '- { name: maria, groups: [leads] }\n- { name: cfo, groups: [chiefs], MAIL }\n',
+  'approvals.yaml': 'lead: { requires: [{ group: leads, count: 1 }], expires: 1h, escalate: [{ after: 5m, to: chiefs }] }\n',
+}
+const telling = (mail: string, notifications = '') => ({
+  ...ESCALATING,
+  'people.yaml': ESCALATING['people.yaml'].replace(', MAIL', mail),
+  'gatehouse.yaml': `${FILES['gatehouse.yaml']}people: people.yaml\napprovals: approvals.yaml\n${notifications}`,
+})
+const SMTP = 'notifications: { smtp: { host: mail.acme.example, from: g@acme.example } }\n'
+
+test.each([
+  [
+    'no channel',
+    telling(''),
+    'approvals.yaml:1:1: remark: approval `lead`: it escalates, and `notifications` in gatehouse.yaml names no channel',
+  ],
+  ['nobody with an address', telling('', SMTP), 'it escalates to group `chiefs`, in which nobody has `mail` in people.yaml'],
+  ['an address', telling(', mail: cfo@acme.example', SMTP), undefined],
+])('an escalation and %s: a remark at most, and no fault', async (_title, changes, remark) => {
+  const { exit, printed } = await checked(lay(changes))
+  expect(exit).toBe(0)
+  if (remark === undefined) expect(printed).not.toContain('remark')
+  else expect(printed).toContain(remark)
+})
+
 test('the example passes as it stands in a checkout', async () => {
   expect(await checked(acmeConfiguration())).toMatchObject({ exit: 0 })
 })

@@ -3,6 +3,7 @@ import { createWorkshop } from '../../policies/engine/workshop.ts'
 import { compileOrganisation } from '../compile.ts'
 import type { Environment } from '../config/environment.ts'
 import { type Configuration, loadConfiguration } from '../config/load.ts'
+import { unheard } from '../config/notifications.ts'
 import { GatewayError } from '../core/errors.ts'
 import { createDialer } from '../egress/dialer.ts'
 import { knownOrganisation } from '../known-organisation.ts'
@@ -33,6 +34,11 @@ export async function check(output: Output, config: string, environment: Environ
   const findings = strict ? lines.map((line): Line => ({ ...line, severity: 'error' })) : lines
   for (const { place, severity, rule, policy, message } of findings)
     output.remark(`${place}: ${severity}: ${policy === null ? '' : `\`${policy}\`: `}${message} [${rule}]`)
+  const remarks = unheard(configuration.approvals, configuration.notifications, configuration.people).map(({ approval, message }) => ({
+    place: configuration.approvalPlaces.get(approval) ?? configuration.file,
+    message: `approval \`${approval}\`: ${message}`,
+  }))
+  for (const { place, message } of remarks) output.remark(`${place}: remark: ${message}`)
   for (const { file, name, message } of tests.failed) output.remark(`${file}: ${name}: ${message}`)
   const facts = {
     connectors: catalogue.connectors.length,
@@ -41,6 +47,7 @@ export async function check(output: Output, config: string, environment: Environ
     agents: configuration.agents.length,
     tests: { passed: tests.passed, failed: tests.failed },
     findings,
+    remarks,
   }
   const errors = findings.filter(({ severity }) => severity === 'error').length
   const found = findings.length === 0 ? '' : `; ${counted(errors, 'error')}, ${counted(findings.length - errors, 'warning')}`

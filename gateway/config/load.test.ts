@@ -62,6 +62,72 @@ function faultsOf(file: string, environment = {}): string[] {
   return []
 }
 
+const PEOPLE_WITH_MAIL = '- {name: maria, groups: [finance-managers], mail: maria@acme.example}\n'
+const notifying = (settings: string) => ({
+  'gatehouse.yaml': `${FILES['gatehouse.yaml']}notifications: ${settings}\n`,
+  'people.yaml': PEOPLE_WITH_MAIL,
+})
+const WEBHOOK_SECRET = `whsec_${'A'.repeat(32)}`
+const hook = (url: string, name = 'ops', secret = WEBHOOK_SECRET) => `{name: ${name}, url: "${url}", secret: "${secret}"}`
+
+describe('notifications', () => {
+  test('come in with the usual port and with addresses apart from people', () => {
+    const read = loadConfiguration(
+      lay(
+        notifying(
+          `{egress: [10.0.0.7], smtp: {host: mail.acme.example, from: g@acme.example, user: g, password: "\${PW}"}, webhooks: [${hook('https://hooks.acme.example/x')}]}`,
+        ),
+      ),
+      { PW: 'a: b # c' },
+    )
+    expect(read.notifications).toEqual({
+      egress: ['10.0.0.7'],
+      smtp: {
+        host: 'mail.acme.example',
+        port: 587,
+        tls: 'starttls',
+        from: 'g@acme.example',
+        user: 'g',
+        password: 'a: b # c',
+        arguments: 'omit',
+      },
+      webhooks: [{ name: 'ops', url: 'https://hooks.acme.example/x', secret: WEBHOOK_SECRET, arguments: 'omit' }],
+      mailOf: new Map([['maria', 'maria@acme.example']]),
+    })
+    expect(JSON.stringify(read.people)).not.toContain('@')
+    expect(loadConfiguration(lay(), {}).notifications).toMatchObject({ smtp: null, webhooks: [] })
+  })
+
+  test.each([
+    ['mail in plain text to just anywhere', '{smtp: {host: mail.acme.example, from: g@acme.example, tls: none}}', 'would go in plain text'],
+    ['a webhook in plain text to just anywhere', `{webhooks: [${hook('http://hooks.acme.example/')}]}`, 'would go in plain text'],
+    ['a user in an address', `{webhooks: [${hook('https://u:p@hooks.acme.example/')}]}`, 'an address takes no user'],
+    ['a webhook twice', `{webhooks: [${hook('https://a.example/')}, ${hook('https://b.example/')}]}`, 'stands there twice'],
+    ['a short secret', `{webhooks: [${hook('https://a.example/', 'ops', 'whsec_c2hvcnQ=')}]}`, 'base64 of 24 to 64 random bytes'],
+    ['a secret in another form', `{webhooks: [${hook('https://a.example/', 'ops', 'A'.repeat(40))}]}`, 'base64 of 24 to 64 random bytes'],
+    ['a user without a password', '{smtp: {host: m.example, from: g@acme.example, user: g}}', 'both `user` and `password`'],
+    ['a sender with a line break', '{smtp: {host: m.example, from: "g@acme.example\\r\\nBcc: x@y.example"}}', 'Invalid email address'],
+    ['a key that nobody knows', '{smtp: {host: m.example, from: g@acme.example, insecure: true}}', 'unknown key `insecure`'],
+    ['another scheme', `{webhooks: [${hook('file:///etc/passwd')}]}`, 'Invalid'],
+  ])('%s is refused', (_title, settings, message) => expect(faultsOf(lay(notifying(settings)))).toEqual([expect.stringContaining(message)]))
+
+  test('plain text is taken for hosts that are named as private', () =>
+    expect(
+      faultsOf(
+        lay(
+          notifying(
+            `{egress: [127.0.0.1, mail.internal], smtp: {host: mail.internal, from: g@acme.example, tls: none}, webhooks: [${hook('http://127.0.0.1:9/')}]}`,
+          ),
+        ),
+      ),
+    ).toEqual([]))
+
+  test('an address that is none is refused', () => {
+    const people = '- {name: maria, groups: [finance-managers], mail: "maria@acme.example\\nBcc: x@y.example"}\n'
+    expect(faultsOf(lay({ 'people.yaml': people }))).toContainEqual(expect.stringContaining('Invalid email address'))
+  })
+})
+
 describe('a whole configuration', () => {
   test('comes in with paths absolute, durations in milliseconds and variables filled in', () => {
     const read = loadConfiguration(lay(), { ERP_URL: 'http://127.0.0.1:9' })

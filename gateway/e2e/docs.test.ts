@@ -116,6 +116,7 @@ describe('blocks', () => {
     expect(page?.blocks.some(({ language, text }) => language === 'sh' && label !== undefined && text.includes(`node ${label}`))).toBe(true)
   })
 
+  const SECRETS = { REPORT_WRITER_SECRET_HASH: 'scrypt$', MAIL_PASSWORD: 'secret', CHAT_SECRET: `whsec_${'A'.repeat(32)}` }
   const FILES: Readonly<Record<string, z.ZodType>> = {
     'gatehouse.yaml': gatehouseFile.partial(),
     'people.yaml': peopleFile,
@@ -129,7 +130,7 @@ describe('blocks', () => {
     const path = join(bed.home, `block-${line}.yaml`)
     writeFileSync(path, text)
     const faults = new Faults()
-    readYaml(path, schema, { REPORT_WRITER_SECRET_HASH: 'scrypt$' }, path, faults)
+    readYaml(path, schema, SECRETS, path, faults)
     expect(() => faults.refuse()).not.toThrow()
     if (basename(label) === 'gatehouse.yaml') expect(libraryFaults(text)).toEqual([])
   })
