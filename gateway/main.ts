@@ -260,7 +260,9 @@ async function openRecord(
   storage.startMaintenance()
   const channels = openChannels(configuration.notifications, dialer)
   const told = channels.length === 0 ? [] : [noticesFollower(directoryOf(registry, channels))]
-  const followers = storage.follow([callFigures, searchFollower(), ...told], (follower) => telemetry.count('follower_failures', { follower }))
+  const followers = storage.follow([callFigures, searchFollower(), ...told], (follower) =>
+    telemetry.count('follower_failures', { follower }),
+  )
   telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
   telemetry.gauge('record_queue_units', () => recorder.depth())
   return { storage, recorder, registry, policies, channels }
