@@ -11,7 +11,7 @@ import type { JsonObject } from './json.ts'
 import type { Operation } from './operation.ts'
 import type { AgentAttributes, AgentStatus, Principal } from './principal.ts'
 import type { Hold, HoldState } from './hold.ts'
-import type { NoticeKind } from './notice.ts'
+import type { NoticeKind } from './notice-kind.ts'
 
 /** Who and what a decision is about: the request part of a decision entry. */
 export interface CallRequest {

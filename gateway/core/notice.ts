@@ -1,20 +1,8 @@
 import type { EntryBody, EntryKind } from './entry.ts'
 import { type Concerned, groupsOf, type Hold, ineligibility } from './hold.ts'
 import type { HoldId } from './ids.ts'
+import { endsWithHold, type NoticeKind } from './notice-kind.ts'
 import type { Person, PersonRole } from './principal.ts'
-
-/** What a notice is about. The first four ask something of an open hold, and are void once it is not open any more. */
-export const NOTICE_KINDS = [
-  'hold.opened',
-  'hold.edited',
-  'hold.escalated',
-  'hold.expiring',
-  'break_glass.used',
-  'break_glass.review_lapsed',
-] as const
-export type NoticeKind = (typeof NOTICE_KINDS)[number]
-
-export const endsWithHold = (kind: NoticeKind): boolean => kind.startsWith('hold.')
 
 /** Whom a notice is for. */
 export type Audience =

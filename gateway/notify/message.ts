@@ -2,7 +2,7 @@ import type { Call } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { Hold } from '../core/hold.ts'
-import type { NoticeKind } from '../core/notice.ts'
+import type { NoticeKind } from '../core/notice-kind.ts'
 
 /** One notice with all that is said in it. */
 export interface Message {

@@ -1,6 +1,6 @@
 import type { EntryBody } from '../core/entry.ts'
 import { groupsOf } from '../core/hold.ts'
-import type { NoticeKind } from '../core/notice.ts'
+import type { NoticeKind } from '../core/notice-kind.ts'
 import { visible } from '../core/visible-text.ts'
 import type { Message } from './message.ts'
 

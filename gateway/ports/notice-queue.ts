@@ -1,7 +1,7 @@
 import type { Instant } from '../core/clock.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
-import type { NoticeKind } from '../core/notice.ts'
+import type { NoticeKind } from '../core/notice-kind.ts'
 
 /** `obsolete`: when its turn came there was nothing to tell any more. */
 export const NOTICE_STATES = ['due', 'sent', 'given_up', 'obsolete'] as const
