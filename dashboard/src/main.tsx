@@ -58,7 +58,15 @@ const agent = createRoute({
   component: lazyRouteComponent(() => import('./agents/agent-page.tsx'), 'AgentPage'),
 })
 
-const router = createRouter({ routeTree: root.addChildren([home, signIn, inbox, hold, notice, agents, agent]), scrollRestoration: true })
+const policiesPage = lazyRouteComponent(() => import('./policies/policies-page.tsx'), 'PoliciesPage')
+const policies = createRoute({ getParentRoute: () => root, path: '/policies', component: policiesPage })
+const policiesTab = createRoute({ getParentRoute: () => root, path: '/policies/$tab', component: policiesPage })
+const policiesItem = createRoute({ getParentRoute: () => root, path: '/policies/$tab/$item', component: policiesPage })
+
+const router = createRouter({
+  routeTree: root.addChildren([home, signIn, inbox, hold, notice, agents, agent, policies, policiesTab, policiesItem]),
+  scrollRestoration: true,
+})
 
 declare module '@tanstack/react-router' {
   interface Register {

@@ -5,4 +5,5 @@ import { texts } from './texts.ts'
 export const pages: readonly { to: string; title: string; shown: (me: Me) => boolean }[] = [
   { to: '/inbox', title: texts.nav.inbox, shown: () => true },
   { to: '/agents', title: texts.nav.agents, shown: mayRead },
+  { to: '/policies', title: texts.nav.policies, shown: mayRead },
 ]

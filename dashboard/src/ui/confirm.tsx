@@ -56,7 +56,7 @@ export function Confirm({
           {reason}
           <textarea id={field} rows={3} value={words} onChange={(event) => setWords(event.target.value)} required={needsReason} />
         </label>
-        {error !== undefined && <Problem error={error} />}
+        {error !== undefined && <Problem error={error} title={texts.problem.notDone} />}
         <div className="actions">
           <button type="button" className="button" onClick={onClose}>
             {texts.decide.cancel}

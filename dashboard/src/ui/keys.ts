@@ -10,7 +10,8 @@ export function useKeys(keys: Readonly<Record<string, () => void>>): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.repeat) return
-      if (isTyping(event.target) || document.querySelector('dialog[open]')) return
+      // What stands in a shadow root, such as an editor, is seen from outside as its host.
+      if (isTyping(event.composedPath()[0] ?? null) || document.querySelector('dialog[open]')) return
       const run = latest.current[event.key]
       if (!run) return
       event.preventDefault()
