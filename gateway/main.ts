@@ -66,6 +66,7 @@ import { createHttpServer, type Handler } from './surfaces/server.ts'
 import { createTelemetry, type RunningTelemetry } from './telemetry/telemetry.ts'
 import { answerTraceparent } from './telemetry/trace-ids.ts'
 import { VERSION } from './version.ts'
+import { watchDrift } from './watch-drift.ts'
 
 export interface GatewayOptions {
   configFile: string
@@ -282,6 +283,26 @@ function openSender({ record: { storage, recorder, registry, channels }, baseUrl
   telemetry.gauge('notices_waiting', () => queue.waiting(LIMITS.noticesCountedMax))
 }
 
+function openDriftWatch({ configuration, compiled, record, vault, telemetry, closers }: Opened): void {
+  const credentials = credentialsOf(configuration)
+  const drift = watchDrift({
+    connectors: compiled.connectors.values(),
+    store: record.storage.drifts,
+    log: telemetry.log,
+    lease: async (connector) => {
+      const credential = credentials.get(connector)
+      return credential === undefined ? null : await vault.lease(connector, credential)
+    },
+  })
+  closers.add(() => drift.close())
+  telemetry.gauge('connector_drift', () => drift.refused())
+  drift.start()
+}
+
+/** Connector name to credential name; a connector without credential has none. */
+const credentialsOf = ({ manifests }: Configuration): ReadonlyMap<string, string> =>
+  new Map(manifests.flatMap(({ connector, credential }) => (credential ? [[connector, credential] as const] : [])))
+
 async function openIdentity(
   options: GatewayOptions,
   configuration: Configuration,
@@ -349,9 +370,7 @@ function partsOf(
     registry,
     catalogue,
     connectors,
-    credentials: new Map(
-      configuration.manifests.flatMap(({ connector, credential }) => (credential ? [[connector, credential] as const] : [])),
-    ),
+    credentials: credentialsOf(configuration),
     get decider() {
       return policies.live.decider
     },
@@ -393,6 +412,7 @@ interface Opened {
 
 /** Pipeline, use cases and doors; the order of `closers` is the reverse order of the end. */
 function openDoors(opened: Opened) {
+  openDriftWatch(opened)
   const { parts, compiled, record, identity, telemetry, baseUrl, port, closers } = opened
   const { log } = telemetry
   const releaser = createReleaser(parts, LIMITS.releasesAtOnceMax, LIMITS.pollMs)
@@ -499,6 +519,7 @@ function openCases(
     decider: () => parts.decider,
     policySets: record.storage.policySets,
     notices: record.storage.notices,
+    drifts: record.storage.drifts,
     publisher: record.policies.publisher,
     simulator: record.policies.simulator,
     drafts: record.policies.drafts,

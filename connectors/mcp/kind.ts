@@ -8,6 +8,7 @@ import {
   type Connector,
   type ConnectorKind,
   type ExecuteContext,
+  type LiveDescription,
   type Manifest,
   type ProxiedRequest,
   type UpstreamAnswer,
@@ -40,14 +41,13 @@ interface ToolCandidate extends Candidate {
 function load(manifest: Manifest, outbound: Outbound): Connector {
   const faults = new SourceFaults(manifest)
   const endpoint = endpointOf(manifest, outbound, faults)
-  const tools = readLock(manifest.source, faults).map(
-    (tool, i): ToolCandidate => ({ rawName: tool.name, place: ['tools', String(i)], tool }),
-  )
+  const lock = readLock(manifest.source, faults)
+  const tools = lock.map((tool, i): ToolCandidate => ({ rawName: tool.name, place: ['tools', String(i)], tool }))
   const operations = new Map<Operation, ReviewedTool>()
   for (const [name, candidate] of select(manifest, tools, faults))
     operations.set(toOperation(manifest, name, describe(name, candidate, faults), faults), candidate.tool)
   faults.refuse()
-  return new McpConnector(manifest, operations, endpoint, outbound)
+  return new McpConnector(manifest, lock, operations, endpoint, outbound)
 }
 
 function describe(name: string, { rawName, place, tool }: ToolCandidate, faults: SourceFaults): Described {
@@ -132,14 +132,24 @@ class McpConnector implements Connector {
   readonly #upstream: Upstream
   readonly #outbound: Outbound
 
-  constructor(manifest: Manifest, tools: ReadonlyMap<Operation, ReviewedTool>, endpoint: Endpoint, outbound: Outbound) {
+  constructor(
+    manifest: Manifest,
+    lock: readonly ReviewedTool[],
+    tools: ReadonlyMap<Operation, ReviewedTool>,
+    endpoint: Endpoint,
+    outbound: Outbound,
+  ) {
     this.name = manifest.connector
     this.region = manifest.region
     this.operations = [...tools.keys()]
     this.#tools = tools
     this.#byPath = new Map(this.operations.map((operation) => [operation.route.path, operation]))
-    this.#upstream = new Upstream(endpoint, [...tools.values()])
+    this.#upstream = new Upstream(endpoint, lock, new Map([...tools].map(([operation, tool]) => [tool.name, operation.id])))
     this.#outbound = outbound
+  }
+
+  get live(): LiveDescription {
+    return this.#upstream
   }
 
   match(request: ProxiedRequest, sees: (operation: Operation) => boolean = () => true): ReturnType<Connector['match']> {

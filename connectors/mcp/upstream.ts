@@ -8,6 +8,8 @@ import {
   SdkHttpError,
   type Transport,
 } from '@modelcontextprotocol/client'
+import type { Drift } from '../../gateway/core/drift.ts'
+import type { OperationId } from '../../gateway/core/ids.ts'
 import type { JsonObject, JsonValue } from '../../gateway/core/json.ts'
 import type { Operation } from '../../gateway/core/operation.ts'
 import { LIMITS } from '../../gateway/limits.ts'
@@ -15,6 +17,7 @@ import { type ExecuteContext, type UpstreamAnswer, UpstreamError } from '../../g
 import type { Lease } from '../../gateway/ports/vault.ts'
 import { answerOf, jsonAnswer } from './answer.ts'
 import { type CallTrace, callTrace } from './http.ts'
+import { driftBetween } from './drift.ts'
 import { readTool, type ReviewedTool, toolDigest } from './lock.ts'
 import { StdioServer } from './stdio.ts'
 
@@ -71,16 +74,32 @@ function retire(live: Live): void {
  */
 export class Upstream {
   readonly #endpoint: Endpoint
-  readonly #reviewed: ReadonlyMap<string, string>
+  readonly #operations: ReadonlyMap<string, OperationId>
+  readonly #lock: ReadonlyMap<string, ReviewedTool>
+  /** Of all reviewed tools, whether they are operations or not. */
+  readonly reviewed: ReadonlyMap<string, string>
+  #onCompared: (drift: readonly Drift[]) => void = () => undefined
   #opening: Opening | null = null
   #crashes = 0
   #notBeforeMs = 0
   #closed = false
 
-  /** `reviewed`: the tools of the lock file that are operations. */
-  constructor(endpoint: Endpoint, reviewed: readonly ReviewedTool[]) {
+  /** `lock`: the tools of the lock file; `operations`: those of them that are operations, by name. */
+  constructor(endpoint: Endpoint, lock: readonly ReviewedTool[], operations: ReadonlyMap<string, OperationId>) {
     this.#endpoint = endpoint
-    this.#reviewed = new Map(reviewed.map((tool) => [tool.name, toolDigest(tool)]))
+    this.#operations = operations
+    this.#lock = new Map(lock.map((tool) => [tool.name, tool]))
+    this.reviewed = new Map(lock.map((tool) => [tool.name, toolDigest(tool)]))
+  }
+
+  onCompared(listener: (drift: readonly Drift[]) => void): void {
+    this.#onCompared = listener
+  }
+
+  /** Compares on the open connection, or on a new one. Throws UpstreamError. */
+  async look(lease: Lease | null): Promise<void> {
+    const live = await this.#live(lease)
+    await this.#check(live)
   }
 
   /** Calls a tool at most once. Throws UpstreamError. */
@@ -253,19 +272,18 @@ export class Upstream {
   async #compare(live: Live): Promise<void> {
     const startedMs = performance.now()
     const { changes } = live
-    const found = new Map<string, string>()
+    const found = new Map<string, ReviewedTool>()
     const { tools } = await live.client.listTools(undefined, { timeout: LIMITS.mcpConnectTimeoutMsMax, cacheMode: 'bypass' })
     for (const raw of tools) {
       const tool = readTool(raw as unknown as JsonObject)
-      if (tool) found.set(tool.name, toolDigest(tool))
+      if (tool) found.set(tool.name, tool)
     }
+    const drift = driftBetween(this.#lock, this.#operations, found)
     const drifted = new Map<string, 'changed' | 'missing'>()
-    for (const [name, digest] of this.#reviewed) {
-      const now = found.get(name)
-      if (now !== digest) drifted.set(name, now === undefined ? 'missing' : 'changed')
-    }
+    for (const { subject, change } of drift) if (change !== 'new') drifted.set(subject, change)
     live.drifted = drifted
     if (live.changes === changes) live.checkedAtMs = startedMs
+    this.#onCompared(drift)
   }
 
   /** What a failed call comes to: an answer where the server gave one, else UpstreamError with `sent` as far as it is known. */

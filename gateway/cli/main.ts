@@ -59,7 +59,9 @@ function program(): Command {
       ),
     )
   credentialCommand(root.command('credential').description("connectors' credentials"))
-  importCommand(root.command('connector').description('connectors'))
+  const connector = root.command('connector').description('connectors')
+  importCommand(connector)
+  refreshCommand(connector)
   policyCommands(root.command('policy').description('what policies do, before and after they are in force'))
   return root
 }
@@ -111,6 +113,20 @@ function importCommand(connector: Command): void {
           baseUrl: options.baseUrl as string | undefined,
           refresh: options.refresh === true,
         })
+      }),
+    )
+}
+
+function refreshCommand(connector: Command): void {
+  connector
+    .command('refresh')
+    .description("ask a configured connector's system for its description, and write it over the reviewed one for review")
+    .argument('<connector>')
+    .addOption(configOption())
+    .action(
+      run(async (output, options, name: string) => {
+        const { refreshConnector } = await import('./connector-refresh.ts')
+        return await refreshConnector(output, String(options.config), environment, name)
       }),
     )
 }

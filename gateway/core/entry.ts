@@ -1,6 +1,7 @@
 import type { Asserted, Door, Outcome } from './call.ts'
 import type { Instant } from './clock.ts'
 import type { Decision } from './decision.ts'
+import type { DriftSummary } from './drift.ts'
 import type { ArgumentChange } from './edit.ts'
 import type { ErrorCode, Fault } from './errors.ts'
 import type { Reservation } from './facts.ts'
@@ -126,6 +127,12 @@ export type EntryBody =
   | { kind: 'person.link'; person: string; by: string }
   | { kind: 'person.session'; person: string; change: 'signed_in' | 'signed_out' }
   | { kind: 'credential.set'; connector: string; credential: string; version: number; by: string }
+  /** A system describes itself otherwise than people reviewed it: changed and missing operations are refused from here on. */
+  | { kind: 'connector.drift_found'; connector: string; drift: readonly DriftSummary[] }
+  /** The reviewed description was imported anew. */
+  | { kind: 'connector.drift_reviewed'; connector: string; subjects: readonly string[] }
+  /** The system describes itself as it was reviewed again. */
+  | { kind: 'connector.drift_gone'; connector: string; subjects: readonly string[] }
   | { kind: 'explained'; by: string; request: CallRequest; decision: Decision }
   | { kind: 'view'; by: string; what: string }
   | {

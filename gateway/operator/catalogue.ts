@@ -1,4 +1,6 @@
 import type { Call } from '../core/call.ts'
+import { type ConnectorHealth, healthOf } from '../core/connector-health.ts'
+import type { FoundDrift } from '../core/drift.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Operator } from '../ports/operator.ts'
@@ -8,6 +10,29 @@ import { requireReader } from './roles.ts'
 export function listConnectors(deps: OperatorDeps, by: Operator): readonly ConnectorInfo[] {
   requireReader(by, 'listing connectors')
   return deps.catalogue().connectors
+}
+
+export function findConnector(deps: OperatorDeps, by: Operator, name: string): ConnectorInfo | undefined {
+  requireReader(by, 'looking at a connector')
+  return deps.catalogue().connectors.find((connector) => connector.name === name)
+}
+
+/** How a connector's system does, by its newest calls. */
+export async function connectorHealth(deps: OperatorDeps, by: Operator, name: string): Promise<ConnectorHealth> {
+  requireReader(by, 'looking at a connector')
+  return healthOf(await deps.store.ends(name))
+}
+
+/** How many parts of what a system says of itself nobody has reviewed. */
+export async function driftCount(deps: OperatorDeps, by: Operator, name: string): Promise<number> {
+  requireReader(by, 'looking at a connector')
+  return await deps.drifts.count(name)
+}
+
+/** What a system says of itself that nobody has reviewed. */
+export async function connectorDrift(deps: OperatorDeps, by: Operator, name: string): Promise<readonly FoundDrift[]> {
+  requireReader(by, 'looking at a connector')
+  return await deps.drifts.of(name)
 }
 
 /** Operations by id. Throws NOT_FOUND for a connector that does not exist. */

@@ -11,6 +11,7 @@ import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { Decider, Explanation, NearMiss } from '../ports/decider.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
+import type { DriftStore } from '../ports/drift-store.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { PolicyDrafts } from '../ports/policy-drafts.ts'
 import type { PolicyFile, PolicyTests } from '../ports/policy-source.ts'
@@ -49,6 +50,7 @@ export interface OperatorDeps {
   catalogue(): Catalogue
   policySets: PolicySets
   notices: Pick<NoticeQueue, 'useLink' | 'givenUp'>
+  drifts: Pick<DriftStore, 'of' | 'count'>
   publisher: Publisher
   simulator: Simulator
   drafts: PolicyDrafts

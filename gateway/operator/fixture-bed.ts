@@ -85,7 +85,7 @@ async function openProcess(database: string) {
     ...changing,
     decider: () => live.decider,
     ...facts,
-    ...{ store: storage.calls, figures: storage.figures },
+    ...{ store: storage.calls, figures: storage.figures, drifts: storage.drifts },
     ...{ recorder, registry, vault, clock, bus },
   }
   const ask = async (how: Ask) => {

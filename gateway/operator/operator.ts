@@ -2,7 +2,7 @@ import type { OperatorUseCases } from '../ports/operator.ts'
 import { agentHistory, agentPermissions, findAgent, lastCalls, listAgents, registrant, setAgentStatus } from './agents.ts'
 import { approveHolds, rejectHolds, similarHolds } from './alike-holds.ts'
 import { equalCall, findCall, listCalls, mayViewPayload, objectOf, resolveCall, trail, whyNotResolve } from './calls.ts'
-import { listConnectors, listOperations, operationOf } from './catalogue.ts'
+import { connectorDrift, connectorHealth, driftCount, findConnector, listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
 import { editHold } from './edit-hold.ts'
@@ -75,6 +75,10 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     registerAgent: bound(registerAgent),
     setAgentStatus: bound(setAgentStatus),
     connectors: bound(listConnectors),
+    connector: bound(findConnector),
+    connectorHealth: bound(connectorHealth),
+    driftCount: bound(driftCount),
+    connectorDrift: bound(connectorDrift),
     operations: bound(listOperations),
     operationOf: bound(operationOf),
     policies: bound(listPolicies),

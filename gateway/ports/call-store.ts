@@ -1,6 +1,7 @@
 import type { Call, CallState, Door } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { DenyReason, Verdict } from '../core/decision.ts'
+import type { CallEnd } from '../core/connector-health.ts'
 import type { Entry } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
@@ -102,6 +103,8 @@ export interface CallStore {
   labels(agent: string, subject: string | null, run: string | null, since: Instant): Promise<{ labels: readonly string[]; minted: boolean }>
   /** Counters as they stand, for explanations: nothing is locked, so a decision never rests on it. By the fact's name. */
   counters(questions: readonly CounterQuestion[], now: Instant): Promise<ReadonlyMap<string, CounterAnswer>>
+  /** How the newest calls of a connector ended, newest first: those that were executed of its last `LIMITS.healthCallsMax`. */
+  ends(connector: string): Promise<readonly CallEnd[]>
   /** Approved `execute` holds not yet consumed, oldest first, bounded: what a restart has to go on with. */
   releasable(first: number): Promise<readonly Hold[]>
 }

@@ -1,3 +1,4 @@
+import type { Drift } from '../core/drift.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { LogReader } from '../core/log-message.ts'
 import type { BusinessKey, Idempotency, Mode, Operation, Reversibility } from '../core/operation.ts'
@@ -54,6 +55,16 @@ export class UpstreamError extends Error {
   }
 }
 
+/** What a system that describes itself says now, against the reviewed description. Changed and missing operations are refused by `execute`. */
+export interface LiveDescription {
+  /** All that was reviewed, operations or not: what the system calls it, to its version. */
+  readonly reviewed: ReadonlyMap<string, string>
+  /** Compares now, with the connection that calls use, or a new one. Calls nothing that has an effect. Throws UpstreamError. */
+  look(lease: Lease | null): Promise<void>
+  /** Told after each comparison, with all that differs. One listener; must not throw. */
+  onCompared(listener: (drift: readonly Drift[]) => void): void
+}
+
 /**
  * One configured system. `operations` never changes while the connector lives. `execute` builds the upstream request from the
  * canonical arguments alone, at every door, and sends it at most once; it throws UpstreamError and nothing else.
@@ -64,6 +75,8 @@ export interface Connector {
   readonly kind: string
   readonly region: string
   readonly operations: readonly Operation[]
+  /** Kinds whose systems describe themselves while they run. */
+  readonly live?: LiveDescription
   /**
    * Reads a proxied request as an operation and its arguments. Null where no operation has this method and path
    * (`allow` lists the methods that the path has). Throws BAD_INPUT with pointers for parameters, cookies or bodies that no operation declares,

@@ -1,7 +1,9 @@
 import type { LifeStep } from '../core/agent-life.ts'
+import type { ConnectorHealth } from '../core/connector-health.ts'
 import type { Call } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { BusinessObject, Decision } from '../core/decision.ts'
+import type { FoundDrift } from '../core/drift.ts'
 import type { Entry } from '../core/entry.ts'
 import type { ErrorCode, Fault, GatewayError } from '../core/errors.ts'
 import type { Hold, Vote } from '../core/hold.ts'
@@ -211,6 +213,13 @@ export interface OperatorUseCases {
   /** Throws NOT_FOUND, NOT_ELIGIBLE, BAD_INPUT where the agent's status has no such step. */
   setAgentStatus(by: Operator, name: string, step: LifeStep, why: string | undefined): Promise<AgentChange>
   connectors(by: Operator): readonly ConnectorInfo[]
+  connector(by: Operator, name: string): ConnectorInfo | undefined
+  /** By its newest calls, on every replica. */
+  connectorHealth(by: Operator, connector: string): Promise<ConnectorHealth>
+  /** How many parts of what its system says of itself nobody has reviewed. */
+  driftCount(by: Operator, connector: string): Promise<number>
+  /** What its system says of itself that nobody has reviewed; on every replica and after a restart. */
+  connectorDrift(by: Operator, connector: string): Promise<readonly FoundDrift[]>
   operations(by: Operator, connector: string | undefined): readonly Operation[]
   /** The operation of a call, for everyone who may see the call; undefined where it has another version now. */
   operationOf(by: Operator, call: Call): Operation | undefined

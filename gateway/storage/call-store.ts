@@ -2,7 +2,7 @@ import { instant } from '../core/clock.ts'
 import { LIMITS } from '../limits.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import { callsPage } from './call-pages.ts'
-import { callById, callsById, lastEqualCall } from './calls.ts'
+import { callById, callsById, endsOf, lastEqualCall } from './calls.ts'
 import { readCounters } from './counters.ts'
 import { decisionsBefore, entriesAfter, entriesOfCall } from './entries.ts'
 import { lastLook, ruleDecisions, timedVotes } from './hold-figures.ts'
@@ -37,6 +37,7 @@ export function callStoreOn(db: Db): CallStore {
     decisionsBefore: (since, position, first) => reading(() => decisionsBefore(db, since, position, bounded(first))),
     labels: (agent, subject, run, since) => reading(() => labelsOf(db, agent, subject, run, since)),
     counters: (questions, now) => reading(async () => (await readCounters(db, questions, now)).answers(questions)),
+    ends: (connector) => reading(() => endsOf(db, connector)),
     expiredHolds: (now, first) => reading(() => expiredHolds(db, now, bounded(first))),
     releasable: (first) => reading(() => releasableHolds(db, bounded(first))),
   }

@@ -1,8 +1,10 @@
 import { type Selectable, sql } from 'kysely'
 import type { Call } from '../core/call.ts'
 import { instant } from '../core/clock.ts'
+import type { CallEnd } from '../core/connector-health.ts'
 import { editAfter } from '../core/edit.ts'
 import type { CallId, HoldId, OperationId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
 import type { HoldChange, NewCall } from '../ports/recorder.ts'
 import { type CallFacts, type CallTable, type Db, type Tx, withoutNul } from './tables.ts'
 
@@ -73,6 +75,22 @@ export async function callsById(db: Db, ids: readonly CallId[]): Promise<readonl
   if (ids.length === 0) return []
   const rows = await db.selectFrom('call').select(CALL_COLUMNS).where('id', 'in', ids).execute()
   return rows.map(callFromRow)
+}
+
+/** How the newest calls of a connector ended, newest first. A row of the index each, however long the log is. */
+export async function endsOf(db: Db, connector: string): Promise<readonly CallEnd[]> {
+  const rows = await db
+    .selectFrom('call')
+    .select(['state', 'upstream_status', 'error', 'updated_at_ms'])
+    .where('connector', '=', connector)
+    .orderBy('id', 'desc')
+    .limit(LIMITS.healthCallsMax)
+    .execute()
+  return rows.flatMap(({ state, upstream_status: upstreamStatus, error, updated_at_ms }) =>
+    state === 'completed' || state === 'failed' || state === 'in_doubt'
+      ? [{ state, upstreamStatus, code: error?.code ?? null, at: instant(updated_at_ms) }]
+      : [],
+  )
 }
 
 /** The newest call executed with the arguments of this join key that is older than `before`. */

@@ -6,6 +6,7 @@ import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { CredentialStore } from '../ports/credential-store.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
+import type { DriftStore } from '../ports/drift-store.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
 import type { AgentSeed } from '../ports/registry.ts'
@@ -16,6 +17,7 @@ import { credentialStoreOn } from './credentials.ts'
 import { prepareCounters } from './counter-series.ts'
 import { type Database, type DatabaseKind, openDatabase } from './database.ts'
 import { type Follower, type RunningFollowers, startFollowers } from './followers.ts'
+import { driftStoreOn } from './drifts.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { noticeQueueOn } from './notices.ts'
 import { policySetsOn } from './policy-sets.ts'
@@ -41,6 +43,7 @@ export interface Storage {
   readonly credentials: CredentialStore
   readonly policySets: PolicySets
   readonly notices: NoticeQueue
+  readonly drifts: DriftStore
   /** Registers configuration's agents and loads all. Closed with the storage. */
   registry(seeds: readonly AgentSeed[], people: readonly Person[]): Promise<RunningRegistry>
   /** Fills in the past of series that a policy set is about to count. May take long, runs beside live calls, and may be run again. */
@@ -80,6 +83,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     credentials: credentialStoreOn(database.db, writer),
     policySets: policySetsOn(database.db, writer, clock),
     notices: noticeQueueOn(database.db, writer),
+    drifts: driftStoreOn(database.db, writer),
     async registry(seeds, people) {
       const registry = await createRegistry({ db: database.db, writer, bus, seeds, people, ...logged })
       registries.push(registry)

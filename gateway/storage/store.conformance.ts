@@ -5,6 +5,7 @@ import { callSearchConformance } from './call-search.conformance.ts'
 import { callFigureConformance } from './call-figure.conformance.ts'
 import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
+import { driftConformance } from './drift.conformance.ts'
 import { escalationConformance } from './escalation.conformance.ts'
 import { followerConformance } from './follower.conformance.ts'
 import { holdFiguresConformance } from './hold-figures.conformance.ts'
@@ -51,6 +52,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   labelConformance(at)
   readConformance(at)
   callSearchConformance(at)
+  driftConformance(at)
   registryConformance(at, reopen)
   policySetConformance(at)
   callFigureConformance(at)

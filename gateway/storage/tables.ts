@@ -2,6 +2,7 @@ import type { PolicyTests } from '../ports/policy-source.ts'
 import type { ColumnType, Generated, GeneratedAlways, Kysely, Transaction } from 'kysely'
 import type { CallError, CallState, Door, StoredResult } from '../core/call.ts'
 import type { DenyReason } from '../core/decision.ts'
+import type { Drift } from '../core/drift.ts'
 import type { ArgumentEdit } from '../core/edit.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
@@ -163,6 +164,19 @@ export interface AgentHistoryTable {
 
 export interface AgentChangeTable {
   counter: number
+}
+
+/** What a system says of itself that nobody has reviewed. */
+export interface ConnectorDriftTable {
+  connector: string
+  subject: string
+  operation: string | null
+  change: Drift['change']
+  reviewed_version: string | null
+  seen_version: string | null
+  reviewed: Json<string | null>
+  seen: Json<string | null>
+  since_ms: number
 }
 
 export interface ProcessTable {
@@ -406,6 +420,7 @@ export interface Tables {
   agent: AgentTable
   agent_change: AgentChangeTable
   agent_history: AgentHistoryTable
+  connector_drift: ConnectorDriftTable
   process: ProcessTable
   credential: CredentialTable
   gateway_state: GatewayStateTable

@@ -85,10 +85,16 @@ export const METRICS = {
     labels: ['follower'],
     help: 'Seconds that the oldest entry waits which a follower of the record has not taken: the same from every replica.',
   },
+  connector_drift: {
+    name: 'gatehouse_connector_drift',
+    type: 'gauge',
+    labels: [],
+    help: 'Operations that are refused since their system describes them otherwise than they were reviewed, as this process saw it last.',
+  },
   waiters: { name: 'gatehouse_waiters', type: 'gauge', labels: [], help: 'Requests that wait for people or for a running call.' },
 } as const satisfies Record<string, MetricDescription>
 
-export type GaugeName = 'record_queue_units' | 'waiters' | 'bus_connected' | 'follower_lag_seconds' | 'notices_waiting'
+export type GaugeName = 'connector_drift' | 'record_queue_units' | 'waiters' | 'bus_connected' | 'follower_lag_seconds' | 'notices_waiting'
 
 /** One value, or one for each value of the gauge's label. */
 type Reading = number | ReadonlyMap<string, number>

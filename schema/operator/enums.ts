@@ -2,6 +2,8 @@ import { registerEnumType } from 'type-graphql'
 import { CALL_STATES, type CallState, type Door, type OutcomeKind } from '../../gateway/core/call.ts'
 import type { DenyReason, Verdict } from '../../gateway/core/decision.ts'
 import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../../gateway/core/decision-change.ts'
+import type { ConnectorHealth } from '../../gateway/core/connector-health.ts'
+import type { Drift } from '../../gateway/core/drift.ts'
 import { HOLD_STATES, type HoldState } from '../../gateway/core/hold.ts'
 import type { Mode, Reversibility } from '../../gateway/core/operation.ts'
 import type { AgentStatus } from '../../gateway/core/principal.ts'
@@ -77,3 +79,13 @@ export const ExceptionStageEnum = words<ExceptionStage>(
   'Where it ended: at the door, by policy, by people, by time, at the system, or nobody knows.',
   EXCEPTION_STAGES,
 )
+export const HealthEnum = words<ConnectorHealth['state']>(
+  'ConnectorHealthState',
+  'Whether the system answered the last call; `unknown` where none of the last calls reached it.',
+  ['healthy', 'failing', 'unknown'],
+)
+export const DriftChangeEnum = words<Drift['change']>('DriftChange', 'How a system describes itself otherwise than it was reviewed.', [
+  'changed',
+  'missing',
+  'new',
+])

@@ -1,10 +1,9 @@
 import { Arg, Ctx, ID, Mutation, Query, Resolver } from 'type-graphql'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
-import { ConnectorType, CredentialSetType, MeType, OperationType } from './registry-types.ts'
+import { CredentialSetType, MeType } from './registry-types.ts'
 
 const optional = { nullable: true } as const
-const READ_ERRORS = 'Errors: FORBIDDEN (without a reading role).'
 const LOCAL_ERRORS = 'For the local operator credential only. Errors: FORBIDDEN, NOT_FOUND, BAD_INPUT, UNAVAILABLE.'
 
 @Resolver()
@@ -12,16 +11,6 @@ export class RegistryResolver {
   @Query(() => MeType, { description: 'Who is signed in.' })
   me(@Ctx() { by }: OperatorContext): MeType {
     return new MeType(by)
-  }
-
-  @Query(() => [ConnectorType], { description: `All connectors. ${READ_ERRORS}` })
-  connectors(@Ctx() { by, cases }: OperatorContext): ConnectorType[] {
-    return cases.connectors(by).map((connector) => new ConnectorType(connector))
-  }
-
-  @Query(() => [OperationType], { description: 'Operations by id. Errors: FORBIDDEN (without a reading role), NOT_FOUND.' })
-  operations(@Ctx() { by, cases }: OperatorContext, @Arg('connector', () => String, optional) connector: string | null): OperationType[] {
-    return cases.operations(by, connector ?? undefined).map((operation) => new OperationType(operation))
   }
 
   @Mutation(() => ID, {

@@ -1,8 +1,8 @@
 import { GraphQLJSON } from 'graphql-scalars'
-import { Ctx, Field, ID, Int, ObjectType } from 'type-graphql'
-import type { ConnectorInfo, JsonSchema, Operation } from '../../gateway/core/operation.ts'
+import { Field, ID, Int, ObjectType } from 'type-graphql'
+import { classesOf, type JsonSchema, type Operation } from '../../gateway/core/operation.ts'
 import type { PolicyText } from '../../gateway/ports/decider.ts'
-import type { Operator, OperatorContext } from '../../gateway/ports/operator.ts'
+import type { Operator } from '../../gateway/ports/operator.ts'
 import { ModeEnum, ReversibilityEnum } from './enums.ts'
 
 @ObjectType('BusinessKey', { description: 'The business object that the arguments name.' })
@@ -99,6 +99,16 @@ export class OperationType {
     return this.#operation.dataClasses
   }
 
+  @Field(() => [String], { description: 'All data classes that its answers may carry.' })
+  get classes(): readonly string[] {
+    return classesOf(this.#operation)
+  }
+
+  @Field(() => [String], { description: 'What whoever receives a result carries from then on.' })
+  get labels(): readonly string[] {
+    return this.#operation.labels
+  }
+
   @Field(() => String)
   get region(): string {
     return this.#operation.region
@@ -112,27 +122,6 @@ export class OperationType {
   @Field(() => String, { description: 'Method and path below `/proxy/{connector}`.' })
   get route(): string {
     return `${this.#operation.route.method} ${this.#operation.route.path}`
-  }
-}
-
-@ObjectType('Connector', { description: 'A configured system.' })
-export class ConnectorType {
-  @Field(() => ID)
-  readonly name: string
-  @Field(() => String)
-  readonly kind: string
-  @Field(() => String)
-  readonly region: string
-
-  constructor(connector: ConnectorInfo) {
-    this.name = connector.name
-    this.kind = connector.kind
-    this.region = connector.region
-  }
-
-  @Field(() => [OperationType])
-  operations(@Ctx() { by, cases }: OperatorContext): OperationType[] {
-    return cases.operations(by, this.name).map((operation) => new OperationType(operation))
   }
 }
 

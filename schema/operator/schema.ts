@@ -3,6 +3,7 @@ import { type GraphQLSchema, printSchema } from 'graphql'
 import { buildSchemaSync } from 'type-graphql'
 import { AgentResolver } from './agent-resolver.ts'
 import { CallResolver } from './call-resolver.ts'
+import { ConnectorResolver } from './connector-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
 import { LiveResolver } from './live-resolver.ts'
 import { MetricsResolver } from './metrics-resolver.ts'
@@ -25,6 +26,7 @@ export function buildOperatorSchema(): GraphQLSchema {
       PolicyChangeResolver,
       PolicyDraftResolver,
       AgentResolver,
+      ConnectorResolver,
       RegistryResolver,
       LiveResolver,
       MetricsResolver,
