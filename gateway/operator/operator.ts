@@ -32,13 +32,43 @@ import { mintAgentToken, mintPersonToken, mintSignInLink } from './tokens.ts'
 
 type Verb<A extends readonly unknown[], R> = (deps: OperatorDeps, ...args: A) => R
 
+const bindTo =
+  (deps: OperatorDeps) =>
+  <A extends readonly unknown[], R>(verb: Verb<A, R>) =>
+  (...args: A): R =>
+    verb(deps, ...args)
+
+/** Agents, connectors, and what they prove themselves with. */
+function registerCases(bound: ReturnType<typeof bindTo>) {
+  return {
+    agents: bound(listAgents),
+    agent: bound(findAgent),
+    registrant: bound(registrant),
+    agentHistory: bound(agentHistory),
+    lastCalls: bound(lastCalls),
+    agentPermissions: bound(agentPermissions),
+    registerAgent: bound(registerAgent),
+    setAgentStatus: bound(setAgentStatus),
+    connectors: bound(listConnectors),
+    connector: bound(findConnector),
+    connectorHealth: bound(connectorHealth),
+    driftCount: bound(driftCount),
+    connectorDrift: bound(connectorDrift),
+    operations: bound(listOperations),
+    operationOf: bound(operationOf),
+    startRun: bound(startRun),
+    mintAgentToken: bound(mintAgentToken),
+    mintPersonToken: bound(mintPersonToken),
+    mintSignInLink: bound(mintSignInLink),
+    setCredential: bound(setCredential),
+  }
+}
+
 /** People's use cases over these parts. The roles are checked here, so every way in has the same rules. */
 export function createOperator(deps: OperatorDeps): OperatorUseCases {
-  const bound =
-    <A extends readonly unknown[], R>(verb: Verb<A, R>) =>
-    (...args: A): R =>
-      verb(deps, ...args)
+  const bound = bindTo(deps)
   return {
+    ...registerCases(bound),
     calls: bound(listCalls),
     call: bound(findCall),
     mayViewPayload: bound(mayViewPayload),
@@ -66,30 +96,10 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     noticesGivenUp: bound(listNoticesGivenUp),
     resolveCall: bound(resolveCall),
     whyNotResolve: bound(whyNotResolve),
-    agents: bound(listAgents),
-    agent: bound(findAgent),
-    registrant: bound(registrant),
-    agentHistory: bound(agentHistory),
-    lastCalls: bound(lastCalls),
-    agentPermissions: bound(agentPermissions),
-    registerAgent: bound(registerAgent),
-    setAgentStatus: bound(setAgentStatus),
-    connectors: bound(listConnectors),
-    connector: bound(findConnector),
-    connectorHealth: bound(connectorHealth),
-    driftCount: bound(driftCount),
-    connectorDrift: bound(connectorDrift),
-    operations: bound(listOperations),
-    operationOf: bound(operationOf),
     policies: bound(listPolicies),
     explain: bound(explain),
-    startRun: bound(startRun),
-    mintAgentToken: bound(mintAgentToken),
-    mintPersonToken: bound(mintPersonToken),
-    mintSignInLink: bound(mintSignInLink),
     inboxChanges: bound(inboxChanges),
     callChanges: bound(callChanges),
-    setCredential: bound(setCredential),
     publicationStatus: bound(publicationStatus),
     policySets: bound(listActivations),
     policySet: bound(findPolicySet),
