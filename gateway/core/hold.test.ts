@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
   type ApprovalDefinition,
-  assertStep,
   combineApprovals,
   HOLD_STATES,
   ineligibility,
@@ -12,16 +11,14 @@ import {
   statesBefore,
 } from './hold.ts'
 import { NOBODY_EXCLUDED } from './exclusion.ts'
-import type { HoldId } from './ids.ts'
 
-const id = 'hold_00000000000000000000000000' as HoldId
 const finance = { group: 'finance-managers', count: 1 }
 const maria = { name: 'maria', groups: ['finance-managers', 'cfo-office'] }
 const raj = { name: 'raj', groups: ['finance-managers'] }
 
 describe('the state machine', () => {
   test.each(['consumed', 'rejected', 'expired', 'cancelled', 'denied', 'superseded'] as const)('nothing follows %s', (from) => {
-    for (const to of HOLD_STATES) expect(() => assertStep(id, from, to)).toThrow(`is ${from} and cannot become ${to}`)
+    for (const to of HOLD_STATES) expect(statesBefore(to)).not.toContain(from)
   })
   test('an approval is used once: only an approved hold becomes consumed', () => expect(statesBefore('consumed')).toEqual(['approved']))
   test('only an open hold is voted on', () => {

@@ -1,6 +1,5 @@
 import type { Instant } from './clock.ts'
 import type { MatchedHold } from './decision.ts'
-import { GatewayError } from './errors.ts'
 import { combineEscalations, type Escalation, type EscalationStep, type Requirement } from './escalation.ts'
 import { type Excluded, isExcluded } from './exclusion.ts'
 import { combineStanding, type StandingBounds, type StandingTerms } from './grant.ts'
@@ -22,11 +21,6 @@ const NEXT: Readonly<Record<HoldState, readonly HoldState[]>> = {
   cancelled: [],
   denied: [],
   superseded: [],
-}
-
-/** Throws HOLD_NOT_OPEN where the state machine has no such step. */
-export function assertStep(id: HoldId, from: HoldState, to: HoldState): void {
-  if (!NEXT[from].includes(to)) throw new GatewayError('HOLD_NOT_OPEN', `hold \`${id}\` is ${from} and cannot become ${to}`)
 }
 
 /** The states from which `to` may follow: the compare side of every compare-and-set. */

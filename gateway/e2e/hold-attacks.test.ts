@@ -14,12 +14,12 @@ import { type Fields, fields, items, jsonOf, type Reply, send } from './send.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const postgres = await freshPostgres('attacks on holds')
 
-/** The organisation asks two support leads, one of whom owns the agent; what expires, expires soon. */
+/** The organisation asks two support leads, one of whom owns the agent; what waits for its agent may be edited before. */
 const EDITS = {
   'approvals.yaml': (text: string): string =>
     text
       .replace(/(support-lead:\n\s+requires: \[\{ group: support-leads, count: )1/, '$12')
-      .replace('expires: 8h', 'expires: 8h\n  edits: allowed'),
+      .replace('  on_approval: claim', '  on_approval: claim\n  edits: allowed'),
   'people.yaml': (text: string): string =>
     text.replace('{ name: olga, groups: [platform]', '{ name: olga, groups: [platform, support-leads]'),
 }
@@ -54,10 +54,6 @@ const votesOf = async (id: string): Promise<unknown[]> =>
 const ends = async (id: string, state: string): Promise<void> => {
   await expect.poll(async () => (await scene.callOf(id)).state, FOREVER).toBe(state)
 }
-/** Both support leads that may vote. */
-async function approveBoth(hold: string): Promise<void> {
-  for (const person of ['sam', 'noor']) await approve(person, hold)
-}
 
 async function operator(body: unknown, headers: Record<string, string>): Promise<Reply> {
   const own = { 'content-type': 'application/json', ...headers }
@@ -80,7 +76,10 @@ async function replica(): Promise<Replica> {
 
 const policies = (): string => join(dirname(scene.bed.configFile), 'policies/probe.cedar')
 
-/** `guard`: the line that stops it, as it stands in its file; taken out, the attack succeeds and its test fails. `second`: what would still stop it then. */
+/**
+ * `guard`: the line that stops it, as it stands in its file; taken out, the test fails. `second`: what stops the effect even then, so that only the words
+ * differ, or, where the test says so, nothing does.
+ */
 interface Attack {
   name: string
   guard: readonly [file: string, line: string]
@@ -109,7 +108,8 @@ const ATTACKS: readonly Attack[] = [
   {
     name: 'somebody approves after the expiry, before and after anything has noticed it',
     guard: ['gateway/storage/units.ts', "if ((!voteOnly && to === 'expired') !== atMs >= row.expires_at_ms) return false"],
-    second: 'gateway/operator/holds.ts looks at the clock first',
+    second:
+      'gateway/operator/holds.ts looks at the clock first, and what looks through the holds ends it; with a clock of its own in hold.conformance.ts',
     async run() {
       const { id, hold, executed } = await parked(SOON_OVER)
       const { expiresAt } = fields(jsonOf(await scene.status(id)))
@@ -153,16 +153,16 @@ const ATTACKS: readonly Attack[] = [
     },
   },
   {
-    name: 'the arguments are changed by an edit after the approval',
-    guard: ['gateway/core/hold.ts', "approved: ['consumed', 'expired', 'cancelled', 'denied', 'superseded'],"],
-    second: 'an edit replaces an open hold only: `from`',
+    name: 'the arguments are changed by an edit after the approval, while the call waits for its agent',
+    guard: ['gateway/operator/edit-hold.ts', 'assertOpen(hold, deps.clock.now())'],
+    second: 'gateway/pipeline/edit.ts replaces an open hold only',
     async run() {
-      const { ask, id, hold, executed } = await parked()
-      await approveBoth(hold)
-      await ends(id, 'completed')
-      const edit = 'mutation ($hold: ID!, $input: JSONObject!) { editHold(id: $hold, input: $input) { id } }'
-      await expect(scene.bed.people('sam', edit, { hold, input: { ...ask.input, note: 'more' } })).rejects.toThrow('HOLD_NOT_OPEN')
-      expect(executed()).toBe(1)
+      const { ask, id, hold, executed } = await parked(CLAIMED)
+      await approve('aisha', hold)
+      const edit = 'mutation ($hold: ID!, $input: JSONObject!) { editHold(id: $hold, input: $input, comment: "more") { id } }'
+      await expect(scene.bed.people('aisha', edit, { hold, input: { ...ask.input, note: 'more' } })).rejects.toThrow('HOLD_NOT_OPEN')
+      const { input, state } = await scene.callOf(id, 'input')
+      expect([input, state, executed()]).toEqual([ask.input, 'approved', 0])
     },
   },
   {

@@ -149,6 +149,15 @@ describe('a held payment', () => {
       'superseded',
     ],
     [
+      'its approver owns the agent today',
+      () =>
+        edited(configured('agents.yaml'), (text) =>
+          text.replace('- name: invoice-clerk\n  owner: paul', '- name: invoice-clerk\n  owner: maria'),
+        ),
+      'held',
+      'superseded',
+    ],
+    [
       'the approval asks for more today',
       () => edited(configured('approvals.yaml'), (text) => text.replace('count: 1', 'count: 2')),
       'held',
