@@ -2,6 +2,7 @@ import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@ta
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect, RouterProvider } from '@tanstack/react-router'
 import { createRoot } from 'react-dom/client'
 import { readAgentsSearch } from './agents/agents-search.ts'
+import { readSearch } from './calls/call-search.ts'
 import { GatewayProblem } from './gateway.ts'
 import { InboxPage } from './inbox/inbox-page.tsx'
 import { sessionQuery } from './me.ts'
@@ -63,8 +64,39 @@ const policies = createRoute({ getParentRoute: () => root, path: '/policies', co
 const policiesTab = createRoute({ getParentRoute: () => root, path: '/policies/$tab', component: policiesPage })
 const policiesItem = createRoute({ getParentRoute: () => root, path: '/policies/$tab/$item', component: policiesPage })
 
+const calls = createRoute({
+  getParentRoute: () => root,
+  path: '/calls',
+  validateSearch: readSearch,
+  component: lazyRouteComponent(() => import('./calls/calls-page.tsx'), 'CallsPage'),
+})
+const call = createRoute({
+  getParentRoute: () => root,
+  path: '/calls/$callId',
+  component: lazyRouteComponent(() => import('./calls/call-page.tsx'), 'CallPage'),
+})
+const inDoubt = createRoute({
+  getParentRoute: () => root,
+  path: '/in-doubt',
+  component: lazyRouteComponent(() => import('./calls/in-doubt-page.tsx'), 'InDoubtPage'),
+})
+
 const router = createRouter({
-  routeTree: root.addChildren([home, signIn, inbox, hold, notice, agents, agent, policies, policiesTab, policiesItem]),
+  routeTree: root.addChildren([
+    home,
+    signIn,
+    inbox,
+    hold,
+    notice,
+    inDoubt,
+    calls,
+    call,
+    agents,
+    agent,
+    policies,
+    policiesTab,
+    policiesItem,
+  ]),
   scrollRestoration: true,
 })
 

@@ -1,9 +1,21 @@
+import type { ComponentType } from 'react'
+import { InDoubtCount } from './calls/in-doubt-count.tsx'
 import { type Me, mayRead } from './me.ts'
 import { texts } from './texts.ts'
 
+interface PageOfNavigation {
+  to: string
+  title: string
+  shown: (me: Me) => boolean
+  /** Beside the title. */
+  Count?: ComponentType
+}
+
 /** Pages in the order of the navigation; `shown` by what a person may see. */
-export const pages: readonly { to: string; title: string; shown: (me: Me) => boolean }[] = [
+export const pages: readonly PageOfNavigation[] = [
   { to: '/inbox', title: texts.nav.inbox, shown: () => true },
+  { to: '/in-doubt', title: texts.nav.inDoubt, shown: mayRead, Count: InDoubtCount },
+  { to: '/calls', title: texts.nav.calls, shown: mayRead },
   { to: '/agents', title: texts.nav.agents, shown: mayRead },
   { to: '/policies', title: texts.nav.policies, shown: mayRead },
 ]

@@ -71,10 +71,11 @@ function Navigation() {
       <ul>
         {pages
           .filter(({ shown }) => me && shown(me))
-          .map(({ to, title }) => (
+          .map(({ to, title, Count }) => (
             <li key={to}>
               <Link to={to} activeProps={{ 'aria-current': 'page' }}>
                 {title}
+                {Count && <Count />}
               </Link>
             </li>
           ))}

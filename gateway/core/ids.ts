@@ -42,6 +42,10 @@ export const newGrantId = (nowMs: number, random: Uint8Array): GrantId => `grant
 export const newBreakGlassId = (nowMs: number, random: Uint8Array): BreakGlassId => `glass_${suffix(nowMs, random)}` as BreakGlassId
 export const operationId = (connector: string, name: string): OperationId => `${connector}.${name}` as OperationId
 
+/** When an id was made, in milliseconds since the epoch. */
+export const timeOfId = (id: string): number =>
+  [...id.slice(id.indexOf('_') + 1).slice(0, 10)].reduce((ms, digit) => ms * 32 + ALPHABET.indexOf(digit), 0)
+
 /** Parses a call id that came from outside. Throws ID_MALFORMED. */
 export function parseCallId(raw: string): CallId {
   if (!/^call_[0-9a-z]{26}$/.test(raw))

@@ -1,5 +1,6 @@
-import { type ClassType, Field, ObjectType } from 'type-graphql'
+import { type ClassType, Field, GraphQLISODateTime, ObjectType } from 'type-graphql'
 import { GatewayError } from '../../gateway/core/errors.ts'
+import { timeOfId } from '../../gateway/core/ids.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import type { Page, PageRequest } from '../../gateway/ports/call-store.ts'
 
@@ -13,12 +14,19 @@ export class PageInfoType {
   readonly startCursor: string | null
   @Field(() => String, { nullable: true })
   readonly endCursor: string | null
+  @Field(() => GraphQLISODateTime, {
+    nullable: true,
+    description:
+      'Where the page is short since too little of what was looked at fits: how far back it looked. The next page looks further.',
+  })
+  readonly lookedBackTo: Date | null
 
-  constructor(cursors: readonly string[], hasNextPage: boolean, hasPreviousPage: boolean, endCursor?: string) {
+  constructor(cursors: readonly string[], hasNextPage: boolean, hasPreviousPage: boolean, lookedTo?: string) {
     this.hasNextPage = hasNextPage
     this.hasPreviousPage = hasPreviousPage
     this.startCursor = cursors[0] ?? null
-    this.endCursor = endCursor ?? cursors.at(-1) ?? null
+    this.endCursor = lookedTo === undefined ? (cursors.at(-1) ?? null) : cursorOf(lookedTo)
+    this.lookedBackTo = lookedTo === undefined ? null : new Date(timeOfId(lookedTo))
   }
 }
 
@@ -101,7 +109,7 @@ export function toConnection<Row extends { id: string }, T>(
       edges.map(({ cursor }) => cursor),
       page.more,
       request.after !== undefined,
-      page.lookedTo && cursorOf(page.lookedTo),
+      page.lookedTo,
     ),
   }
 }
