@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { SourceText } from '../policies/source-text.tsx'
 import { texts } from '../texts.ts'
-import { CedarText } from '../ui/cedar-text.tsx'
 import { JsonText } from '../ui/json-text.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
@@ -34,7 +34,7 @@ export function CallDecision({ call }: { call: CallData }) {
               {place !== null && <code className="quiet">{place}</code>}
             </p>
             {reason !== null && <p>{reason}</p>}
-            {text === null ? <p className="quiet">{texts.call.noText}</p> : <CedarText text={text} />}
+            {text === null ? <p className="quiet">{texts.call.noText}</p> : <SourceText name={`${policyId}.cedar`} text={text} />}
           </li>
         ))}
       </ul>
@@ -81,14 +81,16 @@ function WhyNot({ id }: { id: string }) {
               <p>{texts.call.nearMiss(policyId)}</p>
               <ul className="near">
                 {failed.map(({ sentence }) => (
-                  <li key={sentence}>{sentence}</li>
+                  <li key={sentence}>
+                    <Sentence text={sentence} />
+                  </li>
                 ))}
               </ul>
               <details>
                 <summary>
                   {texts.hold.policyText} <code>{place}</code>
                 </summary>
-                <CedarText text={text} />
+                <SourceText name={`${policyId}.cedar`} text={text} />
               </details>
             </li>
           ))}
@@ -97,6 +99,16 @@ function WhyNot({ id }: { id: string }) {
     </div>
   )
 }
+
+/** A sentence whose code stands between backticks. */
+const Sentence = ({ text }: { text: string }) => (
+  <>
+    {text.split('`').map((part, index) => {
+      const key = `${index}`
+      return index % 2 === 0 ? <span key={key}>{part}</span> : <code key={key}>{part}</code>
+    })}
+  </>
+)
 
 /** What the engine was asked, on demand: it has arguments and facts in it. */
 function Asked({ call }: { call: CallData }) {

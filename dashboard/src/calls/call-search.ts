@@ -1,6 +1,3 @@
-import type { VariablesOf } from '../graphql.ts'
-import type { CALLS } from './calls-data.ts'
-
 /**
  * What the address of `/calls` says, all of it optional and together:
  * `agent` `subject` `owner` `connector` `operation` `policy` `approver` `label` `run` as they are named; `object` as `Type:key` or a key alone;
@@ -40,8 +37,6 @@ export function readSearch(raw: Record<string, unknown>): CallSearch {
   return search
 }
 
-export type Filter = NonNullable<VariablesOf<typeof CALLS>['filter']>
-
 const among = <T extends string>(of: readonly T[], word: string | undefined): T | undefined => of.find((one) => one === word)
 
 export const STATES = [
@@ -72,7 +67,7 @@ function timeOf(text: string | undefined): string | undefined {
 }
 
 /** The filter to ask for. Words that stand for nothing are left out. */
-export function filterOf(search: CallSearch): Filter {
+export function filterOf(search: CallSearch) {
   const { agent, subject, owner, connector, operation, policy, approver, label, object, run } = search
   const states = search.state?.split(',').flatMap((word) => among(STATES, word) ?? [])
   const filter = {
@@ -85,5 +80,6 @@ export function filterOf(search: CallSearch): Filter {
     since: timeOf(search.from),
     until: timeOf(search.to),
   }
-  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)) as Filter
+  const given = Object.entries(filter).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given) as { [key in keyof typeof filter]?: NonNullable<(typeof filter)[key]> }
 }

@@ -2,6 +2,7 @@ import { Fragment } from 'react'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { VisibleText } from '../ui/visible-text.tsx'
 import { kindOf, wordsOf } from './source-tokens.ts'
+import './source-text.css'
 
 /** A line of a policy or test, its words coloured; where it holds anything but plain characters, as what is really there. */
 export function SourceLine({ name, line }: { name: string; line: string }) {

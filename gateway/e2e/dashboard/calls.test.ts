@@ -223,7 +223,7 @@ describe.skipIf(!hasBrowser)('the calls', () => {
   test('a denied call shows the policy that forbids it, and one that failed what went wrong', async () => {
     await enter('olga', `/calls/${made.denied}`)
     await page.getByText('A policy forbids it.').waitFor()
-    await page.locator('.cedar-effect', { hasText: 'forbid' }).waitFor()
+    await page.locator('.word-effect', { hasText: 'forbid' }).waitFor()
     await page.getByText('probe-no-forbidden-thing').first().waitFor()
     await page.getByRole('button', { name: 'Show arguments and answer' }).click()
     await page.getByText('Arguments and answer are for security').waitFor()
