@@ -12,7 +12,7 @@ import type { Environment } from './config/environment.ts'
 import { type Configuration, loadConfiguration } from './config/load.ts'
 import { type Clock, instant } from './core/clock.ts'
 import { GatewayError } from './core/errors.ts'
-import { newCallId, newHoldId, newProposalId, newRunId } from './core/ids.ts'
+import { newBreakGlassId, newCallId, newGrantId, newHoldId, newProposalId, newRunId } from './core/ids.ts'
 import { counterKey } from './credentials/counter-key.ts'
 import { openVaultKey } from './credentials/key-file.ts'
 import { createVault } from './credentials/vault.ts'
@@ -37,9 +37,11 @@ import { dryDecision } from './pipeline/dry-decision.ts'
 import { editHeld } from './pipeline/edit.ts'
 import { findingsIn } from './pipeline/findings.ts'
 import { joinKeyOfCall } from './pipeline/hold.ts'
+import { createGrantReview } from './pipeline/grant-review.ts'
 import { createHoldReview } from './pipeline/reconsider.ts'
 import { createReleaser, streaksOf } from './pipeline/resume.ts'
 import { createSlots } from './pipeline/slots.ts'
+import { proposeStanding } from './pipeline/standing.ts'
 import type { Parts, Stage } from './pipeline/stages.ts'
 import { textsIn } from './pipeline/texts.ts'
 import type { Bus } from './ports/bus.ts'
@@ -377,6 +379,9 @@ function partsOf(
     refreshPolicies: () => policies.live.refresh(),
     validators,
     approvals: configuration.approvals,
+    standing: [...configuration.approvals.values()].some(({ standing }) => standing !== null),
+    breakGlass: configuration.breakGlass ?? null,
+    grants: storage.grants,
     recorder,
     store: storage.calls,
     vault,
@@ -419,7 +424,12 @@ function openDoors(opened: Opened) {
   closers.add(() => releaser.close())
   const review = createHoldReview(parts, record.storage.policySets)
   closers.add(() => review.close())
-  record.policies.live.onActive((active) => review.look(active))
+  const grantReview = createGrantReview(parts)
+  closers.add(() => grantReview.close())
+  record.policies.live.onActive((active) => {
+    review.look(active)
+    grantReview.look(active)
+  })
   const calls = createCalls(parts)
   closers.add(() => calls.close())
   telemetry.gauge('waiters', () => calls.waiters())
@@ -549,6 +559,11 @@ function openCases(
     decideDry: (subject, given, readsHistory) => dryDecision(parts, subject, given, readsHistory),
     streaksOf: (call) => streaksOf(parts, call),
     editHeld: (call, hold, edit) => editHeld(parts, call, hold, edit),
+    grants: parts.grants,
+    breakGlass: parts.breakGlass,
+    newGrantId: () => newGrantId(Date.now(), idBytes(16)),
+    newBreakGlassId: () => newBreakGlassId(Date.now(), idBytes(16)),
+    proposeStanding: (call, hold, proposal) => proposeStanding(parts, call, hold, proposal),
     newRunId: () => newRunId(Date.now(), idBytes(16)),
     readPublicKeys,
     joinKeyOf: joinKeyOfCall,

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { z } from 'zod'
 import { type ApprovalDefinition, satisfied } from '../core/hold.ts'
+import type { BreakGlassRule } from '../core/break-glass.ts'
+import type { StandingBounds } from '../core/grant.ts'
 import { canonicalJson } from '../core/json.ts'
+import type { Person } from '../core/principal.ts'
 import type { Environment } from './environment.ts'
 import type { Faults } from './faults.ts'
-import { approvalsFile } from './schema.ts'
+import { approvalsFile, type GatehouseFile } from './schema.ts'
 import { readYaml } from './yaml-file.ts'
 
 type Written = z.output<typeof approvalsFile>[string]
@@ -24,6 +27,7 @@ export function readApprovals(
 /** The version is a digest of all that the definition says: an approval given under other words is none. */
 function definitionOf(name: string, written: Written): ApprovalDefinition {
   const { requires, deny_threshold: denyThreshold, expires: expiresMs, escalate, on_approval: onApproval, edits, excludes } = written
+  const standing = written.standing === 'none' ? null : boundsOf(written.standing)
   const terms = {
     requires,
     denyThreshold,
@@ -33,8 +37,20 @@ function definitionOf(name: string, written: Written): ApprovalDefinition {
     edits,
     excludes: [...new Set(excludes)].sort(),
   }
-  return { name, ...terms, standing: null, version: createHash('sha256').update(canonicalJson(terms)).digest('hex') }
+  // Left out where there is none: approvals that say nothing of it keep the version that they had.
+  const said =
+    standing === null
+      ? terms
+      : { ...terms, standing: { ...standing, totals: standing.totals.map((total) => ({ ...total })), pinned: [...standing.pinned] } }
+  return { name, ...terms, standing, version: createHash('sha256').update(canonicalJson(said)).digest('hex') }
 }
+
+const boundsOf = (written: Exclude<Written['standing'], 'none'>): StandingBounds => ({
+  maxUses: written.max_uses,
+  totals: written.max_total ? [{ of: written.max_total.of, most: written.max_total.value }] : [],
+  lifeMs: written.until,
+  pinned: [...new Set(written.pinned)].sort(),
+})
 
 type Member = { name: string; groups: readonly string[] }
 
@@ -73,3 +89,21 @@ function faultsOf({ requires, denyThreshold, expiresMs, escalate }: ApprovalDefi
 }
 
 const twice = (names: readonly string[]): string[] => [...new Set(names.filter((name, index) => names.indexOf(name) < index))]
+
+/** Who may break the glass. A group without members, or a review that nobody could make, is a fault. */
+export function readBreakGlass(
+  written: GatehouseFile['breakGlass'],
+  place: string,
+  people: readonly Pick<Person, 'name' | 'groups' | 'roles'>[],
+  faults: Faults,
+): BreakGlassRule | undefined {
+  if (!written) return undefined
+  const { group, life: lifeMs, review } = written
+  const members = people.filter(({ groups, roles }) => groups.includes(group) && !roles.includes('auditor'))
+  if (members.length === 0) faults.add(place, `nobody of group \`${group}\` could break the glass: put somebody into it in \`people\``)
+  const reviewers = people.filter(({ roles }) => roles.includes(review.by) && !roles.includes('auditor'))
+  for (const { name } of members)
+    if (!reviewers.some((reviewer) => reviewer.name !== name))
+      faults.add(place, `nobody could review what \`${name}\` does with it: somebody else needs the role \`${review.by}\``)
+  return { group, lifeMs, review: { by: review.by, withinMs: review.within } }
+}

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
+import type { BreakGlassRule } from '../core/break-glass.ts'
 import type { ApprovalDefinition } from '../core/hold.ts'
 import type { Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
@@ -7,7 +8,7 @@ import type { Manifest } from '../ports/connector.ts'
 import type { Notifications } from '../ports/notifier.ts'
 import type { FactsFile, LibraryUse, PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
-import { checkApprovals, readApprovals } from './approvals.ts'
+import { checkApprovals, readApprovals, readBreakGlass } from './approvals.ts'
 import type { Environment } from './environment.ts'
 import { Faults } from './faults.ts'
 import { readNotifications } from './notifications.ts'
@@ -51,6 +52,8 @@ export interface Configuration {
   approvals: ReadonlyMap<string, ApprovalDefinition>
   /** `path:line:column` of each approval. */
   approvalPlaces: ReadonlyMap<string, string>
+  /** Absent where nobody may approve alone. */
+  breakGlass?: BreakGlassRule
   people: readonly Person[]
   agents: readonly AgentSeed[]
   clients: ReadonlyMap<string, ClientAuthentication>
@@ -109,6 +112,7 @@ export function loadConfiguration(file: string, environment: Environment, option
   const policyTests = readPolicyTests(policyFolders, faults)
   checkApprovals(approvals, approvalPlaces, people, faults)
   const notifications = readNotifications(value, people, place, faults)
+  const breakGlass = readBreakGlass(value.breakGlass, place(['breakGlass']), people, faults)
   const redis = readRedisUrl(value, environment, faults)
   faults.refuse()
   const databaseUrl = environment.DATABASE_URL || value.database?.url
@@ -129,6 +133,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     approvals,
     approvalPlaces,
     notifications,
+    ...(breakGlass ? { breakGlass } : {}),
     people: people.map(({ region, mail: _mail, ...person }) => ({ ...person, ...(region ? { region } : {}) })),
     agents,
     clients,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { durationMs } from '../core/duration.ts'
+import { isAmount } from '../core/grant.ts'
 import { CLASS_NAME } from '../core/output-shape.ts'
 import { LIMITS } from '../limits.ts'
 
@@ -109,6 +110,16 @@ export const gatehouseFile = z.strictObject({
     )
     .default([]),
   approvals: z.string().min(1).optional(),
+  /** Who may approve alone in an emergency; absent: nobody. */
+  breakGlass: z
+    .strictObject({
+      group: z.string().min(1),
+      /** So long an approval stands, where its call waits for its agent. */
+      life: duration.refine((ms) => ms <= LIMITS.breakGlassLifeMsMax, `at most ${LIMITS.breakGlassLifeMsMax / 3_600_000}h`).prefault('30m'),
+      /** Who has to look at each use, and how soon; where nobody does, nobody breaks the glass again until then. */
+      review: z.strictObject({ by: z.enum(['security', 'operator']).default('security'), within: duration.prefault('24h') }).prefault({}),
+    })
+    .optional(),
   people: z.string().min(1).optional(),
   agents: z.string().min(1),
   /** How people are told that a hold waits for them. */
@@ -167,6 +178,8 @@ export const agentsFile = z.array(
   }),
 )
 
+const argument = z.string().regex(/^(\/[^/*]+)+$/, 'name one argument by a pointer such as `/amount`')
+
 export const approvalsFile = z.record(
   name,
   z.strictObject({
@@ -199,6 +212,27 @@ export const approvalsFile = z.record(
       )
       .max(LIMITS.excludesPerApprovalMax)
       .default([]),
+    /** What approvers may give with an approval for further calls alike. */
+    standing: z
+      .union(
+        [
+          z.literal('none'),
+          z.strictObject({
+            max_uses: z.int().positive().max(LIMITS.grantUsesMax),
+            /** Sums this argument over all uses. */
+            max_total: z
+              .strictObject({ of: argument, value: z.string().refine(isAmount, 'an amount above zero with at most four decimal places') })
+              .optional(),
+            until: duration.refine((ms) => ms <= LIMITS.grantLifeMsMax),
+            /** Arguments that no grant may loosen. */
+            pinned: z.array(argument).max(LIMITS.excludesPerApprovalMax).default([]),
+          }),
+        ],
+        {
+          error: `write \`none\`, or bounds such as \`{max_uses: 20, max_total: {of: /amount, value: "10000"}, until: 30d}\`: at most ${LIMITS.grantUsesMax} uses, ${LIMITS.grantLifeMsMax / 86_400_000}d, an amount above zero with at most four decimal places in quotes`,
+        },
+      )
+      .default('none'),
   }),
 )
 

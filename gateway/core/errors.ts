@@ -25,6 +25,7 @@ export const ERRORS = {
   ID_MALFORMED: { http: 400, retry: 'never', says: 'an id is not of its form' },
   HOLD_NOT_OPEN: { http: 409, retry: 'never', says: 'the hold is no longer open: decided, expired, cancelled or superseded' },
   NOT_ELIGIBLE: { http: 403, retry: 'never', says: 'this person may not decide on this hold or proposal' },
+  GRANT_ENDED: { http: 409, retry: 'never', says: 'the standing grant has ended, or the emergency approval was reviewed already' },
   PROPOSAL_NOT_OPEN: { http: 409, retry: 'never', says: 'somebody decided on this proposal already' },
   POLICIES_CHANGED: { http: 409, retry: 'never', says: 'another policy set is active than the one that was built upon: build upon that' },
   CALL_NOT_IN_DOUBT: { http: 409, retry: 'never', says: 'only a call in doubt can be resolved' },

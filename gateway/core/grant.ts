@@ -79,6 +79,16 @@ export interface GrantProgress {
 
 export type StandingGrant = Grant & GrantProgress
 
+/** A live grant with who published the policies that it covers: they give nothing. */
+export type UsableGrant = StandingGrant & { publishers: readonly string[] }
+
+/** Whose grants a decision may use. */
+export interface GrantQuestion {
+  agent: string
+  subject: string | null
+  operation: string
+}
+
 export const UNUSED: GrantProgress = Object.freeze({
   ended: null,
   used: 0,
@@ -107,7 +117,11 @@ export function grantState(
 export const isUsedUp = ({ used, maxUses, spent, totals }: Pick<StandingGrant, 'used' | 'maxUses' | 'spent' | 'totals'>): boolean =>
   used >= maxUses || totals.some(({ of, most }) => spentOf(spent, of) >= units(most))
 
-/** A grant that a whole approval gave, from what was proposed with its hold. */
+/** Whether a call says all that these bounds count: else no grant can be given with it. */
+export const isCountable = ({ totals }: StandingBounds, input: JsonObject): boolean =>
+  totals.every(({ of }) => amountAt(input, of) !== undefined)
+
+/** The narrowest of several approvals' bounds; null where one allows nothing. */
 export function combineStanding(all: readonly (StandingBounds | null)[]): StandingBounds | null {
   const bounds = all.flatMap((one) => one ?? [])
   if (bounds.length === 0 || bounds.length < all.length) return null

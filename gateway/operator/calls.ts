@@ -1,14 +1,16 @@
 import type { Call } from '../core/call.ts'
 import { type BusinessObject, objectAsked } from '../core/decision.ts'
+import { whyNotBreaking } from '../core/break-glass.ts'
 import type { Entry, EntryBody } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
 import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
+import type { StandingTerms } from '../core/grant.ts'
 import { ineligibleToEdit } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
 import type { CallFilter, CallsPage, PageRequest } from '../ports/call-store.ts'
 import type { Operator } from '../ports/operator.ts'
 import type { OperatorDeps } from './deps.ts'
-import { comment, hasRole, isAsked, isReader, requirePerson, requireReader, requireRole } from './roles.ts'
+import { comment, hasRole, isAsked, isReader, mayBreakGlass, requirePerson, requireReader, requireRole } from './roles.ts'
 
 /** Calls newest first. Throws FORBIDDEN for people without a reading role: approvers find theirs below their holds. */
 export async function listCalls(deps: OperatorDeps, by: Operator, filter: CallFilter, page: PageRequest<CallId>): Promise<CallsPage> {
@@ -21,7 +23,7 @@ export async function findCall(deps: OperatorDeps, by: Operator, id: CallId): Pr
   const call = await deps.store.call(id)
   if (!call || isReader(by)) return call
   const hold = call.holdId === null ? undefined : await deps.store.hold(call.holdId)
-  return hold && isAsked(by, hold) ? call : undefined
+  return hold && (isAsked(by, hold) || mayBreakGlass(deps, by)) ? call : undefined
 }
 
 /**
@@ -38,7 +40,10 @@ export async function mayViewPayload(deps: OperatorDeps, by: Operator, call: Cal
 async function mayDecide(deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> {
   if (hasRole(by, 'local') || call.holdId === null) return false
   const hold = await deps.store.hold(call.holdId)
-  return hold !== undefined && ineligibleToEdit(hold, call, by, await deps.store.publishers(hold.matched)) === null
+  if (!hold) return false
+  const publishers = await deps.store.publishers(hold.matched)
+  if (ineligibleToEdit(hold, call, by, publishers) === null) return true
+  return deps.breakGlass !== null && hold.state === 'open' && whyNotBreaking(deps.breakGlass, hold, call, by, publishers) === null
 }
 
 /**
@@ -56,7 +61,12 @@ export async function trail(deps: OperatorDeps, by: Operator, id: CallId, payloa
 /** Arguments and facts left out, of decisions, edits and holds; all else in an entry is metadata. */
 function withoutPayload(body: EntryBody): EntryBody {
   if (body.kind === 'hold.edited') return { ...body, changes: body.changes.map(({ pointer }) => ({ pointer })) }
-  if (body.kind === 'hold.opened') return { ...body, hold: { ...body.hold, excluded: NOBODY_EXCLUDED } }
+  if (body.kind === 'hold.opened') {
+    const gives = body.hold.gives ? { gives: withoutValues(body.hold.gives) } : {}
+    return { ...body, hold: { ...body.hold, ...gives, excluded: NOBODY_EXCLUDED } }
+  }
+  if (body.kind === 'grant.opened') return { ...body, grant: withoutValues(body.grant) }
+  if (body.kind === 'grant.proposed') return { ...body, gives: body.gives && withoutValues(body.gives) }
   if (body.kind !== 'decision' && body.kind !== 'explained') return body
   const { request, decision } = body
   const { evidence } = decision
@@ -70,6 +80,12 @@ export async function objectOf(deps: OperatorDeps, by: Operator, id: CallId): Pr
   const decided = (await deps.store.entries(id)).findLast(({ body }) => body.kind === 'decision')
   return decided?.body.kind === 'decision' ? objectAsked(decided.body.decision.evidence) : null
 }
+
+/** Values that a grant lets stand are arguments. */
+const withoutValues = <T extends StandingTerms>(terms: T): T => ({
+  ...terms,
+  arguments: terms.arguments.map(({ pointer }) => ({ pointer, allows: { kind: 'any' } })),
+})
 
 /** The newest executed call equal to this one. Whoever may see a held call may know that it was made before. */
 export function equalCall(deps: OperatorDeps, _by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined> {

@@ -1,8 +1,10 @@
 import type { Asserted, Call, Door } from '../core/call.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Facts } from '../core/facts.ts'
+import type { BreakGlassRule } from '../core/break-glass.ts'
+import type { StandingTerms } from '../core/grant.ts'
 import type { Hold } from '../core/hold.ts'
-import type { CallId, OperationId, ProposalId, RunId } from '../core/ids.ts'
+import type { BreakGlassId, CallId, GrantId, OperationId, ProposalId, RunId } from '../core/ids.ts'
 import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { Catalogue, Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
@@ -12,6 +14,7 @@ import type { CallStore } from '../ports/call-store.ts'
 import type { Decider, Explanation, NearMiss } from '../ports/decider.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
 import type { DriftStore } from '../ports/drift-store.ts'
+import type { Grants } from '../ports/grants.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { PolicyDrafts } from '../ports/policy-drafts.ts'
 import type { PolicyFile, PolicyTests } from '../ports/policy-source.ts'
@@ -81,6 +84,17 @@ export interface OperatorDeps {
   streaksOf(call: Call): readonly StreakCounter[]
   /** Decides an open hold's call again with other arguments. False where the hold changed meanwhile. Throws HOLD_NOT_OPEN, UNAVAILABLE. */
   editHeld(call: Call, hold: Hold, edit: { input: JsonObject; by: string; comment: string | null }): Promise<boolean>
+  grants: Grants
+  /** Null where nobody may approve alone. */
+  breakGlass: BreakGlassRule | null
+  newGrantId(): GrantId
+  newBreakGlassId(): BreakGlassId
+  /** Puts a hold with other terms of a grant in the place of an open one; undefined where that changed meanwhile. Throws HOLD_NOT_OPEN, UNAVAILABLE. */
+  proposeStanding(
+    call: Call,
+    hold: Hold,
+    proposal: { gives: StandingTerms | null; by: string; comment: string | null },
+  ): Promise<Hold | undefined>
   newRunId(): RunId
   /** Keys that an agent may be registered with, public members only, and their thumbprints. Throws BAD_INPUT. */
   readPublicKeys(given: readonly JsonValue[]): Promise<{ keys: readonly JsonObject[]; thumbprints: readonly string[] }>

@@ -6,10 +6,11 @@ import { JOBS } from '../../policies/engine/workshop-jobs.ts'
 import { createInProcessBus } from '../bus/in-process.ts'
 import type { OutcomeKind } from '../core/call.ts'
 import { type Clock, instant } from '../core/clock.ts'
-import { type CallId, newProposalId, newRunId } from '../core/ids.ts'
+import { type CallId, newBreakGlassId, newGrantId, newHoldId, newProposalId, newRunId } from '../core/ids.ts'
 import { counterKey } from '../credentials/counter-key.ts'
 import { dryDecision } from '../pipeline/dry-decision.ts'
 import { streaksOf } from '../pipeline/resume.ts'
+import { proposeStanding } from '../pipeline/standing.ts'
 import { createVault } from '../credentials/vault.ts'
 import { createDetectors } from '../detectors/detectors.ts'
 import { readPublicKeys } from '../identity/jwk-set.ts'
@@ -17,6 +18,8 @@ import { findingsIn } from '../pipeline/findings.ts'
 import { textsIn } from '../pipeline/texts.ts'
 import { compileValidators } from '../pipeline/validate.ts'
 import type { Decider } from '../ports/decider.ts'
+import type { Recorder } from '../ports/recorder.ts'
+import type { Registry } from '../ports/registry.ts'
 import type { PolicySetTexts } from '../ports/policy-sets.ts'
 import type { Simulator } from '../ports/simulator.ts'
 import type { PolicyFile, PolicySource } from '../ports/policy-source.ts'
@@ -25,7 +28,7 @@ import { openingSet } from '../publication/opening-set.ts'
 import { createPublisher } from '../publication/publisher.ts'
 import { sourceOf, textsOf } from '../publication/texts.ts'
 import { createRecorder } from '../record/recorder.ts'
-import { openStorage } from '../storage/open-storage.ts'
+import { openStorage, type Storage } from '../storage/open-storage.ts'
 import type { DevelopmentTokens, OperatorDeps } from './deps.ts'
 import { type Ask, joinKey, newCall } from './fixture-call.ts'
 import { agent, catalogue, people, policies } from './fixture-organisation.ts'
@@ -70,8 +73,8 @@ async function openProcess(database: string) {
   })
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[], edited: [] as unknown[] }
-  const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
-  const changing = { policySets: sets, notices: storage.notices, publisher, newProposalId: nextProposal, ...trying(sets) }
+  const ids = { newProposalId: () => newProposalId(clock.now(), randomBytes(16)) }
+  const changing = { policySets: sets, notices: storage.notices, publisher, ...ids, ...trying(sets) }
   const counting = { decider, organisation: 'acme', factKey: counterKey(randomBytes(32)) }
   const dry = { ...counting, clock, registry, store: storage.calls, detectors: [], labelWindowMs: 86_400_000 }
   const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId' | 'editHeld'> = {
@@ -82,6 +85,7 @@ async function openProcess(database: string) {
   }
   const deps = {
     ...fixedParts(seen),
+    ...grantParts(clock, storage, recorder, registry),
     ...changing,
     decider: () => live.decider,
     ...facts,
@@ -132,6 +136,22 @@ async function openProcess(database: string) {
       await recorder.close()
       await storage.close()
     },
+  }
+}
+
+type Granting = Pick<OperatorDeps, 'grants' | 'breakGlass' | 'newGrantId' | 'newBreakGlassId' | 'proposeStanding'>
+
+/** Standing grants as the line makes them, and an incident group. */
+function grantParts(clock: Clock, storage: Storage, recorder: Recorder, registry: Registry): Granting {
+  const random = () => randomBytes(16)
+  const ids = { newHoldId: () => newHoldId(clock.now(), random()), nonce: () => random().toString('hex') }
+  const proposing = { ...ids, organisation: 'acme', store: storage.calls, recorder, registry, catalogue, clock }
+  return {
+    grants: storage.grants,
+    breakGlass: { group: 'commanders', lifeMs: 1_800_000, review: { by: 'security', withinMs: 86_400_000 } },
+    newGrantId: () => newGrantId(clock.now(), random()),
+    newBreakGlassId: () => newBreakGlassId(clock.now(), random()),
+    proposeStanding: (call, hold, proposal) => proposeStanding(proposing, call, hold, proposal),
   }
 }
 

@@ -26,6 +26,7 @@ export interface Ask {
   edits?: Hold['edits']
   excluded?: Excluded
   agent?: string
+  standing?: Hold['standing']
 }
 
 export const joinKey = (name: string, subject: string | null, of: string, input: JsonObject): string =>
@@ -91,8 +92,9 @@ function holdOf(callId: CallId, id: HoldId, verdict: Extract<Verdict, { effect: 
     onApproval = 'execute',
     denyThreshold = 1,
     edits = 'allowed',
+    standing = null,
   } = how
-  const asked = { ...PLAIN_TERMS, name: 'finance', requires, expiresMs, onApproval, denyThreshold, edits, version: 'v1' }
+  const asked = { ...PLAIN_TERMS, name: 'finance', requires, expiresMs, onApproval, denyThreshold, edits, standing, version: 'v1' }
   const { expiresMs: lifeMs, ...terms } = combineApprovals([asked])
   return {
     id,

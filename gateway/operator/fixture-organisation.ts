@@ -65,6 +65,7 @@ export const people: readonly Person[] = [
   { name: 'chen', groups: ['cfo-office'], roles: [] },
   { name: 'paul', groups: ['finance-managers'], roles: ['operator'] },
   { name: 'olga', groups: ['platform'], roles: ['operator'] },
+  { name: 'ivo', groups: ['commanders'], roles: [] },
   { name: 'aisha', groups: ['security'], roles: ['security'] },
   { name: 'lee', groups: ['auditors', 'finance-managers'], roles: ['auditor'] },
   { name: 'sana', groups: ['finance-managers', 'security'], roles: ['security'] },

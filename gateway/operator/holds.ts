@@ -8,7 +8,8 @@ import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
 import type { HoldProgress, Operator } from '../ports/operator.ts'
 import type { HoldChange } from '../ports/recorder.ts'
 import type { OperatorDeps } from './deps.ts'
-import { comment, hasRole, isAsked, isReader, requirePerson } from './roles.ts'
+import { openingOf } from './opening-grant.ts'
+import { comment, hasRole, isAsked, isReader, mayBreakGlass, requirePerson } from './roles.ts'
 
 /** Holds that this person may see: all for reading roles, those that ask for one of their groups for everyone else. */
 export async function listHolds(deps: OperatorDeps, by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>> {
@@ -21,7 +22,7 @@ export async function listHolds(deps: OperatorDeps, by: Operator, filter: HoldFi
 /** One hold; undefined where there is none, and where this person may not see it. */
 export async function findHold(deps: OperatorDeps, by: Operator, id: HoldId): Promise<Hold | undefined> {
   const hold = await deps.store.hold(id)
-  return hold && (isReader(by) || isAsked(by, hold)) ? hold : undefined
+  return hold && (isReader(by) || isAsked(by, hold) || mayBreakGlass(deps, by)) ? hold : undefined
 }
 
 /** Votes in the order they came. Throws NOT_FOUND where the person may not see the hold. */
@@ -82,7 +83,7 @@ export async function callsBefore(deps: OperatorDeps, by: Operator, hold: Hold):
   return rows.filter((row) => row.subject === subject).slice(0, LIMITS.callsBeforeMax)
 }
 
-interface Ballot {
+export interface Ballot {
   hold: Hold
   call: Call
   vote: Vote
@@ -97,13 +98,14 @@ export async function whyIneligible(deps: OperatorDeps, by: Operator, hold: Hold
 }
 
 /** Checks that this person may vote on this hold now. What it finds is checked again by the compare-and-set that writes the vote. */
-async function admit(
+export async function admit(
   deps: OperatorDeps,
   by: Operator,
   id: HoldId,
   verdict: Vote['verdict'],
   words: string | undefined,
   shown: Shown | undefined,
+  again = false,
 ): Promise<Ballot> {
   requirePerson(by, 'voting')
   const hold = await findHold(deps, by, id)
@@ -118,7 +120,7 @@ async function admit(
   const among = shown?.among === undefined || shown.among === 1 ? {} : { among: shown.among }
   const ballot = { hold, call, publishers, vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now(), ...among } }
   const votes = await deps.store.votes(id)
-  if (votes.some((vote) => vote.voter === by.name)) {
+  if (!again && votes.some((vote) => vote.voter === by.name)) {
     // Who may vote can have changed since: whoever comes next finishes what the votes mean today.
     await settle(deps, ballot)
     throw alreadyVoted()
@@ -129,6 +131,8 @@ async function admit(
       'HOLD_NOT_OPEN',
       `hold \`${id}\` is not what you were shown: its binding digest is another one, look at it again`,
     )
+  if (verdict === 'approve' && hold.gives && (shown?.among ?? 1) > 1)
+    throw new GatewayError('NOT_ELIGIBLE', 'its approval gives a standing grant: look at it alone')
   return ballot
 }
 
@@ -161,12 +165,13 @@ function outcomeOf(deps: OperatorDeps, { hold, call, publishers }: Ballot, votes
 /** Writes the vote, with the change it makes, where hold and votes are still as they were read. False where only other votes came. */
 async function cast(deps: OperatorDeps, ballot: Ballot, before: readonly Vote[]): Promise<boolean> {
   const { hold, call, vote } = ballot
-  const to = outcomeOf(deps, ballot, [...before, vote])
+  const all = [...before, vote]
+  const to = outcomeOf(deps, ballot, all)
   const change = { hold: hold.id, callId: call.id, by: vote.voter, vote, votesBefore: before.length, digest: hold.digest }
   const written = await deps.recorder.changeHold(
     to === 'open'
       ? { ...change, to: 'approved', callState: 'held', voteOnly: true }
-      : { ...change, to, callState: to, ...streaksFor(deps, call, to), ...(vote.comment === null ? {} : { why: vote.comment }) },
+      : { ...change, ...endingOf(deps, ballot, to, all), ...(vote.comment === null ? {} : { why: vote.comment }) },
   )
   if (written) return true
   const now = await deps.store.hold(hold.id)
@@ -176,6 +181,12 @@ async function cast(deps: OperatorDeps, ballot: Ballot, before: readonly Vote[])
   if (votes.some((other) => other.voter === vote.voter)) throw alreadyVoted()
   if (votes.length === before.length) throw changedMeanwhile(hold.id)
   return false
+}
+
+/** What the last vote makes of the hold, and of all that hangs on it. */
+function endingOf(deps: OperatorDeps, ballot: Ballot, to: 'approved' | 'rejected', votes: readonly Vote[]) {
+  const approvers = votersNow(deps, ballot, votes, 'approve')
+  return { to, callState: to, ...streaksFor(deps, ballot.call, to), ...openingOf(deps, ballot.hold, ballot.call, to, approvers) }
 }
 
 /** A clean approval makes a streak longer, a refusal ends it; what was edited ended it then, and is no clean approval. */
@@ -188,10 +199,11 @@ function streaksFor(deps: OperatorDeps, call: Call, to: 'approved' | 'rejected')
 async function settle(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
   const { hold, call, vote } = ballot
   let now = (await deps.store.hold(hold.id)) ?? hold
-  const to = now.state === 'open' ? outcomeOf(deps, ballot, await deps.store.votes(hold.id)) : 'open'
+  const votes = now.state === 'open' ? await deps.store.votes(hold.id) : []
+  const to = now.state === 'open' ? outcomeOf(deps, ballot, votes) : 'open'
   if (to !== 'open') {
     const change = { hold: hold.id, callId: call.id, by: vote.voter, digest: hold.digest }
-    await deps.recorder.changeHold({ ...change, to, callState: to, ...streaksFor(deps, call, to) })
+    await deps.recorder.changeHold({ ...change, ...endingOf(deps, ballot, to, votes) })
     now = (await deps.store.hold(hold.id)) ?? now
   }
   deps.bus.publish({ kind: 'call', id: call.id })

@@ -2,6 +2,7 @@ import type { OperatorUseCases } from '../ports/operator.ts'
 import { agentHistory, agentPermissions, findAgent, lastCalls, listAgents, registrant, setAgentStatus } from './agents.ts'
 import { approveHolds, rejectHolds, similarHolds } from './alike-holds.ts'
 import { equalCall, findCall, listCalls, mayViewPayload, objectOf, resolveCall, trail, whyNotResolve } from './calls.ts'
+import { breakGlass, brokenFor, listBrokenGlass, reviewBreakGlass, whyNotBreakGlass } from './break-glass.ts'
 import { connectorDrift, connectorHealth, driftCount, findConnector, listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
@@ -9,6 +10,7 @@ import { editHold } from './edit-hold.ts'
 import { figuresOfHold, figuresOfVoters, holdFigures } from './figures.ts'
 import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { callChanges, inboxChanges } from './live.ts'
+import { findGrant, giveStanding, grantGiven, grantOfCall, listGrants, revokeGrant, withdrawStanding } from './grants.ts'
 import { listNoticesGivenUp, openNotice } from './notices.ts'
 import { recordRefusal } from './refusals.ts'
 import { callMetrics, exceptions } from './metrics.ts'
@@ -37,6 +39,37 @@ const bindTo =
   <A extends readonly unknown[], R>(verb: Verb<A, R>) =>
   (...args: A): R =>
     verb(deps, ...args)
+
+type GrantCases = Pick<
+  OperatorUseCases,
+  | 'grants'
+  | 'grant'
+  | 'grantOfCall'
+  | 'grantGiven'
+  | 'giveStanding'
+  | 'withdrawStanding'
+  | 'revokeGrant'
+  | 'brokenGlass'
+  | 'brokenFor'
+  | 'whyNotBreakGlass'
+  | 'breakGlass'
+  | 'reviewBreakGlass'
+>
+
+const grantCases = (bound: ReturnType<typeof bindTo>): GrantCases => ({
+  grants: bound(listGrants),
+  grant: bound(findGrant),
+  grantOfCall: bound(grantOfCall),
+  grantGiven: bound(grantGiven),
+  giveStanding: bound(giveStanding),
+  withdrawStanding: bound(withdrawStanding),
+  revokeGrant: bound(revokeGrant),
+  brokenGlass: bound(listBrokenGlass),
+  brokenFor: bound(brokenFor),
+  whyNotBreakGlass: bound(whyNotBreakGlass),
+  breakGlass: bound(breakGlass),
+  reviewBreakGlass: bound(reviewBreakGlass),
+})
 
 /** Agents, connectors, and what they prove themselves with. */
 function registerCases(bound: ReturnType<typeof bindTo>) {
@@ -69,6 +102,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
   const bound = bindTo(deps)
   return {
     ...registerCases(bound),
+    ...grantCases(bound),
     calls: bound(listCalls),
     call: bound(findCall),
     mayViewPayload: bound(mayViewPayload),

@@ -1,3 +1,4 @@
+import type { BreakGlassRule } from '../core/break-glass.ts'
 import { GatewayError } from '../core/errors.ts'
 import { groupsOf, type Hold } from '../core/hold.ts'
 import { LIMITS } from '../limits.ts'
@@ -32,6 +33,10 @@ export function requirePerson(by: Operator, doing: string): void {
 /** True for members of a group that the hold asks for. */
 export const isAsked = (by: Operator, hold: Pick<Hold, 'requires'>): boolean =>
   hold.requires.flatMap(groupsOf).some((group) => by.groups.includes(group))
+
+/** Members of the group that may approve alone in an emergency: they see the hold that they are sent to. */
+export const mayBreakGlass = ({ breakGlass }: { breakGlass: BreakGlassRule | null }, by: Operator): boolean =>
+  breakGlass !== null && by.groups.includes(breakGlass.group)
 
 /** A person's free text: trimmed, undefined where empty. Throws BAD_INPUT beyond `LIMITS.commentCharsMax`. */
 export function comment(raw: string | undefined, what: string): string | undefined {

@@ -256,19 +256,19 @@ async function runPermitted(
   const { callId, span, asked } = started
   let intent = recorded.intent
   if (intent === null) {
-    intent = await recordIntent(line.parts, callId, guardsOf(subject, recorded.permit)).catch((error: unknown) => {
+    intent = await recordIntent(line.parts, callId, guardsOf(subject, recorded.permit), recorded.grant).catch((error: unknown) => {
       // Else it would wait for its turn for ever, and equal calls with it. The recorder writes it once it can.
       void line.parts.recorder.cancelUnstarted(callId, 'the record was away when its turn came').catch(() => undefined)
       throw error
     })
     if (intent === null) {
-      await line.parts.recorder.cancelUnstarted(callId, 'agent or policies changed before its turn came')
+      await line.parts.recorder.cancelUnstarted(callId, 'agent, policies or its grant changed before its turn came')
       return {
         kind: 'ended',
         callId,
         traceparent: span.traceparent,
         code: 'CANCELLED',
-        message: 'agent or policies changed before its turn came',
+        message: 'agent, policies or its grant changed before its turn came',
       }
     }
   }

@@ -4,6 +4,7 @@ import { after } from '../core/clock.ts'
 import type { LookedUp, MatchedHold } from '../core/decision.ts'
 import { GatewayError } from '../core/errors.ts'
 import { excludedBy } from '../core/exclusion.ts'
+import type { StandingTerms } from '../core/grant.ts'
 import { type ApprovalDefinition, combineApprovals, type Hold } from '../core/hold.ts'
 import type { CallId } from '../core/ids.ts'
 import { canonicalJson, type JsonObject } from '../core/json.ts'
@@ -34,7 +35,7 @@ export function openHold(
     escalated: 0,
     excluded: excludedBy(terms.excludes, subject.input, lookups),
     approvalVersions,
-    digest: bindingDigest(parts.organisation, subject, lookups, matched, approvalVersions, nonce),
+    digest: bindingDigest(parts.organisation, subject, lookups, { matched, nonce }, approvalVersions),
     nonce,
     expiresAt: after(now, expiresMs),
     createdAt: now,
@@ -54,9 +55,8 @@ export function bindingDigest(
   organisation: string,
   { principal, operation, input }: Pick<Subject, 'principal' | 'operation' | 'input'>,
   lookups: readonly LookedUp[],
-  matched: readonly MatchedHold[],
+  { matched, nonce, gives }: Pick<Hold, 'matched' | 'nonce' | 'gives'>,
   approvalVersions: Readonly<Record<string, string>>,
-  nonce: string,
 ): string {
   return sha256(
     canonicalJson({
@@ -70,9 +70,19 @@ export function bindingDigest(
       policies: matched.map(({ policyId, policyHash }) => [policyId, policyHash]).sort(),
       approvals: { ...approvalVersions },
       nonce,
+      ...(gives ? { gives: termsAsJson(gives) } : {}),
     }),
   )
 }
+
+const termsAsJson = ({ arguments: constraints, totals, ...terms }: StandingTerms): JsonObject => ({
+  ...terms,
+  totals: totals.map((total) => ({ ...total })),
+  arguments: constraints.map(({ pointer, allows }) => ({
+    pointer,
+    allows: allows.kind === 'one_of' ? { ...allows, values: [...allows.values] } : { ...allows },
+  })),
+})
 
 /** Digest of the arguments alone, for idempotency keys. */
 export const argumentsDigest = (operation: string, input: JsonObject): string => sha256(canonicalJson({ operation, input }))

@@ -1,9 +1,10 @@
 import type { Asserted, Call } from '../core/call.ts'
+import { whyNotBreaking } from '../core/break-glass.ts'
 import { instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
 import { callRequest, type Entry, type EntryBody } from '../core/entry.ts'
 import { GatewayError } from '../core/errors.ts'
-import { type Hold, ineligibility, satisfied } from '../core/hold.ts'
+import { type Concerned, type Hold, ineligibility, satisfied } from '../core/hold.ts'
 import type { CallId, HoldId, IntentId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
@@ -144,7 +145,12 @@ function unitOf(parts: Parts, releasing: Releasing, counted?: Counted): ReleaseU
 }
 
 /** The call's principal and operation as they are today, or why it can no longer go on. */
-export function subjectOf(parts: Parts, call: Call, asserted: Asserted, claimant: Principal | null): Subject | string {
+export function subjectOf(
+  parts: Pick<Parts, 'registry' | 'catalogue' | 'clock'>,
+  call: Call,
+  asserted: Asserted,
+  claimant: Principal | null,
+): Subject | string {
   const agent = parts.registry.agent(call.agent)
   if (agent?.status !== 'active') return 'the agent is no longer active'
   const operation = parts.catalogue.operations.get(call.operation)
@@ -171,14 +177,26 @@ async function stillApproved(parts: Parts, call: Call, hold: Hold, { principal: 
     .filter((vote) => vote.verdict === 'approve')
     .flatMap((vote) => parts.registry.person(vote.voter) ?? [])
     .filter((person) => ineligibility(hold, terms, person, publishers) === null)
-  return satisfied(hold.requires, voters)
+  return satisfied(hold.requires, voters) || (await stillBroken(parts, terms, hold, publishers))
+}
+
+/** Whether one person approved the hold in an emergency, and could do so today. */
+async function stillBroken(
+  { grants, registry, breakGlass }: Parts,
+  terms: Concerned,
+  hold: Hold,
+  publishers: readonly string[],
+): Promise<boolean> {
+  const broken = breakGlass && (await grants.brokenFor(hold.id))
+  const person = broken && registry.person(broken.by)
+  return person ? whyNotBreaking(breakGlass, hold, terms, person, publishers) === null : false
 }
 
 /** Why the approval no longer covers this call, or null. */
 function whatChanged(parts: Parts, { hold, subject, gathered, approved, changedFacts }: Releasing): string | null {
   if (changedFacts !== null) return changedFacts
   const today = Object.fromEntries(Object.keys(hold.approvalVersions).map((name) => [name, parts.approvals.get(name)?.version ?? 'gone']))
-  if (bindingDigest(parts.organisation, subject, gathered.lookups, hold.matched, today, hold.nonce) !== hold.digest)
+  if (bindingDigest(parts.organisation, subject, gathered.lookups, hold, today) !== hold.digest)
     return 'the approval was given for other terms'
   return approved ? null : 'an approver is no longer eligible'
 }

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
+import type { BreakGlassRule } from '../core/break-glass.ts'
 import type { ApprovalDefinition } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { Catalogue } from '../core/operation.ts'
@@ -8,6 +9,7 @@ import type { CallStore } from '../ports/call-store.ts'
 import type { Connector } from '../ports/connector.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { Detector } from '../ports/detector.ts'
+import type { Grants } from '../ports/grants.ts'
 import type { Recorder } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
@@ -58,6 +60,10 @@ export interface Parts {
   refreshPolicies(): Promise<void>
   validators: Validators
   approvals: ReadonlyMap<string, ApprovalDefinition>
+  /** Whether any of them gives standing grants: else nobody looks for one. */
+  standing: boolean
+  breakGlass: BreakGlassRule | null
+  grants: Grants
   recorder: Recorder
   store: CallStore
   vault: Vault

@@ -66,9 +66,18 @@ when { context.input has amount && context.input.amount > 1000 };
 when { context.input has amount && context.input.amount == 666 };
 `
 
-const approval = (name: string, onApproval: 'execute' | 'claim', expiresMs = 60_000): [string, ApprovalDefinition] => [
+const approval = (name: string, onApproval: 'execute' | 'claim', more: Partial<ApprovalDefinition> = {}): [string, ApprovalDefinition] => [
   name,
-  { ...PLAIN_TERMS, name, requires: [{ group: 'leads', count: 1 }], expiresMs, onApproval, edits: 'allowed', version: name.repeat(8) },
+  {
+    ...PLAIN_TERMS,
+    name,
+    requires: [{ group: 'leads', count: 1 }],
+    expiresMs: 60_000,
+    onApproval,
+    edits: 'allowed',
+    version: name.repeat(8),
+    ...more,
+  },
 ]
 
 /** What the line stands on, where it is not the shop above: one connector `shop`, its policies and the facts they use. */
@@ -78,9 +87,11 @@ export interface World {
   policies: string
   facts: string
   detectors?: readonly Detector[]
+  /** Beside the terms of the approval `lead`. */
+  lead?: Partial<ApprovalDefinition>
 }
 
-const SHOP: Omit<World, 'facts'> = {
+export const SHOP: Omit<World, 'facts'> = {
   document: DOCUMENT,
   overrides: {
     getThing: { timeoutMs: 3_000 },
@@ -91,7 +102,10 @@ const SHOP: Omit<World, 'facts'> = {
   policies: POLICIES,
 }
 
-function configurationOf(url: string, { document, overrides, policies, facts }: Omit<World, 'facts'> & Partial<World>): Configuration {
+function configurationOf(
+  url: string,
+  { document, overrides, policies, facts, lead }: Omit<World, 'facts'> & Partial<World>,
+): Configuration {
   const agent = (name: string) => ({ name, owner: 'paul', team: 't', region: 'eu', purpose: '', roles: [], clearance: [], autonomy: 0 })
   return {
     file: 'gatehouse.yaml',
@@ -112,7 +126,7 @@ function configurationOf(url: string, { document, overrides, policies, facts }: 
     policies: [{ path: 'shop.cedar', connector: 'shop', text: policies }],
     ...(facts === undefined ? {} : { facts: { path: 'facts.yaml', text: facts } }),
     policyTests: [],
-    approvals: new Map([approval('lead', 'execute'), approval('claim', 'claim')]),
+    approvals: new Map([approval('lead', 'execute', lead), approval('claim', 'claim')]),
     approvalPlaces: new Map(),
     people: [
       { name: 'lea', groups: ['leads'], roles: [] },
@@ -210,6 +224,9 @@ export async function openTestLine(limits: Partial<Limits> = {}, world: Omit<Wor
     clock,
     registry,
     approvals: configuration.approvals,
+    standing: [...configuration.approvals.values()].some(({ standing }) => standing !== null),
+    breakGlass: configuration.breakGlass ?? null,
+    grants: storage.grants,
     recorder,
     store: storage.calls,
     bus,

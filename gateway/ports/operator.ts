@@ -6,8 +6,10 @@ import type { BusinessObject, Decision } from '../core/decision.ts'
 import type { FoundDrift } from '../core/drift.ts'
 import type { Entry } from '../core/entry.ts'
 import type { ErrorCode, Fault, GatewayError } from '../core/errors.ts'
+import type { BreakGlass, BreakGlassState, BreakGlassVerdict } from '../core/break-glass.ts'
+import type { ArgumentConstraint, GrantTotal, StandingGrant } from '../core/grant.ts'
 import type { Hold, Vote } from '../core/hold.ts'
-import type { CallId, HoldId, ProposalId, RunId } from '../core/ids.ts'
+import type { BreakGlassId, CallId, GrantId, HoldId, ProposalId, RunId } from '../core/ids.ts'
 import type { JsonObject, JsonValue } from '../core/json.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Agent, AgentAttributes, PersonRole } from '../core/principal.ts'
@@ -16,6 +18,7 @@ import type { ExceptionRow, FigureFilter, FigureGroup, FigureRange, FigureRow } 
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Notice } from './notice-queue.ts'
+import type { GrantFilter } from './grants.ts'
 import type { Simulation } from './simulator.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
 import type { AgentEvent } from './registry.ts'
@@ -28,6 +31,14 @@ export interface Operator {
   name: string
   groups: readonly string[]
   roles: readonly (PersonRole | 'local')[]
+}
+
+/** What a person asks to come with an approval: every argument stays as it is but for those that are loosened. */
+export interface StandingAsked {
+  loosened: readonly ArgumentConstraint[]
+  maxUses: number
+  totals: readonly GrantTotal[]
+  until: Instant
 }
 
 export interface Explained {
@@ -279,6 +290,29 @@ export interface OperatorUseCases {
   callMetrics(by: Operator, range: MetricsRange, groupBy: FigureGroup, filter: FigureFilter, first: number): Promise<CallMetrics>
   /** Where calls of a range ended badly, the most frequent first. Throws BAD_INPUT. */
   exceptions(by: Operator, range: MetricsRange, first: number): Promise<readonly ExceptionRow[]>
+  /** Throws FORBIDDEN without a reading role. */
+  grants(by: Operator, filter: GrantFilter, page: PageRequest<GrantId>): Promise<Page<StandingGrant>>
+  /** Undefined for who neither reads all nor could give it. */
+  grant(by: Operator, id: GrantId): Promise<StandingGrant | undefined>
+  /** The grant under which a call went on. */
+  grantOfCall(by: Operator, call: Call): Promise<StandingGrant | undefined>
+  /** The grant that a hold's approval gave. */
+  grantGiven(by: Operator, hold: Hold): Promise<StandingGrant | undefined>
+  /** Approves together with a standing grant: another hold takes the place of this one, votes before are void. Throws BAD_INPUT with every fault, LIMITED. */
+  giveStanding(by: Operator, id: HoldId, digest: string, asked: StandingAsked, comment: string | undefined): Promise<Hold>
+  /** Takes a proposed grant out of an open hold: votes before are void. */
+  withdrawStanding(by: Operator, id: HoldId, digest: string, comment: string | undefined): Promise<Hold>
+  /** Throws FORBIDDEN, NOT_FOUND, BAD_INPUT (no reason), GRANT_ENDED. */
+  revokeGrant(by: Operator, id: GrantId, why: string): Promise<StandingGrant>
+  /** Holds that one person approved alone. Throws FORBIDDEN without a reading role. */
+  brokenGlass(by: Operator, state: BreakGlassState | undefined, page: PageRequest<BreakGlassId>): Promise<Page<BreakGlass>>
+  brokenFor(by: Operator, hold: Hold): Promise<BreakGlass | undefined>
+  /** Null where this person may approve the hold alone, as far as it is open. */
+  whyNotBreakGlass(by: Operator, hold: Hold): Promise<string | null>
+  /** Throws NOT_ELIGIBLE, BAD_INPUT (no reason), HOLD_NOT_OPEN, NOT_FOUND. */
+  breakGlass(by: Operator, id: HoldId, digest: string, reason: string): Promise<Hold>
+  /** Throws NOT_ELIGIBLE, FORBIDDEN, NOT_FOUND, BAD_INPUT, GRANT_ENDED. */
+  reviewBreakGlass(by: Operator, id: BreakGlassId, verdict: BreakGlassVerdict, comment: string): Promise<BreakGlass>
   /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
   refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>

@@ -4,8 +4,10 @@ import type { Decision } from '../core/decision.ts'
 import type { ArgumentChange } from '../core/edit.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { HistoryKind, Reservation } from '../core/facts.ts'
+import type { BreakGlass } from '../core/break-glass.ts'
+import type { Grant, GrantAmount, GrantQuestion, StandingTerms, UsableGrant } from '../core/grant.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
-import type { CallId, HoldId, IntentId, OperationId, RunId } from '../core/ids.ts'
+import type { CallId, GrantId, HoldId, IntentId, OperationId, RunId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 
 /** What must still hold at commit for an intent to be written. */
@@ -66,7 +68,19 @@ export interface Deciding {
    * where nothing can be repeated, as at a release.
    */
   repeats: Pick<NewCall, 'idempotency' | 'joinKey'> | null
-  decide(answers: ReadonlyMap<string, CounterAnswer>, nowMs: number): DecidedUnit
+  /** Grants that the yielded unit may use: locked, and told as they stand. */
+  grants?: GrantQuestion
+  decide(answers: ReadonlyMap<string, CounterAnswer>, nowMs: number, grants: readonly UsableGrant[]): DecidedUnit
+}
+
+/** One use of a grant by a call that policy holds. */
+export interface GrantUse {
+  grant: GrantId
+  /** Which use of the grant it is, from 1. */
+  use: number
+  amounts: readonly GrantAmount[]
+  /** The holds that the grant answers. */
+  covers: Grant['matched']
 }
 
 export type DecidingResult =
@@ -93,6 +107,8 @@ export interface NewCall {
   openHoldsMax: number
   /** Written with the call where it becomes `executing` or `approved`. */
   reserves?: readonly Reservation[]
+  /** The grant under which a held call goes on: among those that were announced and told. Reserved with the call. */
+  uses?: GrantUse
 }
 
 export type NewCallResult =
@@ -115,6 +131,8 @@ export interface Release {
   /** The decision made again; null where the first one still binds (another root field's turn). */
   redecision: { request: Extract<EntryBody, { kind: 'decision' }>['request']; decision: Decision } | null
   reserves?: readonly Reservation[]
+  /** The grant that the call used when it was decided: it must not have ended since. */
+  grant?: GrantId
 }
 
 export type ReleaseResult = { kind: 'recorded' } | { kind: 'stale'; what: 'agent' | 'policies' } | { kind: 'lost' }
@@ -126,7 +144,7 @@ export interface Finished {
   outcome: Outcome
   result: StoredResult | null
   resultKept: Call['resultKept']
-  /** The intent reserved in counters: where nothing happened, it is given back in the same transaction. */
+  /** The intent reserved in counters or of a grant: where nothing happened, it is given back in the same transaction. */
   reserved?: boolean
 }
 
@@ -158,6 +176,12 @@ export interface HoldChange {
   edit?: { input: JsonObject; comment: string | null; changes: readonly ArgumentChange[]; key: string }
   /** The hold that replaces this one (`superseded`). */
   replacement?: Hold
+  /** The replacement is the same hold with other terms of a grant beside it, or with none. */
+  proposes?: { comment: string | null; gives: StandingTerms | null }
+  /** The grant that this approval gives. */
+  opens?: Grant
+  /** One person approves in the place of all. Not applied while the review of another such approval is overdue. */
+  breaks?: BreakGlass
   /** A vote that leaves the hold open: only `vote` and its entry are written. */
   voteOnly?: boolean
   /** Counters of clean approvals: one more for an approval without edits, none from here on after a refusal or an edit. Each counter once. */

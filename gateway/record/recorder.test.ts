@@ -172,7 +172,7 @@ describe('a database that is slow or away', () => {
     await vi.advanceTimersByTimeAsync(LIMITS.recordWaitMsMax + 1_000)
     expect(await told).toBe('UNAVAILABLE')
     await writer.answer(() => {
-      const decided = unit.decide(new Map([['sum', { kind: 'value', value: '0.0' }]]), clock.nowMs)
+      const decided = unit.decide(new Map([['sum', { kind: 'value', value: '0.0' }]]), clock.nowMs, [])
       if (decided.kind !== 'admit') throw new Error('a payment is a new call')
       return { kind: 'decided', result: { kind: 'admitted', unit: decided.unit, result: { kind: 'recorded' } } }
     })

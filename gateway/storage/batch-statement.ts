@@ -16,7 +16,7 @@ export const freesReservations = ({ reserved, outcome }: Finished): boolean => r
 
 export function isHot(unit: Unit): unit is HotUnit {
   if (unit.kind === 'finish') return !freesReservations(unit.unit)
-  if (unit.kind === 'admit') return unit.unit.hold === undefined && (unit.unit.reserves ?? []).length === 0
+  if (unit.kind === 'admit') return unit.unit.hold === undefined && (unit.unit.reserves ?? []).length === 0 && !unit.unit.uses
   return unit.kind === 'note'
 }
 

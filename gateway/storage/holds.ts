@@ -29,8 +29,9 @@ function fromRow(row: HoldRow): Hold {
 }
 
 function factsOf(hold: Hold): HoldFacts {
-  const { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded } = hold
-  return { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded }
+  const { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded, standing, gives } = hold
+  const grants = { ...(standing === null ? {} : { standing }), ...(gives === undefined ? {} : { gives }) }
+  return { matched, requires, approvalVersions, nonce, denyThreshold, escalate, edits, excludes, excluded, ...grants }
 }
 
 /** When the next step of a hold's escalation is due, ms since the epoch; null after the last. */
@@ -107,7 +108,8 @@ export async function insertHold(tx: Tx, hold: Hold, agent: string): Promise<voi
       call_id: hold.callId,
       agent,
       state: hold.state,
-      groups: hold.requires.map(({ group }) => group),
+      groups: [...new Set(hold.requires.flatMap(groupsOf))],
+      escalated: hold.escalated,
       escalates_at_ms: nextStepMs(hold),
       warns_at_ms: warnsAtMs(hold),
       on_approval: hold.onApproval,
@@ -140,6 +142,15 @@ export async function setHoldState(tx: Tx, id: HoldId, state: HoldState, atMs: n
   await tx
     .updateTable('hold')
     .set((eb) => ({ state, decided_at_ms: eb.fn.coalesce('decided_at_ms', eb.val(atMs)) }))
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Has an open hold end sooner. */
+export async function shortenHold(tx: Tx, id: HoldId, untilMs: number): Promise<void> {
+  await tx
+    .updateTable('hold')
+    .set((eb) => ({ expires_at_ms: eb.fn<number>('least', ['expires_at_ms', eb.val(untilMs)]) }))
     .where('id', '=', id)
     .execute()
 }

@@ -5,6 +5,8 @@ import type { Bus } from '../ports/bus.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { dropEmptyCounters, giveBack, keysOfCalls, lockCounters } from './counters.ts'
 import type { Database } from './database.ts'
+import { lapseReviews } from './break-glass.ts'
+import { giveBackUses, lockGrants } from './grants.ts'
 import { takeDueSteps, takeDueWarnings } from './holds.ts'
 import { keepHouse } from './housekeeping.ts'
 import { endOtherProcesses } from './processes.ts'
@@ -55,7 +57,8 @@ async function cancelLapsed(tx: Tx, append: Append, atMs: number, first: number)
     .execute()
   if (found.length === 0) return []
   const ids = found.map(({ id }) => id)
-  // Counters before calls, as everywhere.
+  // Grants and counters before calls, as everywhere.
+  await lockGrants(tx, [], ids, [])
   await lockCounters(tx, await keysOfCalls(tx, ids))
   const rows = await tx
     .updateTable('call')
@@ -73,6 +76,7 @@ async function cancelLapsed(tx: Tx, append: Append, atMs: number, first: number)
     .returning('id')
     .execute()
   const ended = rows.map(({ id }) => id as CallId)
+  await giveBackUses(tx, ended)
   await dropEmptyCounters(tx, await giveBack(tx, ended))
   for (const id of ended) append(id, { kind: 'cancelled', by: GATEWAY, why: 'its process ended before its turn came' })
   return ended
@@ -143,6 +147,24 @@ export async function warnDue({ writer }: Pick<MaintenanceOptions, 'writer'>): P
   return warned
 }
 
+/**
+ * Marks approvals of one person whose review nobody made in time: each once, whoever else looks, since the claim commits with its entry. Returns their calls.
+ * Throws UNAVAILABLE.
+ */
+export async function lapseDueReviews({ writer }: Pick<MaintenanceOptions, 'writer'>): Promise<readonly CallId[]> {
+  const lapsed: CallId[] = []
+  for (let more = true; more; ) {
+    const page = await writer.transact(async ({ tx, append, atMs }) => {
+      const rows = await lapseReviews(tx, atMs, LIMITS.maintenanceRowsMax)
+      for (const { id, by, callId } of rows) append(callId, { kind: 'grant.review_lapsed', id, by })
+      return rows.map(({ callId }) => callId)
+    })
+    lapsed.push(...page)
+    more = page.length > 0
+  }
+  return lapsed
+}
+
 /** How many rounds pass between two sweeps. */
 const SWEEP_EVERY = 60
 
@@ -151,6 +173,7 @@ async function round(options: MaintenanceOptions, turn: number): Promise<void> {
   await writer.beat()
   await escalateDue(options)
   await warnDue(options)
+  await lapseDueReviews(options)
   if (database.kind === 'postgres' && turn % 5 === 0) await takeOverLapsed(options)
   if (turn % SWEEP_EVERY === 0) await keepHouse(database, clock.now())
 }

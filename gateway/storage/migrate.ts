@@ -7,6 +7,7 @@ import * as policySets from './migrations/0004-policy-sets.ts'
 import * as escalations from './migrations/0005-escalations.ts'
 import * as edits from './migrations/0006-edits.ts'
 import * as notices from './migrations/0007-notices.ts'
+import * as grants from './migrations/0008-grants.ts'
 import * as callSearch from './migrations/0009-call-search.ts'
 import * as followers from './migrations/0010-followers.ts'
 import * as callFigures from './migrations/0011-call-figures.ts'
@@ -24,6 +25,7 @@ const MIGRATIONS = {
   '0005-escalations': escalations,
   '0006-edits': edits,
   '0007-notices': notices,
+  '0008-grants': grants,
   '0009-call-search': callSearch,
   '0010-followers': followers,
   '0011-call-figures': callFigures,

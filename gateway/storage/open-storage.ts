@@ -7,6 +7,7 @@ import type { CallStore } from '../ports/call-store.ts'
 import type { CredentialStore } from '../ports/credential-store.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
 import type { DriftStore } from '../ports/drift-store.ts'
+import type { Grants } from '../ports/grants.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
 import type { AgentSeed } from '../ports/registry.ts'
@@ -18,6 +19,7 @@ import { prepareCounters } from './counter-series.ts'
 import { type Database, type DatabaseKind, openDatabase } from './database.ts'
 import { type Follower, type RunningFollowers, startFollowers } from './followers.ts'
 import { driftStoreOn } from './drifts.ts'
+import { grantsOn } from './grant-store.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { noticeQueueOn } from './notices.ts'
 import { policySetsOn } from './policy-sets.ts'
@@ -44,6 +46,7 @@ export interface Storage {
   readonly policySets: PolicySets
   readonly notices: NoticeQueue
   readonly drifts: DriftStore
+  readonly grants: Grants
   /** Registers configuration's agents and loads all. Closed with the storage. */
   registry(seeds: readonly AgentSeed[], people: readonly Person[]): Promise<RunningRegistry>
   /** Fills in the past of series that a policy set is about to count. May take long, runs beside live calls, and may be run again. */
@@ -84,6 +87,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     policySets: policySetsOn(database.db, writer, clock),
     notices: noticeQueueOn(database.db, writer),
     drifts: driftStoreOn(database.db, writer),
+    grants: grantsOn(database.db, writer, clock),
     async registry(seeds, people) {
       const registry = await createRegistry({ db: database.db, writer, bus, seeds, people, ...logged })
       registries.push(registry)

@@ -7,6 +7,7 @@ import type { Hold } from '../core/hold.ts'
 import type { CallId, HoldId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 import { LIMITS } from '../limits.ts'
+import { RebuiltGrants } from './grant-projection.ts'
 import type { CounterEvent } from './counters.ts'
 import { OUTSIDE } from './labels.ts'
 
@@ -20,6 +21,8 @@ export interface Rebuilt {
   /** In the order of their intents. */
   counted: readonly CounterEvent[]
   labels: readonly RebuiltLabel[]
+  grants: RebuiltGrants['grants']
+  broken: RebuiltGrants['broken']
 }
 
 export interface RebuiltLabel {
@@ -122,6 +125,11 @@ function fold(call: RebuiltCall, holds: Map<HoldId, Hold>, entry: Entry): void {
       }
       return
     }
+    case 'grant.break_glass': {
+      const hold = holds.get(body.hold)
+      if (hold) holds.set(hold.id, { ...hold, expiresAt: instant(Math.min(hold.expiresAt, body.until)) })
+      return
+    }
     case 'intent':
       call.state = 'executing'
       return
@@ -192,14 +200,16 @@ export function replay(entries: Iterable<Entry>): Rebuilt {
   const holds = new Map<HoldId, Hold>()
   const counts = new Counts()
   const labels = new Map<string, RebuiltLabel>()
+  const granted = new RebuiltGrants()
   for (const entry of entries) {
     const { callId } = entry
     if (callId === null) continue
     const call = calls.get(callId)
     counts.fold(callId, entry, call?.state)
+    granted.fold(callId, entry, gaveBack(entry.body, call?.state))
     carry(labels, entry)
     if (call) fold(call, holds, entry)
     else if (entry.body.kind === 'decision') calls.set(callId, begun(callId, entry.body))
   }
-  return { calls, holds, counted: counts.all(), labels: [...labels.values()] }
+  return { calls, holds, counted: counts.all(), labels: [...labels.values()], grants: granted.grants, broken: granted.broken }
 }

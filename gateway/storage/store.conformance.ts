@@ -8,6 +8,7 @@ import { counterConformance } from './counter.conformance.ts'
 import { driftConformance } from './drift.conformance.ts'
 import { escalationConformance } from './escalation.conformance.ts'
 import { followerConformance } from './follower.conformance.ts'
+import { grantConformance } from './grant.conformance.ts'
 import { holdFiguresConformance } from './hold-figures.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
@@ -46,6 +47,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   counterConformance(at)
   counterSeriesConformance(at)
   holdConformance(at)
+  grantConformance(at)
   holdFiguresConformance(at)
   escalationConformance(at, reopen)
   noticeConformance(at)

@@ -5,6 +5,8 @@ import type { DenyReason } from '../core/decision.ts'
 import type { Drift } from '../core/drift.ts'
 import type { ArgumentEdit } from '../core/edit.ts'
 import type { EntryBody } from '../core/entry.ts'
+import type { BreakGlass, BreakGlassState } from '../core/break-glass.ts'
+import type { Grant, GrantAmount } from '../core/grant.ts'
 import type { Hold, HoldState, Vote } from '../core/hold.ts'
 import type { JsonObject } from '../core/json.ts'
 import type { NoticeKind } from '../core/notice-kind.ts'
@@ -81,7 +83,7 @@ export interface ExecutionTable {
 }
 
 export type HoldFacts = Pick<Hold, 'matched' | 'requires' | 'approvalVersions' | 'nonce'> &
-  Partial<Pick<Hold, 'denyThreshold' | 'escalate' | 'edits' | 'excludes' | 'excluded'>>
+  Partial<Pick<Hold, 'denyThreshold' | 'escalate' | 'edits' | 'excludes' | 'excluded' | 'standing' | 'gives'>>
 
 export interface HoldTable {
   id: string
@@ -126,6 +128,45 @@ export interface RuleDecisionTable {
   votes: number
   quick: number
   unseen: number
+}
+
+export interface StandingGrantTable {
+  id: string
+  hold_id: string
+  agent: string
+  /** The subject's JSON text: one to one, `null` for none. */
+  subject: string
+  operation: string
+  /** What never changes in it and is never asked for by column. */
+  facts: Json<Omit<Grant, 'id' | 'holdId' | 'agent' | 'operation' | 'until' | 'maxUses'>>
+  until_ms: number
+  max_uses: number
+  used: Generated<number>
+  spent: Json<Readonly<Record<string, string>>>
+  /** Neither a use nor a total is left. */
+  used_up: Generated<boolean>
+  ended: 'revoked' | 'dead' | null
+  ended_at_ms: number | null
+  ended_by: string | null
+  why: Json<string | null>
+}
+
+/** The one grant that a call uses, while its use counts. */
+export interface GrantUseTable {
+  call_id: string
+  grant_id: string
+  amounts: Json<readonly GrantAmount[]>
+}
+
+export interface BreakGlassTable {
+  id: string
+  hold_id: string
+  by: string
+  facts: Json<Pick<BreakGlass, 'callId' | 'reason' | 'until' | 'review'>>
+  state: BreakGlassState
+  due_ms: number
+  created_at_ms: number
+  reviewer: string | null
 }
 
 export interface IdempotencyKeyTable {
@@ -416,6 +457,9 @@ export interface Tables {
   hold: HoldTable
   vote: VoteTable
   rule_decision: RuleDecisionTable
+  standing_grant: StandingGrantTable
+  grant_use: GrantUseTable
+  break_glass: BreakGlassTable
   idempotency_key: IdempotencyKeyTable
   agent: AgentTable
   agent_change: AgentChangeTable

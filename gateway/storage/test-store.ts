@@ -37,6 +37,9 @@ export async function closeTestStore({ recorder, storage }: TestStore): Promise<
 /** Removes calls, holds, keys, counters and labels; entries, agents and processes stay, as they only grow. */
 export async function emptyCalls({ storage }: TestStore): Promise<void> {
   for (const table of [
+    'grant_use',
+    'standing_grant',
+    'break_glass',
     'rule_decision',
     'vote',
     'hold',

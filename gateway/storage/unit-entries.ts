@@ -13,10 +13,11 @@ export const counts = ({ state }: NewCall['call']): boolean => state === 'execut
 const reserving = (reserves: readonly Reservation[] | undefined): { reserves?: readonly Reservation[] } =>
   reserves === undefined || reserves.length === 0 ? {} : { reserves }
 
-function admitBodies({ call, request, decision, hold, intent, guards, reserves }: NewCall): EntryBody[] {
+function admitBodies({ call, request, decision, hold, intent, guards, reserves, uses }: NewCall): EntryBody[] {
   const waits = counts(call) && !intent
   const bodies: EntryBody[] = [{ kind: 'decision', request, decision, release: null, ...(waits ? reserving(reserves) : {}) }]
   if (hold) bodies.push({ kind: 'hold.opened', hold })
+  if (uses) bodies.push({ kind: 'grant.used', grant: uses.grant, use: uses.use, amounts: uses.amounts })
   if (intent) {
     const policySet = guards?.policySet ?? decision.evidence.policySet
     bodies.push({
@@ -42,7 +43,7 @@ function releaseBodies({ intent, guards, consumes, redecision, reserves }: Relea
 
 /** The entries of a hold's change; `from` is the state that the row had. */
 export function holdChangeBodies(change: HoldChange, from: Extract<EntryBody, { kind: 'hold.changed' }>['from']): EntryBody[] {
-  const { hold, vote, edit, redecision, replacement, to, by, why } = change
+  const { hold, vote, edit, redecision, replacement, to, by, why, proposes, opens, breaks } = change
   const bodies: EntryBody[] = []
   if (vote) {
     const { voter, verdict, comment, among } = vote
@@ -51,8 +52,14 @@ export function holdChangeBodies(change: HoldChange, from: Extract<EntryBody, { 
   if (change.voteOnly) return bodies
   if (edit) bodies.push({ kind: 'hold.edited', hold, by, comment: edit.comment, changes: edit.changes })
   if (redecision) bodies.push({ kind: 'decision', ...redecision, release: hold })
+  if (breaks) {
+    const { id, reason, until, reviewDue } = breaks
+    bodies.push({ kind: 'grant.break_glass', id, hold, by, reason, until, reviewDue })
+  }
   bodies.push({ kind: 'hold.changed', hold, from, to, by, ...(why === undefined ? {} : { why }) })
   if (replacement) bodies.push({ kind: 'hold.opened', hold: replacement })
+  if (proposes && replacement) bodies.push({ kind: 'grant.proposed', hold: replacement.id, replaces: hold, by, ...proposes })
+  if (opens) bodies.push({ kind: 'grant.opened', grant: opens })
   return bodies
 }
 

@@ -1,7 +1,9 @@
 import { unreachable } from '../core/decision.ts'
 import type { CallState } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { GrantQuestion, StandingGrant, UsableGrant } from '../core/grant.ts'
 import { type HoldState, statesBefore } from '../core/hold.ts'
+import type { GrantId } from '../core/ids.ts'
 import type { Unit, UnitResult } from '../ports/batch-writer.ts'
 import type {
   DecidedUnit,
@@ -21,7 +23,9 @@ import { freesReservations } from './batch-statement.ts'
 import { editArguments, insertCall, lockCall, openEqualCall, updateCall } from './calls.ts'
 import { addEvents, type CounterEvent, CountersRead, giveBack, keysOfCalls, lockCounters, readCounters, setStreaks } from './counters.ts'
 import { recordDecision, recordLook, resultOf } from './hold-figures.ts'
-import { countOpenHolds, countVotes, insertHold, insertVote, lockHold, setHoldState } from './holds.ts'
+import { insertBreakGlass, overdueReview } from './break-glass.ts'
+import { giveBackUses, insertGrant, lockGrants, reserveUse, withPublishers } from './grants.ts'
+import { countOpenHolds, countVotes, insertHold, insertVote, lockHold, setHoldState, shortenHold } from './holds.ts'
 import { insertKey, lookUpKey } from './idempotency-keys.ts'
 import { startRun } from './labels.ts'
 import type { Tx } from './tables.ts'
@@ -43,14 +47,36 @@ export interface Locked extends LockedGuards {
   counters: CountersRead
   /** Counted and not written yet: all in one statement. */
   events: CounterEvent[]
+  /** As they stand, with what the round used of them. */
+  grants: Map<GrantId, StandingGrant>
+  /** Those that decisions may use, with who published their policies. */
+  publishers: ReadonlyMap<GrantId, readonly string[]>
 }
 
-/** Locks what the units need before any call or hold: agents, policy set, counters. */
+/** Locks what the units need before any call or hold: agents, policy set, grants, counters. */
 export async function lockRound(tx: Tx, units: readonly Unit[]): Promise<Locked> {
   const guards = await lockGuards(tx, units)
+  const questions = units.flatMap((unit) => (unit.kind === 'decide' ? (unit.unit.grants ?? []) : []))
+  const named = units.flatMap((unit) => (unit.kind === 'release' ? (unit.unit.grant ?? []) : []))
+  const grants = await lockGrants(tx, questions, units.flatMap(givesBack), named)
+  const published = questions.length === 0 ? [] : await withPublishers(tx, grants.values())
   const keys = new Set([...units.flatMap(keysOf), ...(await keysOfCalls(tx, units.flatMap(givesBack)))])
   const hollow = new Set(await lockCounters(tx, keys))
-  return { ...guards, keys, hollow, counters: new CountersRead(new Map()), events: [] }
+  const publishers = new Map(published.map(({ id, publishers }) => [id, publishers]))
+  return { ...guards, keys, hollow, counters: new CountersRead(new Map()), events: [], grants, publishers }
+}
+
+/** The locked grants that fit a question, the first to end first. */
+function usableGrants({ grants, publishers }: Locked, question: GrantQuestion | undefined): readonly UsableGrant[] {
+  if (!question) return []
+  const { agent, subject, operation } = question
+  return [...grants.values()]
+    .filter((grant) => grant.agent === agent && grant.subject === subject && grant.operation === operation)
+    .flatMap((grant) => {
+      const known = publishers.get(grant.id)
+      return known ? [{ ...grant, publishers: known }] : []
+    })
+    .sort((a, b) => a.until - b.until || (a.id < b.id ? -1 : 1))
 }
 
 /** Reads for all decisions of the round at once. */
@@ -163,6 +189,8 @@ async function admit(scope: TransactionScope, locked: Locked, unit: NewCall, loo
   if (hold) await insertHold(tx, hold, call.agent)
   if (idempotency && call.state !== 'denied') await insertKey(tx, call.id, idempotency)
   if (counts(call)) reserve(scope, locked, call.id, unit.reserves)
+  const { uses } = unit
+  if (uses) locked.grants.set(uses.grant, await reserveUse(tx, locked.grants.get(uses.grant), call.id, uses.amounts))
   appendAll(scope, { kind: 'admit', unit })
   return { kind: 'recorded' }
 }
@@ -174,6 +202,7 @@ async function release(scope: TransactionScope, locked: Locked, unit: Release): 
   if (stale) return stale
   const call = await lockCall(tx, callId)
   if (call?.state !== 'approved' || call.hold_id !== (consumes?.hold ?? null)) return { kind: 'lost' }
+  if (unit.grant !== undefined && locked.grants.get(unit.grant)?.ended !== null) return { kind: 'lost' }
   if (consumes) {
     const hold = await lockHold(tx, consumes.hold, callId)
     if (hold?.state !== 'approved' || hold.digest !== consumes.digest || hold.expires_at_ms <= atMs) return { kind: 'lost' }
@@ -212,7 +241,8 @@ async function finish(scope: TransactionScope, locked: Locked, unit: Finished): 
   appendAll(scope, { kind: 'finish', unit })
 }
 
-async function takeBack({ tx }: TransactionScope, { hollow }: Locked, callId: string): Promise<void> {
+async function takeBack({ tx }: TransactionScope, { hollow, grants }: Locked, callId: string): Promise<void> {
+  for (const grant of await giveBackUses(tx, [callId])) grants.set(grant.id, grant)
   for (const id of await giveBack(tx, [callId])) hollow.add(id)
 }
 
@@ -238,6 +268,11 @@ async function count(
   for (const id of await setStreaks(tx, counters, to)) hollow.add(id)
 }
 
+async function breakGlass(tx: Tx, use: NonNullable<HoldChange['breaks']>): Promise<void> {
+  await insertBreakGlass(tx, use)
+  await shortenHold(tx, use.holdId, use.until)
+}
+
 async function changeHold(scope: TransactionScope, locked: Locked, change: HoldChange): Promise<boolean> {
   const { tx, atMs } = scope
   const { hold, callId, to, voteOnly, vote, votesBefore, digest, redecision, replacement, streaks, edit, from } = change
@@ -251,6 +286,7 @@ async function changeHold(scope: TransactionScope, locked: Locked, change: HoldC
   if (!(voteOnly ? row.state === 'open' : statesBefore(to).includes(row.state))) return false
   if ((!voteOnly && to === 'expired') !== atMs >= row.expires_at_ms) return false
   if (digest !== undefined && digest !== row.digest) return false
+  if (change.breaks && (await overdueReview(tx, atMs))) return false
   if (vote) {
     if (votesBefore !== undefined && (await countVotes(tx, hold)) !== votesBefore) return false
     if (!(await insertVote(tx, vote))) return false
@@ -259,7 +295,9 @@ async function changeHold(scope: TransactionScope, locked: Locked, change: HoldC
   for (const body of holdChangeBodies(change, row.state)) scope.append(callId, body)
   if (voteOnly) return true
   await setHoldState(tx, hold, to, atMs)
-  const result = row.state === 'open' ? resultOf(to, edit !== undefined) : undefined
+  if (change.opens) await insertGrant(tx, change.opens)
+  if (change.breaks) await breakGlass(tx, change.breaks)
+  const result = row.state === 'open' && !change.breaks ? resultOf(to, edit !== undefined) : undefined
   if (result) await recordDecision(tx, hold, callId, result, atMs)
   if (streaks) await count(scope, locked, streaks)
   if (edit) await editArguments(tx, callId, change.by, edit)
@@ -302,7 +340,7 @@ async function decide(scope: TransactionScope, locked: Locked, unit: Deciding): 
   if (known) return { kind: 'decided', result: { kind: 'repeated', result: known } }
   let decided: DecidedUnit
   try {
-    decided = unit.decide(locked.counters.answers(unit.counters), scope.atMs)
+    decided = unit.decide(locked.counters.answers(unit.counters), scope.atMs, usableGrants(locked, unit.grants))
     checkDecided(unit, decided)
   } catch (error) {
     return { kind: 'failed', error }

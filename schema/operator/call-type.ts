@@ -7,6 +7,7 @@ import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { type DecisionOrigin, DecisionType } from './decision-type.ts'
 import { CallStateEnum, DenyReasonEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
+import { GrantType } from './grant-types.ts'
 import { EqualCallType, HoldType } from './hold-type.ts'
 import { mayView, spend, trailOf } from './looks.ts'
 import { OperationType } from './registry-types.ts'
@@ -357,6 +358,16 @@ export class CallType {
     spend(context, 1)
     const hold = this.#call.holdId === null ? undefined : await cases.hold(by, this.#call.holdId)
     return hold ? new HoldType(hold) : null
+  }
+
+  @Field(() => GrantType, {
+    nullable: true,
+    description: 'The standing grant under which it went on though policy holds it; null where it used none.',
+  })
+  async grant(@Ctx() context: OperatorContext): Promise<GrantType | null> {
+    spend(context, 1)
+    const grant = await context.cases.grantOfCall(context.by, this.#call)
+    return grant ? new GrantType(grant) : null
   }
 
   @Field(() => IntentType, { nullable: true, description: 'Null where nothing was executed.' })

@@ -4,6 +4,8 @@ import type { DenyReason, Verdict } from '../../gateway/core/decision.ts'
 import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../../gateway/core/decision-change.ts'
 import type { ConnectorHealth } from '../../gateway/core/connector-health.ts'
 import type { Drift } from '../../gateway/core/drift.ts'
+import { BREAK_GLASS_STATES, type BreakGlassState, type BreakGlassVerdict } from '../../gateway/core/break-glass.ts'
+import { type Constraint, GRANT_STATES, type GrantState } from '../../gateway/core/grant.ts'
 import { HOLD_STATES, type HoldState } from '../../gateway/core/hold.ts'
 import type { Mode, Reversibility } from '../../gateway/core/operation.ts'
 import type { AgentStatus } from '../../gateway/core/principal.ts'
@@ -89,3 +91,19 @@ export const DriftChangeEnum = words<Drift['change']>('DriftChange', 'How a syst
   'missing',
   'new',
 ])
+export const GrantStateEnum = words<GrantState>(
+  'GrantState',
+  'State of a standing grant: `revoked` by a person, `dead` since a policy, an approval, the operation or a giver changed.',
+  GRANT_STATES,
+)
+export const ConstraintKindEnum = words<Constraint['kind']>(
+  'ConstraintKind',
+  '`any` value and none at all pass; the others need the argument: `exactly` one value, `one_of` some, or a number from zero to `at_most`.',
+  ['exactly', 'one_of', 'at_most', 'any'],
+)
+export const BreakGlassStateEnum = words<BreakGlassState>(
+  'BreakGlassState',
+  'Whether its review is `due`, was not made in time (`lapsed`), or was made.',
+  BREAK_GLASS_STATES,
+)
+export const BreakGlassVerdictEnum = words<BreakGlassVerdict>('BreakGlassVerdict', 'What a reviewer says.', ['justified', 'unjustified'])

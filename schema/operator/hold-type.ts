@@ -7,11 +7,13 @@ import { GatewayError } from '../../gateway/core/errors.ts'
 import type { EscalationStep } from '../../gateway/core/escalation.ts'
 import { alikeKey, type Hold, type Requirement } from '../../gateway/core/hold.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
+import { isCountable } from '../../gateway/core/grant.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { ReasonType } from './decision-type.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import { FIGURES_COST, RuleFiguresType } from './figures-type.ts'
 import { HoldStateEnum, VerdictEnum } from './enums.ts'
+import { BreakGlassType, GrantType, StandingBoundsType, StandingTermsType } from './grant-types.ts'
 import { callOf, mayView, spend } from './looks.ts'
 import { OperationType } from './registry-types.ts'
 import { visible, visibleJson } from '../../gateway/core/visible-text.ts'
@@ -268,6 +270,43 @@ export class HoldType {
   @Field(() => Boolean, { description: "Whether approvers may put other arguments in the place of the agent's." })
   get editsAllowed(): boolean {
     return this.#hold.edits === 'allowed'
+  }
+
+  @Field(() => StandingBoundsType, {
+    nullable: true,
+    description: 'What may be given with its approval for further calls; null where nothing may, or the call does not say what they count.',
+  })
+  async standingAllowed(@Ctx() context: OperatorContext): Promise<StandingBoundsType | null> {
+    const { standing } = this.#hold
+    return standing && isCountable(standing, (await this.#call(context)).input) ? new StandingBoundsType(standing) : null
+  }
+
+  @Field(() => StandingTermsType, { nullable: true, description: 'The standing grant that comes with its approval; null where none does.' })
+  get standing(): StandingTermsType | null {
+    return this.#hold.gives ? new StandingTermsType(this.#hold.gives, this.#hold.callId) : null
+  }
+
+  @Field(() => GrantType, { nullable: true, description: 'The standing grant that its approval gave.' })
+  async grant(@Ctx() context: OperatorContext): Promise<GrantType | null> {
+    spend(context, 1)
+    const grant = await context.cases.grantGiven(context.by, this.#hold)
+    return grant ? new GrantType(grant) : null
+  }
+
+  @Field(() => BreakGlassType, { nullable: true, description: 'Who approved it alone; null where nobody did.' })
+  async brokenGlass(@Ctx() context: OperatorContext): Promise<BreakGlassType | null> {
+    spend(context, 1)
+    const use = await context.cases.brokenFor(context.by, this.#hold)
+    return use ? new BreakGlassType(use) : null
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Why you may not approve it alone in an emergency; null where you may, as far as it is open.',
+  })
+  async breakGlassRefused(@Ctx() context: OperatorContext): Promise<string | null> {
+    spend(context, 1)
+    return await context.cases.whyNotBreakGlass(context.by, this.#hold)
   }
 
   @Field(() => [ReasonType], { description: 'The policies that hold this call.' })

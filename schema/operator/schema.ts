@@ -4,6 +4,7 @@ import { buildSchemaSync } from 'type-graphql'
 import { AgentResolver } from './agent-resolver.ts'
 import { CallResolver } from './call-resolver.ts'
 import { ConnectorResolver } from './connector-resolver.ts'
+import { GrantResolver } from './grant-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
 import { LiveResolver } from './live-resolver.ts'
 import { MetricsResolver } from './metrics-resolver.ts'
@@ -22,6 +23,7 @@ export function buildOperatorSchema(): GraphQLSchema {
       CallResolver,
       HoldResolver,
       NoticeResolver,
+      GrantResolver,
       PolicyResolver,
       PolicyChangeResolver,
       PolicyDraftResolver,
