@@ -333,3 +333,17 @@ test('reading the status of an ended call hands it over: the same arguments are 
   await expect.poll(async () => (await scene.status(id)).status, FOREVER).toBe(200)
   expect((await repeatedUntilNew('http', ask, id)).code).toBe('HELD')
 })
+
+test('what a task hands over is masked by the rules of that moment, as a result of a tool call is', async () => {
+  const heard = []
+  for (const name of ['tasks', 'mcp'] as const) {
+    const input = { form: 'as declared', by: `masked ${name}`, asks: true }
+    const ask: Ask = { ...PROBER, operation: 'probe.writePerson', input }
+    const id = await scene.held(name, ask)
+    await scene.vote(id)
+    const { code, masked, value } = await scene.clients[name].after(ask, id)
+    heard.push({ code, masked, value })
+  }
+  expect(heard[0]).toMatchObject({ code: 'OK', masked: ['/links/*', '/name', '/phones/*/number'], value: { name: null } })
+  expect(heard[0]).toEqual(heard[1])
+})

@@ -77,8 +77,8 @@ async function replica(): Promise<Replica> {
 const policies = (): string => join(dirname(scene.bed.configFile), 'policies/probe.cedar')
 
 /**
- * `guard`: the line that stops it, as it stands in its file; taken out, the test fails. `second`: what stops the effect even then, so that only the words
- * differ, or, where the test says so, nothing does.
+ * `guard`: the line that stops it, as it stands in its file; without it the test fails. Where there is a `second`, that stops the effect even then: taken out
+ * alone, the guard changes what is told or nothing at all, and has a test of its own beside its file.
  */
 interface Attack {
   name: string
