@@ -27,7 +27,7 @@ export const texts = {
     failed: 'This link opens nothing',
     gone: 'It was used already, is too old, or is for somebody else. Each link in a notice works once, for the person it was sent to.',
     inbox: 'Go to the inbox: what waits for you is there',
-    first: 'You followed the link of a notice. Sign in, and the call that it tells of opens.',
+    first: 'You followed the link of a notice. Once you have signed in, the call opens.',
   },
   problem: {
     title: 'This could not be loaded',
