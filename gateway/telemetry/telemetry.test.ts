@@ -278,7 +278,8 @@ describe('metrics', () => {
 
   test('every metric of the table is served under its name', async () => {
     const { telemetry } = start()
-    for (const name of ['record_queue_units', 'waiters', 'bus_connected', 'follower_lag_seconds'] as const) telemetry.gauge(name, () => 0)
+    for (const name of ['record_queue_units', 'waiters', 'bus_connected', 'notices_waiting', 'follower_lag_seconds'] as const)
+      telemetry.gauge(name, () => 0)
     const body = await text(telemetry)
     for (const metric of Object.values(METRICS)) expect(body).toContain(`# TYPE ${metric.name} ${metric.type}`)
   })
