@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Clock, Instant } from '../core/clock.ts'
-import type { EntryBody } from '../core/entry.ts'
+import { after, type Clock, type Instant } from '../core/clock.ts'
 import type { Hold } from '../core/hold.ts'
 import { mayOpen, notAsked } from '../core/notice.ts'
 import { endsWithHold } from '../core/notice-kind.ts'
@@ -120,7 +119,7 @@ async function prepare(deps: SenderDeps, channel: Channel, notice: Notice): Prom
   // A look at the arguments is on record before anybody has it.
   if (carries) await recorder.note(about.call.id, { kind: 'view', by: person.name, what: `payload in a notice by ${channel.name}` })
   const { id, kind, recipient, asked, createdAt, body } = notice
-  const link = about && mayOpen(about.hold, person) ? await linkFor(deps, about.hold, person, endOf(body, about.hold)) : null
+  const link = about && mayOpen(about.hold, person) ? await linkFor(deps, about.hold, person, endOf(notice, about.hold, now)) : null
   return { id, kind, recipient, asked, at: createdAt, now, body, about, arguments: carries ? visibleJson(about.call.input) : null, link }
 }
 
@@ -144,5 +143,8 @@ async function linkFor({ queue, baseUrl }: SenderDeps, { id }: Hold, { name }: P
   return `${baseUrl}/notice#${secret}`
 }
 
-/** A link ends with what it is for: the hold, or the review. */
-const endOf = (body: EntryBody, { expiresAt }: Hold): Instant => (body.kind === 'grant.break_glass' ? body.reviewDue : expiresAt)
+/** A link ends with what it is for: the hold, or the review; where that is overdue already, as late as the notice may come. */
+function endOf({ kind, body }: Notice, { expiresAt }: Hold, now: Instant): Instant {
+  if (endsWithHold(kind)) return expiresAt
+  return body.kind === 'grant.break_glass' ? body.reviewDue : after(now, LIMITS.noticeAgeMsMax)
+}

@@ -70,10 +70,10 @@ function rowOf({ process, seq, at, callId }: Entry, about: Subject | null, to: N
 
 type Subject = Votable & { hold: Pick<Hold, 'id'> }
 
-/** The hold that the entry speaks of, or the one that has taken its place where it was edited. */
+/** The hold that the entry speaks of; that of its call where it speaks of none, and where it was edited the one that has taken its place. */
 async function subjectOf(tx: Tx, { body, callId }: Entry): Promise<Subject | null> {
   const call = callId === null ? undefined : await callById(tx, callId)
-  const id = body.kind === 'hold.edited' ? call?.holdId : holdOf(body)
+  const id = body.kind === 'hold.edited' ? call?.holdId : (holdOf(body) ?? call?.holdId)
   const hold = call && id ? await holdById(tx, id) : undefined
   if (!call || !hold) return null
   const [publishers, votes] = [await publishersOf(tx, hold.matched), await votesOf(tx, hold.id)]
