@@ -55,7 +55,11 @@ export function HoldCard({ id, live, next }: { id: string; live: boolean; next: 
       <Stopped card={card.data} />
       <Votes state={state.data} />
       <p className="quiet proof">
-        {texts.hold.call} <code>{card.data.callId}</code> · {texts.hold.digest} <code>{card.data.digest}</code>
+        {texts.hold.call}{' '}
+        <Link to="/calls/$callId" params={{ callId: card.data.callId }}>
+          <code>{card.data.callId}</code>
+        </Link>{' '}
+        · {texts.hold.digest} <code>{card.data.digest}</code>
       </p>
       <DecisionBar card={card.data} state={state.data} offline={state.isError} next={next} />
     </article>
