@@ -1,16 +1,20 @@
+// First of all: it says which layer of style rules comes before which.
+import './styles/app.css'
+import './styles/parts.css'
+
 import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect, RouterProvider } from '@tanstack/react-router'
 import { createRoot } from 'react-dom/client'
 import { readAgentsSearch } from './agents/agents-search.ts'
 import { readSearch } from './calls/call-search.ts'
+import { readApproversSearch } from './approvers/approvers-search.ts'
 import { GatewayProblem } from './gateway.ts'
+import { inboxSearch } from './inbox/inbox-filters.tsx'
 import { InboxPage } from './inbox/inbox-page.tsx'
 import { sessionQuery } from './me.ts'
 import { NotFound } from './not-found.tsx'
 import { Shell } from './shell.tsx'
 import { SignIn } from './sign-in.tsx'
-import './styles/app.css'
-import './styles/parts.css'
 
 const onError = (error: unknown): void => {
   // The session ended: the frame shows the sign-in, and the address stays.
@@ -38,8 +42,9 @@ const home = createRoute({
   },
 })
 const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', component: () => <SignIn development /> })
-const inbox = createRoute({ getParentRoute: () => root, path: '/inbox', component: InboxPage })
-const hold = createRoute({ getParentRoute: () => root, path: '/inbox/$holdId', component: InboxPage })
+const inbox = createRoute({ getParentRoute: () => root, path: '/inbox', component: InboxPage, validateSearch: inboxSearch })
+// The page stays as it is from hold to hold: it reads which one from the address.
+const hold = createRoute({ getParentRoute: () => inbox, path: '$holdId' })
 
 const notice = createRoute({
   getParentRoute: () => root,
@@ -57,6 +62,12 @@ const agent = createRoute({
   getParentRoute: () => root,
   path: '/agents/$name',
   component: lazyRouteComponent(() => import('./agents/agent-page.tsx'), 'AgentPage'),
+})
+const approvers = createRoute({
+  getParentRoute: () => root,
+  path: '/approvers',
+  validateSearch: readApproversSearch,
+  component: lazyRouteComponent(() => import('./approvers/approvers-page.tsx'), 'ApproversPage'),
 })
 
 const policiesPage = lazyRouteComponent(() => import('./policies/policies-page.tsx'), 'PoliciesPage')
@@ -85,8 +96,7 @@ const router = createRouter({
   routeTree: root.addChildren([
     home,
     signIn,
-    inbox,
-    hold,
+    inbox.addChildren([hold]),
     notice,
     inDoubt,
     calls,
@@ -96,6 +106,7 @@ const router = createRouter({
     policies,
     policiesTab,
     policiesItem,
+    approvers,
   ]),
   scrollRestoration: true,
 })

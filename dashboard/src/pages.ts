@@ -1,6 +1,6 @@
 import type { ComponentType } from 'react'
 import { InDoubtCount } from './calls/in-doubt-count.tsx'
-import { type Me, mayRead } from './me.ts'
+import { hasRole, type Me, mayRead } from './me.ts'
 import { texts } from './texts.ts'
 
 interface PageOfNavigation {
@@ -18,4 +18,5 @@ export const pages: readonly PageOfNavigation[] = [
   { to: '/calls', title: texts.nav.calls, shown: mayRead },
   { to: '/agents', title: texts.nav.agents, shown: mayRead },
   { to: '/policies', title: texts.nav.policies, shown: mayRead },
+  { to: '/approvers', title: texts.nav.approvers, shown: (me) => hasRole(me, 'security', 'auditor') },
 ]

@@ -7,7 +7,7 @@ import { texts } from '../texts.ts'
 import { announce } from '../ui/announcer.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { useKeys } from '../ui/keys.ts'
-import { isRecord } from '../words.ts'
+import { humanised, isRecord, operationName } from '../words.ts'
 import { EditDialog } from './edit-dialog.tsx'
 import { APPROVE, type HoldCardData, type HoldState, REFUSE } from './inbox-data.ts'
 
@@ -22,7 +22,7 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
   const [asking, setAsking] = useState<Verdict['kind']>()
   const [editing, setEditing] = useState(false)
   const navigate = useNavigate()
-  const vote = useVote(card.id, next)
+  const vote = useVote(card, next)
   const voted = state.votes.some(({ voter }) => voter === me?.name)
   const may = state.state === 'open' && state.ineligible === null && !voted && mayChange(me)
   const busy = vote.isPending
@@ -37,6 +37,7 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
   const input = isRecord(card.input) ? card.input : undefined
   const mayEdit = may && state.editsAllowed && input !== undefined
   useKeys({ a: approve, r: refuse, e: () => mayEdit && !busy && setEditing(true) })
+  const about = texts.decide.about(card.about?.title ?? humanised(operationName(card.operation)), card.agent)
   if (!mayChange(me)) return null
   if (!may && !vote.isError)
     return state.state === 'open' ? (
@@ -47,15 +48,36 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
   return (
     <Bar>
       {(vote.isError || offline) && <Failure error={vote.error} />}
-      <button type="button" className="button button-good" onClick={approve} disabled={busy || !may} aria-keyshortcuts="a">
+      <button
+        type="button"
+        className="button button-good"
+        onClick={approve}
+        disabled={busy || !may}
+        aria-keyshortcuts="a"
+        aria-label={`${texts.decide.approve} ${about}`}
+      >
         {busy ? texts.decide.working : texts.decide.approve}
       </button>
       {mayEdit && (
-        <button type="button" className="button" onClick={() => setEditing(true)} disabled={busy} aria-keyshortcuts="e">
+        <button
+          type="button"
+          className="button"
+          onClick={() => setEditing(true)}
+          disabled={busy}
+          aria-keyshortcuts="e"
+          aria-label={`${texts.edit.edit} ${about}`}
+        >
           {texts.edit.edit}
         </button>
       )}
-      <button type="button" className="button button-bad" onClick={refuse} disabled={busy || !may} aria-keyshortcuts="r">
+      <button
+        type="button"
+        className="button button-bad"
+        onClick={refuse}
+        disabled={busy || !may}
+        aria-keyshortcuts="r"
+        aria-label={`${texts.decide.refuse} ${about}`}
+      >
         {texts.decide.refuse}
       </button>
       {editing && input && (
@@ -65,7 +87,7 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
           onClose={() => setEditing(false)}
           onDone={(id) => {
             setEditing(false)
-            void navigate({ to: '/inbox/$holdId', params: { holdId: id }, replace: true })
+            void navigate({ to: '/inbox/$holdId', params: { holdId: id }, search: true, replace: true })
           }}
         />
       )}
@@ -90,11 +112,12 @@ const Bar = ({ children }: { children: ReactNode }) => (
   </section>
 )
 
-function useVote(id: string, next: () => void) {
+function useVote({ id, digest }: HoldCardData, next: () => void) {
   const client = useQueryClient()
   return useMutation({
     mutationFn: async ({ kind, comment }: Verdict) => {
-      const variables = { id, comment: comment.trim() === '' ? null : comment }
+      // The digest of what is shown: a vote on anything else is refused.
+      const variables = { id, digest, comment: comment.trim() === '' ? null : comment }
       if (kind === 'approve') return { kind, hold: (await ask(APPROVE, variables)).approveHold }
       return { kind, hold: (await ask(REFUSE, variables)).rejectHold }
     },

@@ -1,7 +1,8 @@
-import { useQuery } from '@tanstack/react-query'
+import { type UseQueryResult, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { pollMs } from '../live.ts'
+import { mayChange, useMe } from '../me.ts'
 import { texts } from '../texts.ts'
 import { useKeys } from '../ui/keys.ts'
 import { Problem } from '../ui/problem.tsx'
@@ -9,16 +10,32 @@ import { Skeleton } from '../ui/skeleton.tsx'
 import { EscapedText, VisibleText } from '../ui/visible-text.tsx'
 import { humanised, isRecord, moment, operationName, spanOf, useNow } from '../words.ts'
 import { ArgumentsView } from './arguments-view.tsx'
+import { CallsBefore } from './calls-before.tsx'
 import { DecisionBar } from './decision-bar.tsx'
-import { type HoldCardData, type HoldState, holdCardQuery, holdStateQuery } from './inbox-data.ts'
+import { DecisionSoFar } from './decision-so-far.tsx'
+import { type HoldCardData, type HoldContext, type HoldState, holdCardQuery, holdContextQuery, holdStateQuery } from './inbox-data.ts'
+import { RuleFigures } from './rule-figures.tsx'
+import { useKeptFocus } from './use-kept-focus.ts'
 
 /** Everything that a person needs to decide on one hold, and the decision. */
-export function HoldCard({ id, live, next }: { id: string; live: boolean; next: () => void }) {
+export function HoldCard({
+  id,
+  live,
+  next,
+  together,
+}: {
+  id: string
+  live: boolean
+  next: () => void
+  together: (ids: readonly string[]) => void
+}) {
   const state = useQuery({ ...holdStateQuery(id), refetchInterval: pollMs(live) })
   const digest = state.data?.digest
   const card = useQuery({ ...holdCardQuery(id, digest ?? ''), enabled: digest !== undefined })
+  const context = useQuery({ ...holdContextQuery(id), enabled: card.data !== undefined && card.data !== null })
+  const element = useKeptFocus(card.data?.id)
   const back = (
-    <Link to="/inbox" className="back">
+    <Link to="/inbox" search className="back">
       {texts.inbox.back}
     </Link>
   )
@@ -46,14 +63,16 @@ export function HoldCard({ id, live, next }: { id: string; live: boolean; next: 
       </div>
     )
   return (
-    <article className="card" aria-labelledby="hold-title">
+    <article ref={element} className="card" aria-labelledby="hold-title">
       {back}
       <CardHead card={card.data} state={state.data} />
+      <Alike state={state.data} together={together} />
       <Who card={card.data} />
       <What card={card.data} />
       <Why card={card.data} />
-      <Stopped card={card.data} />
-      <Votes state={state.data} />
+      <Stopped card={card.data} context={context} />
+      <DecisionSoFar state={state.data} />
+      <Before context={context} />
       <p className="quiet proof">
         {texts.hold.call}{' '}
         <Link to="/calls/$callId" params={{ callId: card.data.callId }}>
@@ -75,7 +94,9 @@ function CardHead({ card, state }: { card: HoldCardData; state: HoldState }) {
       <p className="quiet">
         <code>{card.operation}</code>
       </p>
-      <h2 id="hold-title">{card.about?.title ?? humanised(operationName(card.operation))}</h2>
+      <h2 id="hold-title" tabIndex={-1}>
+        {card.about?.title ?? humanised(operationName(card.operation))}
+      </h2>
       {card.about && <p className="quiet">{card.about.description}</p>}
       <ul className="chips">
         {state.state !== 'open' && <li className="chip chip-strong">{texts.hold.states[state.state]}</li>}
@@ -88,16 +109,6 @@ function CardHead({ card, state }: { card: HoldCardData; state: HoldState }) {
             {leftMs > 0 ? `${texts.hold.deadline} ${spanOf(leftMs)}` : texts.hold.expired}
           </li>
         )}
-        {state.state === 'open' &&
-          state.escalation.flatMap(({ at, to }) => {
-            const inMs = Date.parse(at) - now
-            if (to === null) return []
-            return [
-              <li key={`${at} ${to}`} className="chip" title={moment(at)}>
-                {inMs > 0 ? texts.escalation.asks(to, spanOf(inMs)) : texts.escalation.asked(to)}
-              </li>,
-            ]
-          })}
       </ul>
     </header>
   )
@@ -198,7 +209,38 @@ function Why({ card }: { card: HoldCardData }) {
   )
 }
 
-function Stopped({ card }: { card: HoldCardData }) {
+/** Others like this one: they can be decided on side by side. */
+function Alike({ state, together }: { state: HoldState; together: (ids: readonly string[]) => void }) {
+  const me = useMe()
+  const voted = state.votes.some(({ voter }) => voter === me?.name)
+  const ids = [...(state.state === 'open' && state.ineligible === null && !voted ? [state.id] : []), ...state.similar.map(({ id }) => id)]
+  if (!mayChange(me) || state.similar.length === 0) return null
+  return (
+    <div className="notice notice-calm alike-notice">
+      <span>{texts.together.others(state.similar.length)}</span>
+      <button type="button" className="button" aria-keyshortcuts="Shift+A" onClick={() => together(ids)}>
+        {texts.together.open(ids.length)}
+      </button>
+    </div>
+  )
+}
+
+function Before({ context }: { context: UseQueryResult<HoldContext | null> }) {
+  return (
+    <section className="block" aria-labelledby="hold-before">
+      <h3 id="hold-before">{texts.before.title}</h3>
+      {context.data ? (
+        <CallsBefore calls={context.data.callsBefore} />
+      ) : context.isError ? (
+        <Problem error={context.error} again={() => void context.refetch()} />
+      ) : (
+        <Skeleton lines={3} />
+      )}
+    </section>
+  )
+}
+
+function Stopped({ card, context }: { card: HoldCardData; context: UseQueryResult<HoldContext | null> }) {
   return (
     <section className="block" aria-labelledby="hold-stopped">
       <h3 id="hold-stopped">{texts.hold.stopped}</h3>
@@ -206,6 +248,12 @@ function Stopped({ card }: { card: HoldCardData }) {
         {card.reasons.map(({ policyId, reason, text, place }) => (
           <li key={policyId}>
             {reason !== null && <p>{reason}</p>}
+            {context.isPending && <p className="figures quiet">{texts.figures.loading}</p>}
+            {context.data?.figures
+              .filter((figures) => figures.policyId === policyId)
+              .map((figures) => (
+                <RuleFigures key={figures.policyId} figures={figures} />
+              ))}
             <details>
               <summary>
                 {texts.hold.policyText} <code>{policyId}</code>
@@ -220,36 +268,7 @@ function Stopped({ card }: { card: HoldCardData }) {
           </li>
         ))}
       </ul>
-    </section>
-  )
-}
-
-function Votes({ state }: { state: HoldState }) {
-  return (
-    <section className="block" aria-labelledby="hold-votes">
-      <h3 id="hold-votes">
-        {texts.hold.votes}{' '}
-        <span className="quiet">{state.requires.map(({ group, count }) => texts.hold.needs(count, group)).join(' + ')}</span>
-      </h3>
-      {state.votes.length === 0 ? (
-        <p className="quiet">{texts.hold.noVotes}</p>
-      ) : (
-        <ul className="votes">
-          {state.votes.map(({ voter, verdict, comment, at }) => (
-            <li key={voter}>
-              <strong>{voter}</strong> {verdict === 'approve' ? texts.hold.approved : texts.hold.refused}{' '}
-              <time className="quiet" dateTime={at}>
-                {moment(at)}
-              </time>
-              {comment !== null && (
-                <blockquote>
-                  <VisibleText text={comment} />
-                </blockquote>
-              )}
-            </li>
-          ))}
-        </ul>
-      )}
+      {context.data?.figures.some(({ decided }) => decided > 0) && <p className="quiet figures-mean">{texts.figures.means}</p>}
     </section>
   )
 }

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react'
 
 /** A modal dialog of the browser's own: focus stays inside, Escape closes it, focus goes back to where it was. */
 export function Dialog({
@@ -10,11 +10,13 @@ export function Dialog({
   title: string
   onClose: () => void
   children: ReactNode
-  wide?: boolean
+  /** `table`: as wide as a table of many columns needs. */
+  wide?: boolean | 'table'
 }) {
   const element = useRef<HTMLDialogElement>(null)
   const heading = useId()
-  useEffect(() => {
+  // While it still is in the page: a dialog that was taken out gives the focus to nobody.
+  useLayoutEffect(() => {
     const dialog = element.current
     dialog?.showModal()
     return () => dialog?.close()
@@ -22,7 +24,7 @@ export function Dialog({
   return (
     <dialog
       ref={element}
-      className={wide ? 'dialog dialog-wide' : 'dialog'}
+      className={wide === 'table' ? 'dialog dialog-table' : wide ? 'dialog dialog-wide' : 'dialog'}
       aria-labelledby={heading}
       onCancel={(event) => {
         event.preventDefault()

@@ -174,7 +174,7 @@ describe.skipIf(!hasBrowser)('the inbox', () => {
     await page.getByRole('button', { name: 'Approve' }).waitFor()
     await bed.people('raj', 'mutation ($id: ID!) { rejectHold(id: $id) { id } }', { id: await holdOf(paid.callId) })
     await page.getByRole('heading', { name: 'Nothing waits for you' }).waitFor()
-    await page.locator('.chip', { hasText: 'Refused' }).waitFor()
+    await page.locator('.card-head .chip', { hasText: 'Refused' }).waitFor()
     expect(await page.getByRole('button', { name: 'Approve' }).count()).toBe(0)
   })
 
@@ -217,12 +217,51 @@ describe.skipIf(!hasBrowser)('the inbox', () => {
     expect(looks).toHaveLength(1)
   })
 
+  test('read by ear: what waits, who asks for whom, what exactly, until when, and which button does what', async () => {
+    await pay(2_100, 'The invoice is due today.')
+    await pay(2_200)
+    await enter('maria')
+    await rows().first().click()
+    await page.getByRole('heading', { name: 'What the agent did just before' }).waitFor()
+    await page.getByText('2100').first().waitFor()
+    const list = await page.getByRole('region', { name: 'Inbox' }).ariaSnapshot()
+    for (const words of [
+      /heading "Inbox" \[level=1\]/,
+      /heading "Waits for you 2" \[level=2\]/,
+      /list:\n\s+- listitem:\n\s+- checkbox "Select Release a payment of invoice-clerk"/,
+      /link "Release a payment \d+ h( \d+ min)? left invoice-clerk for itself 0 of 1 approvals"/,
+    ])
+      expect(list).toMatch(words)
+    const card = await page.getByRole('region', { name: 'The call that is looked at' }).ariaSnapshot()
+    for (const words of [
+      /article "Release a payment"/,
+      /heading "Release a payment" \[level=2\]/,
+      /listitem: Cannot be undone/,
+      /listitem.*Refused by itself in \d+ h/,
+      /term: Agent\n\s+- definition:.*invoice-clerk.*answered for by paul/s,
+      /term: Acts for\n\s+- definition: itself/,
+      /region "What would happen":/,
+      /term: Amount\n\s+- definition: "?2100/,
+      /region "What the agent says unverified":(.|\n)*blockquote: The invoice is due today\./,
+      /region "What stopped it":(.|\n)*need a finance manager/,
+      /region "Who has to agree":(.|\n)*finance-managers/,
+      /region "What the agent did just before":/,
+      /button "Approve release a payment of invoice-clerk"/,
+      /button "Edit release a payment of invoice-clerk"/,
+      /button "Refuse release a payment of invoice-clerk"/,
+    ])
+      expect(card).toMatch(words)
+    expect(await page.locator('.hold-row[aria-current="page"]').count()).toBe(1)
+    expect(await page.getByRole('main').count()).toBe(1)
+    await page.getByRole('navigation', { name: 'Pages' }).waitFor()
+  })
+
   test.each([360, 1440].flatMap((width) => (['light', 'dark'] as const).map((theme) => ({ width, theme }))))(
     'with calls, at $width px, $theme',
     async (window) => {
-      for (const amount of [1_200.5, 8_000, 25_000]) await pay(amount, 'The vendor\u200Bcalled: it is overdue, pay at once.')
+      for (const amount of [1_200.5, 8_000]) await pay(amount, 'The vendor\u200Bcalled: it is overdue, pay at once.')
       await enter('maria', window)
-      await rows().nth(2).waitFor()
+      await rows().nth(1).waitFor()
       expect(await violations(page)).toEqual([])
       expect(await fits(page)).toBe(true)
       await shoot(page, `inbox-list-${window.width}-${window.theme}`)
