@@ -118,6 +118,7 @@ export const texts = {
     policyText: 'Show the policy',
     policyChanged: 'The text that held this call is not kept any more.',
     votes: 'Who has to agree',
+    needs: (count: number, group: string) => `${count} of ${group}`,
     seats: (filled: number, count: number) => `${filled} of ${count}`,
     orOf: (groups: string) => `or ${groups}`,
     threshold: (needed: number, given: number) => `${needed} refusals end it; ${given === 0 ? 'none' : given} so far.`,
