@@ -346,10 +346,15 @@ const ELSEWHERE: readonly (readonly [attack: string, file: string, title: string
 ]
 
 describe('attacks on holds', () => {
-  test.each(ATTACKS)('$name', async ({ needsPostgres, run }) => {
-    if (needsPostgres && !postgres) return
-    await run()
-  })
+  // Some restart a gateway.
+  test.each(ATTACKS)(
+    '$name',
+    async ({ needsPostgres, run }) => {
+      if (needsPostgres && !postgres) return
+      await run()
+    },
+    90_000,
+  )
 
   test.each(ATTACKS.map(({ name, guard: [file, line] }) => [name, file, line] as const))(
     '%s: its guard stands in %s',
