@@ -462,6 +462,7 @@ export const texts = {
       inPlaceOf: 'in place of',
       remarks: (count: number) => (count === 1 ? 'The checks made one remark' : `The checks made ${count} remarks`),
       looks: 'What to look at',
+      looking: 'Approving waits until what changes is shown.',
       noTests: 'No tests are kept with this proposal.',
       needsSecurity: 'Proposals are reviewed by people of the role security.',
       own: 'You proposed this: somebody else of security reviews it.',

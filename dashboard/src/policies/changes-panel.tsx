@@ -1,3 +1,4 @@
+import { useEffect } from 'react'
 import type { JsonValue } from '../graphql.ts'
 import { texts } from '../texts.ts'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
@@ -11,13 +12,27 @@ import { CHANGES, changeTitle, Ids, Operations, SaidWords } from './said.tsx'
 
 const words = texts.policies.changes
 
-/** Which requests these texts decide otherwise, each kind with somebody who meets it. Null compares with the active set. */
-export function ChangesPanel({ texts: draft, against, of, eager }: { texts: Texts; against: Texts | null; of: string; eager: boolean }) {
+interface ChangesProps {
+  texts: Texts
+  /** Null compares with the active set. */
+  against: Texts | null
+  of: string
+  eager: boolean
+  /** Once there is an answer to read, or the reason why there is none. */
+  onTold?: () => void
+}
+
+/** Which requests these texts decide otherwise, each kind with somebody who meets it. */
+export function ChangesPanel({ texts: draft, against, of, eager, onTold }: ChangesProps) {
   const asking = useAsking(
     of,
     eager,
     async () => (await ask(DIFF, { draft: inputOf(draft), against: against && inputOf(against) })).diffPolicies,
   )
+  const told = asking.answer !== undefined || asking.error !== null
+  useEffect(() => {
+    if (told) onTold?.()
+  }, [told, onTold])
   return (
     <>
       <Run asking={asking} words={words.run} />
@@ -31,10 +46,7 @@ export function ChangesPanel({ texts: draft, against, of, eager }: { texts: Text
 function Told({ diff }: { diff: Diff }) {
   return (
     <>
-      <p
-        className={diff.changes.some(({ change }) => change === 'newly_allowed') ? 'notice notice-warn' : 'notice notice-good'}
-        role="status"
-      >
+      <p className={toneOf(diff)} role="status">
         {diff.changes.length + diff.classes.length === 0 ? words.none : words.found(counted(diff))}
       </p>
       <TextChanges diff={diff} />
@@ -45,6 +57,13 @@ function Told({ diff }: { diff: Diff }) {
       <Blind diff={diff} />
     </>
   )
+}
+
+/** What becomes possible is what a reviewer has to look at. */
+function toneOf({ changes, classes }: Diff): string {
+  const opens = [...changes, ...classes].some(({ change }) => change === 'newly_allowed' || change === 'newly_readable')
+  if (opens) return 'notice notice-warn'
+  return changes.length + classes.length === 0 ? 'notice notice-good' : 'notice notice-plain'
 }
 
 function counted({ changes, classes }: Diff): string {

@@ -61,7 +61,7 @@ function Workplace({ me, edited }: { me: Me; edited: EditedDraft }) {
         <section className="writing" aria-label={name}>
           <Suspense fallback={<Skeleton lines={10} />}>
             <CedarEditor
-              key={`${generation} ${name}`}
+              key={`${draft.base} ${generation} ${name}`}
               name={name}
               text={draft.texts[name] ?? ''}
               label={words.editor(name)}
@@ -130,7 +130,10 @@ function Questions({ me, edited, checking, go }: QuestionsProps) {
   const { draft, of, active, activeTexts } = edited
   const [view, setView] = useState<View>('check')
   return (
-    <section className="questions" aria-label={words.questions}>
+    <section className="questions" aria-labelledby="questions-title">
+      <h2 id="questions-title" className="hidden">
+        {words.questions}
+      </h2>
       <div className="questions-head">
         <fieldset className="switch">
           <legend className="hidden">{words.questions}</legend>

@@ -82,7 +82,12 @@ function Row({ activation, active, roll }: { activation: Activation; active: str
       <td>
         {by}
         {reviewer !== null && <span className="quiet"> · {words.reviewed(reviewer)}</span>}
-        {source === 'emergency' && <span className="chip chip-bad">{words.unreviewed}</span>}
+        {source === 'emergency' && (
+          <>
+            {' '}
+            <span className="chip chip-bad">{words.unreviewed}</span>
+          </>
+        )}
       </td>
       <td>
         {why !== null && <VisibleText text={why} />}{' '}

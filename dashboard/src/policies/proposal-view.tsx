@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useCallback, useState } from 'react'
 import { ask } from '../gateway.ts'
 import { hasRole, type Me, mayChange } from '../me.ts'
 import { texts } from '../texts.ts'
@@ -25,6 +25,8 @@ const words = texts.policies.proposals
 export function ProposalView({ id, me }: { id: string; me: Me }) {
   const found = useQuery(proposalQuery(id))
   const active = useQuery(statusQuery).data?.active ?? null
+  const [told, setTold] = useState(false)
+  const onTold = useCallback(() => setTold(true), [])
   if (found.error) return <Problem error={found.error} again={() => void found.refetch()} />
   if (found.data === undefined) return <Skeleton lines={12} />
   if (found.data === null) return <p className="empty">{words.gone}</p>
@@ -43,8 +45,8 @@ export function ProposalView({ id, me }: { id: string; me: Me }) {
         </span>
       </header>
       <Facts proposal={found.data} />
-      <Decision proposal={found.data} me={me} active={active} />
-      <Looks proposal={found.data} />
+      <Decision proposal={found.data} me={me} active={active} told={told} />
+      <Looks proposal={found.data} onTold={onTold} />
     </article>
   )
 }
@@ -105,7 +107,7 @@ const VIEWS = ['changes', 'text', 'past', 'check'] as const
 type View = (typeof VIEWS)[number]
 
 /** What becomes possible is asked at once: it is what a review is about. */
-function Looks({ proposal }: { proposal: Proposal }) {
+function Looks({ proposal, onTold }: { proposal: Proposal; onTold: () => void }) {
   const [view, setView] = useState<View>('changes')
   const { set, baseSet, tests, id } = proposal
   const after = set && textsOf(set, tests ?? [])
@@ -124,7 +126,7 @@ function Looks({ proposal }: { proposal: Proposal }) {
         ))}
       </fieldset>
       <div hidden={view !== 'changes'} className="answer">
-        <ChangesPanel texts={after} against={textsOf(baseSet, [])} of={id} eager />
+        <ChangesPanel texts={after} against={textsOf(baseSet, [])} of={id} eager onTold={onTold} />
       </div>
       {view === 'text' && (
         <div className="answer">
@@ -151,7 +153,8 @@ function whyNot(proposal: Proposal, me: Me): string | null {
   return proposal.by === me.name ? words.own : null
 }
 
-function Decision({ proposal, me, active }: { proposal: Proposal; me: Me; active: string | null }) {
+/** Nobody approves before what becomes possible is on the page. */
+function Decision({ proposal, me, active, told }: { proposal: Proposal; me: Me; active: string | null; told: boolean }) {
   const [asks, setAsks] = useState<'APPROVE' | 'REJECT'>()
   const client = useQueryClient()
   if (proposal.state !== 'open' || !mayChange(me)) return null
@@ -169,12 +172,13 @@ function Decision({ proposal, me, active }: { proposal: Proposal; me: Me; active
     <>
       {outdated && <p className="notice notice-warn">{words.outdatedWhy}</p>}
       <div className="actions actions-start">
-        <button type="button" className="button button-good" disabled={outdated} onClick={() => setAsks('APPROVE')}>
+        <button type="button" className="button button-good" disabled={outdated || !told} onClick={() => setAsks('APPROVE')}>
           {words.approve}
         </button>
         <button type="button" className="button button-bad" onClick={() => setAsks('REJECT')}>
           {words.reject}
         </button>
+        {!told && <span className="quiet">{words.looking}</span>}
       </div>
       {asks && (
         <Confirm
