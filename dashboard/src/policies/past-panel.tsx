@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { texts } from '../texts.ts'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
@@ -198,9 +199,9 @@ function Examples({ ids }: { ids: readonly string[] }) {
       {ids.map((id, index) => (
         <span key={id}>
           {index > 0 && ', '}
-          <a href={`/calls/${id}`} className="mono">
+          <Link to="/calls/$callId" params={{ callId: id }} className="mono">
             {id}
-          </a>
+          </Link>
         </span>
       ))}
     </span>
