@@ -68,7 +68,7 @@ async function run(test: TestDatabase, calls: number): Promise<void> {
   const nowMs = Date.now()
   try {
     await fillWithCalls(database.db, calls, nowMs)
-    const store = callStoreOn(database.db)
+    const store = callStoreOn({ db: database.db, sealer: test.options.sealer })
     console.log(`\n${test.kind}, ${calls.toLocaleString('en')} calls, pages of ${PAGE} one after another (ms)\n`)
     console.log('| question | median | slowest | rows | short pages |\n|---|--:|--:|--:|---|')
     for (const [name, filter] of questions(nowMs)) {

@@ -24,6 +24,7 @@ export const LIMITS = Object.freeze({
   tokenClientsTrackedMax: 10_000,
   secretChecksConcurrentMax: 8,
   rationaleCharsMax: 2_000,
+  entryTextCharsMax: 16_000,
   runCharsMax: 128,
   decisionRecordCharsMax: 255,
   idempotencyKeyCharsMax: 255,

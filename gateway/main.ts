@@ -14,6 +14,8 @@ import { type Clock, instant } from './core/clock.ts'
 import { GatewayError } from './core/errors.ts'
 import { newBreakGlassId, newCallId, newGrantId, newHoldId, newProposalId, newRunId } from './core/ids.ts'
 import { counterKey } from './credentials/counter-key.ts'
+import { createEntrySealer } from './credentials/entry-sealer.ts'
+import { logKeySeed } from './credentials/log-key.ts'
 import { openVaultKey } from './credentials/key-file.ts'
 import { createVault } from './credentials/vault.ts'
 import { createDetectors } from './detectors/detectors.ts'
@@ -50,10 +52,15 @@ import type { Registry } from './ports/registry.ts'
 import { isLibraryFile } from './ports/policy-source.ts'
 import type { Vault } from './ports/vault.ts'
 import { createRandomBytes } from './random-bytes.ts'
+import { growLog } from './record/grow-log.ts'
+import { noteSigner } from './record/signed-note.ts'
+import { parseTilePath } from './record/tile.ts'
+import { createTransparencyLog } from './record/transparency-log.ts'
 import { createRecorder } from './record/recorder.ts'
 import { type Directory, noticesFollower } from './storage/notices.ts'
 import { searchFollower } from './storage/search-index.ts'
 import { callFigures } from './storage/call-figures.ts'
+import { logFollower } from './storage/log.ts'
 import { openStorage } from './storage/open-storage.ts'
 import { createStatusDoor } from './surfaces/call-status.ts'
 import { dashboardRoutes, readDashboard } from './surfaces/dashboard-files.ts'
@@ -63,6 +70,7 @@ import { createMcpDoor } from './surfaces/mcp/door.ts'
 import { createOAuthHandlers } from './surfaces/oauth.ts'
 import { createOperatorDoor } from './surfaces/operator-graphql.ts'
 import { createPeopleDoor } from './surfaces/people-door.ts'
+import { logRoutes } from './surfaces/log.ts'
 import { platformRoutes } from './surfaces/platform.ts'
 import { createHttpServer, type Handler } from './surfaces/server.ts'
 import { createTelemetry, type RunningTelemetry } from './telemetry/telemetry.ts'
@@ -165,14 +173,14 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   closers.add(() => telemetry.close())
   const bus = openBus(configuration, telemetry, closers)
   // The database opens while connectors and policies are compiled.
-  const opening = openDatabaseEarly(options, configuration, bus, telemetry, closers)
+  const key = await openVaultKey(options.dataDir)
+  const opening = openDatabaseEarly(options, configuration, key.key, bus, telemetry, closers)
   compiled = compileOrganisation(configuration, dialer)
   const { connectors } = compiled
   closers.add(() => Promise.all([...connectors.values()].map((connector) => connector.close())))
   const storage = await opening
-  const key = await openVaultKey(options.dataDir)
   const factKey = counterKey(key.key)
-  const record = await openRecord(storage, configuration, compiled, factKey, dialer, telemetry, bus, closers)
+  const record = await openRecord(storage, configuration, compiled, key.key, factKey, dialer, telemetry, bus, closers)
   const vault = createVault({
     store: record.storage.credentials,
     organisation: configuration.organisation,
@@ -234,8 +242,16 @@ function openBus({ redisUrl: url, organisation }: Configuration, telemetry: Runn
   return bus
 }
 
-function openDatabaseEarly(options: GatewayOptions, { databaseUrl }: Configuration, bus: Bus, { log }: RunningTelemetry, closers: Closers) {
-  const opening = openStorage({ dataDir: options.dataDir, clock: systemClock, bus, log, ...(databaseUrl ? { databaseUrl } : {}) })
+function openDatabaseEarly(
+  { dataDir }: GatewayOptions,
+  { databaseUrl, organisation }: Configuration,
+  key: Uint8Array,
+  bus: Bus,
+  { log }: RunningTelemetry,
+  closers: Closers,
+) {
+  const sealer = createEntrySealer(key, organisation)
+  const opening = openStorage({ dataDir, sealer, clock: systemClock, bus, log, ...(databaseUrl ? { databaseUrl } : {}) })
   const opened = opening.catch(() => undefined)
   closers.add(async () => (await opened)?.close())
   return opening
@@ -245,6 +261,7 @@ async function openRecord(
   storage: Awaited<ReturnType<typeof openDatabaseEarly>>,
   configuration: Configuration,
   { policySource: source }: Organisation,
+  key: Uint8Array,
   factKey: KeyObject,
   dialer: ReturnType<typeof createDialer>,
   telemetry: RunningTelemetry,
@@ -261,14 +278,15 @@ async function openRecord(
   const inDoubt = await storage.takeOverLapsed()
   if (inDoubt.length > 0) log.warn({ calls: inDoubt.slice(0, 20), count: inDoubt.length }, 'calls of a process that is gone are in doubt')
   storage.startMaintenance()
+  const signer = noteSigner(`gatehouse/${configuration.organisation}`, logKeySeed(key))
   const channels = openChannels(configuration.notifications, dialer)
   const told = channels.length === 0 ? [] : [noticesFollower(directoryOf(registry, channels))]
-  const followers = storage.follow([callFigures, searchFollower(), ...told], (follower) =>
+  const followers = storage.follow([logFollower(growLog(signer.name, [signer])), callFigures, searchFollower(), ...told], (follower) =>
     telemetry.count('follower_failures', { follower }),
   )
   telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
   telemetry.gauge('record_queue_units', () => recorder.depth())
-  return { storage, recorder, registry, policies, channels }
+  return { storage, recorder, registry, policies, channels, transparency: createTransparencyLog(storage.log, signer) }
 }
 
 const directoryOf = (registry: Registry, channels: readonly Channel[]): Directory => ({
@@ -451,11 +469,12 @@ function openDoors(opened: Opened) {
   const status = createStatusDoor({ calls, baseUrl, log })
   const people = openPeopleDoor(opened, origins)
   const cases = openCases(opened, (callId) => releaser.afterApproval(callId))
+  const authenticate = (authorization: string | undefined) =>
+    authenticateOperator({ verifier: identity.verifier, registry: record.registry, local: opened.local }, authorization)
   const operator = createOperatorDoor({
     cases,
     schema: buildOperatorSchema(),
-    authenticateOperator: (authorization) =>
-      authenticateOperator({ verifier: identity.verifier, registry: record.registry, local: opened.local }, authorization),
+    authenticateOperator: authenticate,
     signedIn: people.signedIn,
     log,
   })
@@ -472,6 +491,7 @@ function openDoors(opened: Opened) {
     '/operator/graphql': operator.handle,
     '/operator/session': people.handle,
     ...Object.fromEntries(createOAuthHandlers(identity.endpoint)),
+    ...logRoutes({ transparency: record.transparency, parseTile: parseTilePath, authenticate, log }),
     ...platformRoutes({
       ready: async () => {
         if (!(await record.storage.ready())) throw new GatewayError('UNAVAILABLE', 'the database does not answer', { retryAfterSeconds: 2 })
@@ -530,6 +550,7 @@ function openCases(
     policySets: record.storage.policySets,
     notices: record.storage.notices,
     drifts: record.storage.drifts,
+    transparency: record.transparency,
     publisher: record.policies.publisher,
     simulator: record.policies.simulator,
     drafts: record.policies.drafts,

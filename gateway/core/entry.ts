@@ -197,4 +197,8 @@ export interface Entry {
   at: Instant
   callId: CallId | null
   body: EntryBody
+  /** SHA-256 hex over salt and payload, as the log holds it; null where the entry has none. */
+  commitment: string | null
+  /** The payload was erased: `body` has blanks in its place. */
+  erased?: boolean
 }

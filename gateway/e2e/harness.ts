@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url'
 import type { Environment } from '../config/environment.ts'
 import { readAddress } from '../config/address-file.ts'
 import type { Entry } from '../core/entry.ts'
+import { createEntrySealer } from '../credentials/entry-sealer.ts'
+import { openVaultKey } from '../credentials/key-file.ts'
 import { callStoreOn } from '../storage/call-store.ts'
 import { openDatabase } from '../storage/database.ts'
 import { type Organisation, startOrganisation } from '../../examples/acme/organisation.ts'
@@ -171,7 +173,8 @@ function watch({ systems }: Bed['acme'], probe: Probe): () => readonly Sent[] {
 async function remainsOf(dataDir: string): Promise<Remains> {
   const database = await openDatabase({ dataDir })
   try {
-    const store = callStoreOn(database.db)
+    const { key } = await openVaultKey(dataDir)
+    const store = callStoreOn({ db: database.db, sealer: createEntrySealer(key, 'acme') })
     const entries: Entry[] = []
     for (;;) {
       const last = entries.at(-1)

@@ -15,6 +15,7 @@ import type { Decider, Explanation, NearMiss } from '../ports/decider.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
 import type { DriftStore } from '../ports/drift-store.ts'
 import type { Grants } from '../ports/grants.ts'
+import type { TransparencyLog } from '../ports/log.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { PolicyDrafts } from '../ports/policy-drafts.ts'
 import type { PolicyFile, PolicyTests } from '../ports/policy-source.ts'
@@ -54,6 +55,7 @@ export interface OperatorDeps {
   policySets: PolicySets
   notices: Pick<NoticeQueue, 'useLink' | 'givenUp'>
   drifts: Pick<DriftStore, 'of' | 'count'>
+  transparency: TransparencyLog
   publisher: Publisher
   simulator: Simulator
   drafts: PolicyDrafts

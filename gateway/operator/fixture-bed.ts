@@ -11,6 +11,8 @@ import { counterKey } from '../credentials/counter-key.ts'
 import { dryDecision } from '../pipeline/dry-decision.ts'
 import { streaksOf } from '../pipeline/resume.ts'
 import { proposeStanding } from '../pipeline/standing.ts'
+import { createEntrySealer } from '../credentials/entry-sealer.ts'
+import type { Bus } from '../ports/bus.ts'
 import { createVault } from '../credentials/vault.ts'
 import { createDetectors } from '../detectors/detectors.ts'
 import { readPublicKeys } from '../identity/jwk-set.ts'
@@ -27,6 +29,8 @@ import { LivePolicies } from '../publication/live-policies.ts'
 import { openingSet } from '../publication/opening-set.ts'
 import { createPublisher } from '../publication/publisher.ts'
 import { sourceOf, textsOf } from '../publication/texts.ts'
+import { noteSigner } from '../record/signed-note.ts'
+import { createTransparencyLog } from '../record/transparency-log.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage, type Storage } from '../storage/open-storage.ts'
 import type { DevelopmentTokens, OperatorDeps } from './deps.ts'
@@ -58,11 +62,9 @@ async function openProcess(database: string) {
   let offsetMs = 0
   const clock: Clock = { now: () => instant(Date.now() + offsetMs) }
   const bus = createInProcessBus()
-  const databaseUrl = `postgres://postgres@127.0.0.1:5432/${database}`
-  const storage = await openStorage({ databaseUrl, dataDir: tmpdir(), clock, bus })
+  const storage = await openOn(database, clock, bus)
   const recorder = createRecorder({ writer: storage.writer, clock, bus })
   const registry = await storage.registry(SEEDS, people)
-  const compile = (texts: PolicySetTexts): Decider => createDecider(sourceOf(SOURCE, texts))
   const decider = compile(textsOf(SOURCE))
   const sets = storage.policySets
   await openingSet({ sets, changes: 'review', files: textsOf(SOURCE), compile, seriesOf: () => [], log: SILENT })
@@ -75,6 +77,15 @@ async function openProcess(database: string) {
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[], edited: [] as unknown[] }
   const ids = { newProposalId: () => newProposalId(clock.now(), randomBytes(16)) }
   const changing = { policySets: sets, notices: storage.notices, publisher, ...ids, ...trying(sets) }
+  const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
+  const changing = {
+    transparency: transparencyOf(storage),
+    policySets: sets,
+    notices: storage.notices,
+    publisher,
+    newProposalId: nextProposal,
+    ...trying(sets),
+  }
   const counting = { decider, organisation: 'acme', factKey: counterKey(randomBytes(32)) }
   const dry = { ...counting, clock, registry, store: storage.calls, detectors: [], labelWindowMs: 86_400_000 }
   const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId' | 'editHeld'> = {
@@ -139,6 +150,7 @@ async function openProcess(database: string) {
   }
 }
 
+<<<<<<< HEAD
 type Granting = Pick<OperatorDeps, 'grants' | 'breakGlass' | 'newGrantId' | 'newBreakGlassId' | 'proposeStanding'>
 
 /** Standing grants as the line makes them, and an incident group. */
@@ -154,6 +166,20 @@ function grantParts(clock: Clock, storage: Storage, recorder: Recorder, registry
     proposeStanding: (call, hold, proposal) => proposeStanding(proposing, call, hold, proposal),
   }
 }
+=======
+const compile = (texts: PolicySetTexts): Decider => createDecider(sourceOf(SOURCE, texts))
+
+>>>>>>> ed9e193 (wip)
+const openOn = (database: string, clock: Clock, bus: Bus): Promise<Storage> =>
+  openStorage({
+    databaseUrl: `postgres://postgres@127.0.0.1:5432/${database}`,
+    dataDir: tmpdir(),
+    sealer: createEntrySealer(randomBytes(32), 'acme'),
+    clock,
+    bus,
+  })
+
+const transparencyOf = (storage: Storage) => createTransparencyLog(storage.log, noteSigner('gatehouse/acme', randomBytes(32)))
 
 const LIBRARY: PolicyFile = {
   path: 'library/quiet.cedar (as quiet)',

@@ -12,6 +12,7 @@ import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes,
 import { callChanges, inboxChanges } from './live.ts'
 import { findGrant, giveStanding, grantGiven, grantOfCall, listGrants, revokeGrant, withdrawStanding } from './grants.ts'
 import { listNoticesGivenUp, openNotice } from './notices.ts'
+import { callProofs, logCheckpoint } from './log.ts'
 import { recordRefusal } from './refusals.ts'
 import { callMetrics, exceptions } from './metrics.ts'
 import { explain, listPolicies, nearMisses, policyText } from './policies.ts'
@@ -116,6 +117,8 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     whyIneligible: bound(whyIneligible),
     equalCall: bound(equalCall),
     objectOf: bound(objectOf),
+    checkpoint: bound(logCheckpoint),
+    callProofs: bound(callProofs),
     policyText: bound(policyText),
     approveHold: bound(approveHold),
     rejectHold: bound(rejectHold),

@@ -16,6 +16,7 @@ import type { Agent, AgentAttributes, PersonRole } from '../core/principal.ts'
 import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
 import type { ExceptionRow, FigureFilter, FigureGroup, FigureRange, FigureRow } from './call-figures.ts'
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
+import type { LoggedCheckpoint, LoggedEntry } from './log.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Notice } from './notice-queue.ts'
 import type { GrantFilter } from './grants.ts'
@@ -313,6 +314,10 @@ export interface OperatorUseCases {
   breakGlass(by: Operator, id: HoldId, digest: string, reason: string): Promise<Hold>
   /** Throws NOT_ELIGIBLE, FORBIDDEN, NOT_FOUND, BAD_INPUT, GRANT_ENDED. */
   reviewBreakGlass(by: Operator, id: BreakGlassId, verdict: BreakGlassVerdict, comment: string): Promise<BreakGlass>
+  /** The newest checkpoint of the log, and whose key to verify it with; null before its first entry. Throws FORBIDDEN, UNAVAILABLE. */
+  checkpoint(by: Operator): Promise<(LoggedCheckpoint & { origin: string; vkey: string }) | null>
+  /** What is in the log of a call's entries. Throws NOT_FOUND, UNAVAILABLE. */
+  callProofs(by: Operator, id: CallId): Promise<readonly LoggedEntry[]>
   /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
   refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>

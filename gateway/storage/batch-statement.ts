@@ -5,7 +5,7 @@ import type { Unit } from '../ports/batch-writer.ts'
 import type { Finished, NewCall } from '../ports/recorder.ts'
 import { arrayText } from './array-text.ts'
 import { factsOf, textOf } from './calls.ts'
-import type { PendingEntry } from './entries.ts'
+import type { SealedEntry } from './entries.ts'
 import { scopeText } from './idempotency-keys.ts'
 
 /** The units that one statement writes: calls without a hold, outcomes, notes. Everything that happens at every call is here. */
@@ -114,7 +114,7 @@ function finishRow({ callId, intent, outcome, result, resultKept }: Finished): R
   ]
 }
 
-const ENTRY: Columns = { admit: 'int', kind: 'text', call_id: 'text', body: 'json' }
+const ENTRY: Columns = { admit: 'int', kind: 'text', call_id: 'text', body: 'json', commitment: 'text', sealed: 'text' }
 
 /** Which parts a batch has. Each mixture is a prepared statement of its own: most batches are small, and setting up unused parts costs more than using them. */
 interface Parts {
@@ -189,8 +189,8 @@ function textFor({ admits, finishes, delivered }: Parts): string {
   if (delivered) parts.push(deliveredSql(`$${next++}`))
   const wins = admits ? 'where e.admit = 0 or (select won from fate)[e.admit]' : ''
   parts.push(`new_entry as (
-    insert into entry (process, seq, at_ms, kind, call_id, body)
-    select $1, $3 - 1 + row_number() over (order by e.ord), $4, e.kind, e.call_id, e.body from ${entries} cross join fence ${wins}
+    insert into entry (process, seq, at_ms, kind, call_id, body, commitment, sealed)
+    select $1, $3 - 1 + row_number() over (order by e.ord), $4, e.kind, e.call_id, e.body, e.commitment, e.sealed from ${entries} cross join fence ${wins}
     returning 1)`)
   const losers = admits
     ? `(select json_agg(json_build_object('ord', ord, 'verdict', verdict, 'other', coalesce(key_call, open_call))) from judged
@@ -227,7 +227,7 @@ export async function writeHot(
   client: pg.PoolClient,
   place: { process: string; session: number; seq: number; atMs: number },
   units: readonly HotUnit[],
-  entries: readonly (readonly PendingEntry[])[],
+  entries: readonly (readonly SealedEntry[])[],
   delivered: readonly CallId[],
 ): Promise<Written> {
   const admits: Row[] = []
@@ -240,7 +240,8 @@ export async function writeHot(
       if (unit.unit.guards) agents.add(unit.unit.guards.agent)
     } else if (unit.kind === 'finish') finishes.push(finishRow(unit.unit))
     const owner = unit.kind === 'admit' ? admits.length : 0
-    for (const { kind, callId, text } of entries[index] ?? []) entryRows.push([owner, kind, callId, text])
+    for (const { kind, callId, text, commitment, sealed } of entries[index] ?? [])
+      entryRows.push([owner, kind, callId, text, commitment, sealed])
   }
   const parts = { admits: admits.length > 0, finishes: finishes.length > 0, delivered: delivered.length > 0 }
   const { rows } = await client.query<{ fenced: boolean; entries: number; losers: Loser[] | null }>({

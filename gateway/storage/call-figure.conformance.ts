@@ -145,7 +145,7 @@ export function callFigureConformance(at: () => TestStore): void {
     await enterFollower(db(), callFigures)
     await discoverProcesses(db(), callFigures.name, null)
     for (let waiting = await waitingProcesses(db(), callFigures.name); waiting.length > 0; ) {
-      for (const each of once ? waiting.slice(-1) : waiting) await takePage(db(), callFigures, each)
+      for (const each of once ? waiting.slice(-1) : waiting) await takePage({ db: db(), sealer: at().storage.sealer }, callFigures, each)
       if (once) return
       waiting = await waitingProcesses(db(), callFigures.name)
     }
@@ -232,7 +232,7 @@ export function callFigureConformance(at: () => TestStore): void {
 
   async function live(steps: readonly { step: Step; n: number; afterMs: number }[]): Promise<History> {
     const { storage, recorder, clock } = at()
-    const writer = await openWriter(storage.database, clock)
+    const writer = await openWriter(storage.database, storage.sealer, clock)
     const processes = [
       { writer: storage.writer, recorder },
       { writer, recorder: createRecorder({ writer, clock }) },

@@ -4,18 +4,18 @@ import type { CallStore } from '../ports/call-store.ts'
 import { callsPage } from './call-pages.ts'
 import { callById, callsById, endsOf, lastEqualCall } from './calls.ts'
 import { readCounters } from './counters.ts'
-import { decisionsBefore, entriesAfter, entriesOfCall } from './entries.ts'
 import { lastLook, ruleDecisions, timedVotes } from './hold-figures.ts'
+import { decisionsBefore, entriesAfter, entriesOfCall, type EntrySource } from './entries.ts'
 import { expiredHolds, holdById, holdsPage, releasableHolds, votesOf } from './holds.ts'
 import { labelsOf } from './labels.ts'
 import { reading } from './outage.ts'
 import { publishersOf } from './policy-sets.ts'
-import type { Db } from './tables.ts'
 
 const bounded = (first: number): number => Math.max(0, Math.min(Math.trunc(first), LIMITS.pageRowsMax))
 
 /** Reads of the projections, by the contract of `CallStore`. Pages are cut at `LIMITS.pageRowsMax`. */
-export function callStoreOn(db: Db): CallStore {
+export function callStoreOn(source: EntrySource): CallStore {
+  const { db } = source
   return {
     call: (id) => reading(() => callById(db, id)),
     calls: (filter, page) => reading(() => callsPage(db, filter, { ...page, first: bounded(page.first) })),
@@ -32,9 +32,9 @@ export function callStoreOn(db: Db): CallStore {
     ruleDecisions: (policyId, agent, since, first) => reading(() => ruleDecisions(db, policyId, agent, since, bounded(first))),
     timedVotes: (since, first) => reading(() => timedVotes(db, since, bounded(first))),
     publishers: (policies) => reading(() => publishersOf(db, policies)),
-    entries: (callId) => reading(() => entriesOfCall(db, callId, LIMITS.pageRowsMax)),
-    entriesAfter: (position, first) => reading(() => entriesAfter(db, position, bounded(first))),
-    decisionsBefore: (since, position, first) => reading(() => decisionsBefore(db, since, position, bounded(first))),
+    entries: (callId) => reading(() => entriesOfCall(source, callId, LIMITS.pageRowsMax)),
+    entriesAfter: (position, first) => reading(() => entriesAfter(source, position, bounded(first))),
+    decisionsBefore: (since, position, first) => reading(() => decisionsBefore(source, since, position, bounded(first))),
     labels: (agent, subject, run, since) => reading(() => labelsOf(db, agent, subject, run, since)),
     counters: (questions, now) => reading(async () => (await readCounters(db, questions, now)).answers(questions)),
     ends: (connector) => reading(() => endsOf(db, connector)),

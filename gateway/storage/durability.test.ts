@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createInProcessBus } from '../bus/in-process.ts'
 import { instant } from '../core/clock.ts'
 import { openStorage } from './open-storage.ts'
+import { testSealer } from './test-sealer.ts'
 import { freshPglite } from './test-databases.ts'
 
 const CHILD = fileURLToPath(new URL('./test-writer-child.ts', import.meta.url))
@@ -45,7 +46,7 @@ test('kill -9 loses nothing that was acknowledged, and leaves the rest in doubt;
   await closed
 
   const clock = { now: () => instant(Date.now()) }
-  const storage = await openStorage({ dataDir, clock, bus: createInProcessBus() })
+  const storage = await openStorage({ dataDir, sealer: testSealer({ dataDir }), clock, bus: createInProcessBus() })
   const doubtful = new Set<string>(await storage.takeOverLapsed())
   const { db } = storage.database
   const states = new Map((await db.selectFrom('call').select(['id', 'state']).execute()).map(({ id, state }) => [id, state]))

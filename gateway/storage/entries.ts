@@ -1,70 +1,131 @@
 import { instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
 import type { Entry, EntryBody } from '../core/entry.ts'
+import {
+  bareDecision,
+  bareRequest,
+  type EntryPayload,
+  evidencePayload,
+  payloadOf,
+  requestPayload,
+  withoutPayload,
+  withPayload,
+} from '../core/entry-payload.ts'
 import type { CallId } from '../core/ids.ts'
+import { LIMITS } from '../limits.ts'
+import type { EntrySealer } from '../ports/entry-sealer.ts'
 import type { Db, Tx } from './tables.ts'
 
-/** An entry before it has its place. `text` is the body's JSON, kept to the letter by the database. */
+/** An entry before it has its place. */
 export interface PendingEntry {
   callId: string | null
   kind: string
+  /** JSON of the body without its payload, kept to the letter by the database. */
   text: string
+  /** JSON of the payload; null where there is none. */
+  payload: string | null
 }
 
-export const pendingEntry = (callId: string | null, body: EntryBody): PendingEntry => ({
+/** The same as it is stored. */
+export interface SealedEntry extends Omit<PendingEntry, 'payload'> {
+  commitment: string | null
+  sealed: string | null
+}
+
+export const sealEntry = (sealer: EntrySealer, { callId, kind, text, payload }: PendingEntry): SealedEntry => ({
   callId,
-  kind: body.kind,
-  text: body.kind === 'decision' ? textOfDecision(body) : JSON.stringify(body),
+  kind,
+  text,
+  ...(payload === null ? { commitment: null, sealed: null } : sealer.seal(payload)),
 })
 
-/** Equal questions share one decision, which is most of its entry and never changes: its text is made once. */
-const decisionTexts = new WeakMap<Decision, string>()
+export function pendingEntry(callId: string | null, body: EntryBody): PendingEntry {
+  const { kind } = body
+  const { text, payload } = body.kind === 'decision' ? decisionTexts(body) : textsOf(body)
+  // A leaf of the log has room for so much; what is longer is committed to as a whole.
+  if (text.length <= LIMITS.entryTextCharsMax) return { callId, kind, text, payload }
+  return { callId, kind, text: JSON.stringify({ kind }), payload: `{"whole":${JSON.stringify(body)}}` }
+}
 
-function textOfDecision({ kind, request, decision, release, reserves }: Extract<EntryBody, { kind: 'decision' }>): string {
-  const text = decisionTexts.get(decision) ?? JSON.stringify(decision)
-  if (Object.isFrozen(decision)) decisionTexts.set(decision, text)
+function textsOf(body: EntryBody): { text: string; payload: string | null } {
+  const payload = payloadOf(body)
+  return { text: JSON.stringify(withoutPayload(body)), payload: payload && JSON.stringify(payload) }
+}
+
+/** Equal questions share one decision, which is most of its entry and never changes: its texts are made once. */
+const sharedTexts = new WeakMap<Decision, { bare: string; evidence: string }>()
+
+function decisionTexts({ kind, request, decision, release, reserves }: Extract<EntryBody, { kind: 'decision' }>) {
+  const { bare, evidence } = sharedTexts.get(decision) ?? {
+    bare: JSON.stringify(bareDecision(decision)),
+    evidence: JSON.stringify(evidencePayload(decision)),
+  }
+  if (Object.isFrozen(decision)) sharedTexts.set(decision, { bare, evidence })
   const rest = reserves ? `,"reserves":${JSON.stringify(reserves)}` : ''
-  return `{"kind":"${kind}","request":${JSON.stringify(request)},"decision":${text},"release":${JSON.stringify(release)}${rest}}`
+  const text = `{"kind":"${kind}","request":${JSON.stringify(bareRequest(request))},"decision":${bare},"release":${JSON.stringify(release)}${rest}}`
+  return { text, payload: `${JSON.stringify(requestPayload(request)).slice(0, -1)},"evidence":${evidence}}` }
 }
 
 /** Appends entries of one process, dense from `seq`, in one statement. */
 export async function insertEntries(
   tx: Tx,
   place: { process: string; seq: number; atMs: number },
-  entries: readonly PendingEntry[],
+  entries: readonly SealedEntry[],
 ): Promise<void> {
   if (entries.length === 0) return
-  const rows = entries.map(({ callId, kind, text }, index) => ({
+  const rows = entries.map(({ callId, kind, text, commitment, sealed }, index) => ({
     process: place.process,
     seq: place.seq + index,
     at_ms: place.atMs,
     kind,
     call_id: callId,
     body: text,
+    commitment,
+    sealed,
   }))
   await tx.insertInto('entry').values(rows).execute()
 }
 
-interface EntryRow {
+export interface EntryRow {
   process: string
   seq: number
   at_ms: number
   call_id: string | null
   body: EntryBody
+  commitment: string | null
+  sealed: string | null
 }
 
-const fromRow = (row: EntryRow): Entry => ({
+/** An entry with its payload where that is there. Throws UNAVAILABLE where it does not open. */
+export function entryFromRow(sealer: EntrySealer, row: EntryRow): Entry {
+  const { commitment, sealed } = row
+  const entry = bareEntry(row)
+  if (commitment === null || sealed === null) return entry
+  const payload = JSON.parse(sealer.open({ commitment, sealed }).text) as EntryPayload | { whole: EntryBody }
+  return { ...entry, body: 'whole' in payload ? payload.whole : withPayload(row.body, payload) }
+}
+
+/** The same without its payload. */
+export const bareEntry = (row: EntryRow): Entry => ({
   process: row.process,
   seq: row.seq,
   at: instant(row.at_ms),
   callId: row.call_id as CallId | null,
   body: row.body,
+  commitment: row.commitment,
+  ...(row.commitment !== null && row.sealed === null && { erased: true }),
 })
 
-const COLUMNS = ['process', 'seq', 'at_ms', 'call_id', 'body'] as const
+const COLUMNS = ['process', 'seq', 'at_ms', 'call_id', 'body', 'commitment', 'sealed'] as const
+
+/** Where entries are read, and what opens their payloads. */
+export interface EntrySource {
+  db: Db
+  sealer: EntrySealer
+}
 
 /** The entries of a call in order of time, at most `first`. */
-export async function entriesOfCall(db: Db, callId: CallId, first: number): Promise<readonly Entry[]> {
+export async function entriesOfCall({ db, sealer }: EntrySource, callId: CallId, first: number): Promise<readonly Entry[]> {
   const rows = await db
     .selectFrom('entry')
     .select(COLUMNS)
@@ -74,12 +135,12 @@ export async function entriesOfCall(db: Db, callId: CallId, first: number): Prom
     .orderBy('seq')
     .limit(first)
     .execute()
-  return rows.map(fromRow)
+  return rows.map((row) => entryFromRow(sealer, row))
 }
 
 /** Entries of all processes after a position, in order of time, then process, then seq. */
 export async function entriesAfter(
-  db: Db,
+  { db, sealer }: EntrySource,
   position: { at: number; process: string; seq: number } | null,
   first: number,
 ): Promise<readonly Entry[]> {
@@ -89,12 +150,12 @@ export async function entriesAfter(
       eb(refTuple('at_ms', 'process', 'seq'), '>', tuple(position.at, position.process, position.seq)),
     )
   }
-  return (await query.execute()).map(fromRow)
+  return (await query.execute()).map((row) => entryFromRow(sealer, row))
 }
 
 /** Decisions at or after `since` and before a position, newest first. */
 export async function decisionsBefore(
-  db: Db,
+  { db, sealer }: EntrySource,
   since: number,
   position: { at: number; process: string; seq: number } | null,
   first: number,
@@ -113,5 +174,5 @@ export async function decisionsBefore(
       eb(refTuple('at_ms', 'process', 'seq'), '<', tuple(position.at, position.process, position.seq)),
     )
   }
-  return (await query.execute()).map(fromRow)
+  return (await query.execute()).map((row) => entryFromRow(sealer, row))
 }

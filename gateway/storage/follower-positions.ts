@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
-import type { CallId } from '../core/ids.ts'
-import { instant } from '../core/clock.ts'
-import type { Entry, EntryBody, EntryKind } from '../core/entry.ts'
+import type { Entry, EntryKind } from '../core/entry.ts'
 import { LIMITS } from '../limits.ts'
 import { databaseNowMs } from './calls.ts'
+import { bareEntry, entryFromRow, type EntryRow, type EntrySource } from './entries.ts'
 import type { Db, Tx } from './tables.ts'
 
 /** Reads the record, every entry once. */
@@ -11,9 +10,11 @@ export interface Follower {
   /** Under which it is remembered: another name begins anew. */
   readonly name: string
   /** What `take` is asked about; it passes over all other entries. */
-  readonly kinds: readonly EntryKind[]
+  readonly kinds: readonly EntryKind[] | 'all'
   /** Where a new one starts; `end` by default. */
   readonly from?: 'beginning' | 'end'
+  /** It is given entries without their payloads: it reads less, and what was erased is no different from what was not. */
+  readonly bare?: true
   /**
    * Does what follows from the entries, in the transaction that moves the position: both happen, or neither, so what is written through `tx` is written
    * once for each entry. Entries are of one process and in its order; those of several processes come in any order, also those of one call, and
@@ -96,21 +97,19 @@ export async function waitingSince(db: Db, names: readonly string[]): Promise<Re
   return new Map(rows.map(({ follower, at }) => [follower, at]))
 }
 
-interface PageRow {
+interface PageRow extends Omit<EntryRow, 'process'> {
   read: number
   last: number | null
   process: string | null
-  seq: number
-  at_ms: number
-  call_id: string | null
-  body: EntryBody
 }
 
 /**
  * Has the follower take the next page of a process, after whoever takes one for it now. Returns how many entries it passed; 0 also where another took them in the
  * meantime.
  */
-export function takePage(db: Db, { name, kinds, take }: Follower, { process, lapsed }: Waiting): Promise<number> {
+export function takePage({ db, sealer }: EntrySource, follower: Follower, { process, lapsed }: Waiting): Promise<number> {
+  const { name, kinds, take } = follower
+  const read = (row: EntryRow): Entry => (follower.bare ? bareEntry(row) : entryFromRow(sealer, row))
   return db.transaction().execute(async (tx) => {
     const place = () =>
       tx.updateTable('follower_position').where('follower', '=', name).where('process', '=', process).where('ended', '=', false)
@@ -126,27 +125,19 @@ export function takePage(db: Db, { name, kinds, take }: Follower, { process, lap
     if (!position) return 0
     // Numbers may be missing where old entries were removed.
     const { rows } = await sql<PageRow>`with page as materialized (
-        select process, seq, at_ms, kind, call_id, body from entry
+        select process, seq, at_ms, kind, call_id, body, commitment, case when ${follower.bare ?? false} then null else sealed end as sealed from entry
         where process = ${process} and seq > ${position.seq} order by seq limit ${LIMITS.followerPageEntriesMax})
-      select a.read, a.last, p.process, p.seq, p.at_ms, p.call_id, p.body
-      from (select count(*) as read, max(seq) as last from page) a left join page p on p.kind = any(${kinds}::text[])
+      select a.read, a.last, p.process, p.seq, p.at_ms, p.call_id, p.body, p.commitment, p.sealed
+      from (select count(*) as read, max(seq) as last from page) a left join page p on ${kinds === 'all' ? sql`true` : sql`p.kind = any(${kinds}::text[])`}
       order by p.seq`.execute(tx)
-    const { read = 0, last = null } = rows[0] ?? {}
-    const entries = rows.flatMap((row) => (row.process === null ? [] : [entryOf(row, row.process)]))
+    const { read: passed = 0, last = null } = rows[0] ?? {}
+    const entries = rows.flatMap((row) => (row.process === null ? [] : [read({ ...row, process: row.process })]))
     if (entries.length > 0) await take(tx, entries)
-    const ended = lapsed && read < LIMITS.followerPageEntriesMax
-    if (read > 0 || ended)
+    const ended = lapsed && passed < LIMITS.followerPageEntriesMax
+    if (passed > 0 || ended)
       await place()
         .set({ seq: last ?? position.seq, ended })
         .execute()
-    return read
+    return passed
   })
 }
-
-const entryOf = (row: PageRow, process: string): Entry => ({
-  process,
-  seq: row.seq,
-  at: instant(row.at_ms),
-  callId: row.call_id as CallId | null,
-  body: row.body,
-})

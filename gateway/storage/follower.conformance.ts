@@ -26,6 +26,7 @@ export function followerConformance(at: () => TestStore): void {
     const running: RunningFollowers[] = []
     let names = 0
     const db = () => at().storage.database.db
+    const source = () => ({ db: db(), sealer: at().storage.sealer })
 
     /** Notes what it takes in a table without constraints: what was taken twice stands there twice. */
     const noting = (extra: Partial<Follower> = {}): Follower => ({
@@ -42,7 +43,7 @@ export function followerConformance(at: () => TestStore): void {
     const follow = (...followers: Follower[]): RunningFollowers => {
       const { storage, clock } = at()
       const started = startFollowers(followers, {
-        ...{ database: storage.database, writer: storage.writer, clock, bus: createInProcessBus() },
+        ...{ database: storage.database, sealer: storage.sealer, writer: storage.writer, clock, bus: createInProcessBus() },
         onFailure: (name) => failures.push(name),
       })
       running.push(started)
@@ -55,8 +56,14 @@ export function followerConformance(at: () => TestStore): void {
           db(),
         )
       ).rows
-    const written = (kinds: readonly string[]) =>
-      db().selectFrom('entry').select(['process', 'seq', 'kind']).where('kind', 'in', kinds).orderBy('process').orderBy('seq').execute()
+    const written = (kinds: Follower['kinds']) =>
+      db()
+        .selectFrom('entry')
+        .select(['process', 'seq', 'kind'])
+        .$if(kinds !== 'all', (query) => query.where('kind', 'in', kinds as readonly string[]))
+        .orderBy('process')
+        .orderBy('seq')
+        .execute()
     const key = ({ process, seq }: { process: string; seq: number }) => `${process} ${String(seq).padStart(9, '0')}`
     const sorted = <T extends { process: string; seq: number }>(rows: readonly T[]): T[] =>
       [...rows].sort((a, b) => (key(a) < key(b) ? -1 : 1))
@@ -74,7 +81,7 @@ export function followerConformance(at: () => TestStore): void {
       await enterFollower(db(), follower)
       await discoverProcesses(db(), follower.name, null)
       for (let waiting = await waitingProcesses(db(), follower.name); waiting.length > 0; ) {
-        for (const each of waiting) await takePage(db(), follower, each)
+        for (const each of waiting) await takePage(source(), follower, each)
         waiting = await waitingProcesses(db(), follower.name)
       }
     }
@@ -151,7 +158,7 @@ export function followerConformance(at: () => TestStore): void {
       await enterFollower(db(), follower)
       await discoverProcesses(db(), follower.name, null)
       const mine: Waiting = { process: lastProcess(at()), lapsed: false }
-      const pages = await Promise.all(Array.from({ length: 6 }, () => takePage(db(), follower, mine)))
+      const pages = await Promise.all(Array.from({ length: 6 }, () => takePage(source(), follower, mine)))
       expect(pages.filter((read) => read > 0).length).toBeGreaterThan(1)
       await everything(follower)
       expect(sorted(await noted(follower.name))).toEqual(sorted(await written(follower.kinds)))

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
 import { LIMITS } from '../limits.ts'
 import type { Bus } from '../ports/bus.ts'
+import type { EntrySealer } from '../ports/entry-sealer.ts'
 import type { Log } from '../ports/telemetry.ts'
 import type { Database } from './database.ts'
 import {
@@ -20,6 +21,7 @@ export type { Follower } from './follower-positions.ts'
 
 export interface FollowersOptions {
   database: Database
+  sealer: EntrySealer
   writer: Pick<Writer, 'process'>
   bus: Bus
   clock: Clock
@@ -111,7 +113,8 @@ class Reader {
 
   /** Reads at most `LIMITS.followerPagesPerTurnMax` pages, in turns of the processes that have any. True where there may be more. */
   async #turn(): Promise<boolean> {
-    const { db } = this.options.database
+    const { database, sealer } = this.options
+    const { db } = database
     const { name } = this.follower
     if (!this.#entered) await enterFollower(db, this.follower)
     this.#entered = true
@@ -121,7 +124,7 @@ class Reader {
     for (let pages = 0; pages < LIMITS.followerPagesPerTurnMax; pages++) {
       const next = waiting.shift()
       if (!next || this.#closed || !(await this.#leased())) return false
-      if ((await takePage(db, this.follower, next)) >= LIMITS.followerPageEntriesMax) waiting.push(next)
+      if ((await takePage({ db, sealer }, this.follower, next)) >= LIMITS.followerPageEntriesMax) waiting.push(next)
       await nextTurn()
     }
     return waiting.length > 0

@@ -14,6 +14,8 @@ import * as callFigures from './migrations/0011-call-figures.ts'
 import * as agentsAndDrift from './migrations/0013-agents-and-drift.ts'
 import * as proposalTests from './migrations/0014-proposal-tests.ts'
 import * as holdFigures from './migrations/0015-hold-figures.ts'
+import * as payloads from './migrations/0016-payloads.ts'
+import * as log from './migrations/0017-log.ts'
 import type { Tables } from './tables.ts'
 
 /** In order, append-only: a migration that was released is never edited. */
@@ -32,6 +34,8 @@ const MIGRATIONS = {
   '0013-agents-and-drift': agentsAndDrift,
   '0014-proposal-tests': proposalTests,
   '0015-hold-figures': holdFigures,
+  '0016-payloads': payloads,
+  '0017-log': log,
 }
 
 /**

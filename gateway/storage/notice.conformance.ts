@@ -38,7 +38,7 @@ export function noticeConformance(at: () => TestStore): void {
       if (turn++ === 0) await enterFollower(db(), follower)
       await discoverProcesses(db(), follower.name, null)
       for (let waiting = await waitingProcesses(db(), follower.name); waiting.length > 0; ) {
-        for (const each of waiting) await takePage(db(), follower, each)
+        for (const each of waiting) await takePage({ db: db(), sealer: at().storage.sealer }, follower, each)
         waiting = await waitingProcesses(db(), follower.name)
       }
     }

@@ -4,10 +4,12 @@ import type { Person } from '../core/principal.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
+import type { EntrySealer } from '../ports/entry-sealer.ts'
 import type { CredentialStore } from '../ports/credential-store.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
 import type { DriftStore } from '../ports/drift-store.ts'
 import type { Grants } from '../ports/grants.ts'
+import type { LogStore } from '../ports/log.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
 import type { AgentSeed } from '../ports/registry.ts'
@@ -22,6 +24,7 @@ import { driftStoreOn } from './drifts.ts'
 import { grantsOn } from './grant-store.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { noticeQueueOn } from './notices.ts'
+import { logStoreOn } from './log.ts'
 import { policySetsOn } from './policy-sets.ts'
 import { createRegistry, type RunningRegistry } from './registry.ts'
 import { openWriter, type Writer } from './writer.ts'
@@ -30,6 +33,8 @@ export interface StorageOptions {
   /** `postgres://...`; absent: PGlite in the data directory. */
   databaseUrl?: string
   dataDir: string
+  /** Of payloads: the same on every replica. */
+  sealer: EntrySealer
   clock: Clock
   bus: Bus
   log?: Log
@@ -38,10 +43,12 @@ export interface StorageOptions {
 export interface Storage {
   readonly kind: DatabaseKind
   readonly database: Database
+  readonly sealer: EntrySealer
   /** What a recorder drives. */
   readonly writer: Writer
   readonly calls: CallStore
   readonly figures: CallFigures
+  readonly log: LogStore
   readonly credentials: CredentialStore
   readonly policySets: PolicySets
   readonly notices: NoticeQueue
@@ -65,14 +72,14 @@ export interface Storage {
 
 /** Opens the database and everything that speaks SQL. Throws UNAVAILABLE, DATA_LOCKED. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const { clock, bus, log } = options
+  const { sealer, clock, bus, log } = options
   const database = await openDatabase(options)
-  const writer = await openWriter(database, clock, log).catch(async (error: unknown) => {
+  const writer = await openWriter(database, sealer, clock, log).catch(async (error: unknown) => {
     await database.close()
     throw error
   })
   const logged = log ? { log } : {}
-  const maintenance = { database, writer, bus, clock, ...logged }
+  const maintenance = { database, sealer, writer, bus, clock, ...logged }
   const registries: RunningRegistry[] = []
   let stopMaintenance: (() => Promise<void>) | undefined
   let running: RunningFollowers | undefined
@@ -80,9 +87,11 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
   return {
     kind: database.kind,
     database,
+    sealer,
     writer,
-    calls: callStoreOn(database.db),
     figures: callFiguresOn(database.db, clock),
+    log: logStoreOn(database.db),
+    calls: callStoreOn({ db: database.db, sealer }),
     credentials: credentialStoreOn(database.db, writer),
     policySets: policySetsOn(database.db, writer, clock),
     notices: noticeQueueOn(database.db, writer),

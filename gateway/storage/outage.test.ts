@@ -6,13 +6,14 @@ import { openStorage } from './open-storage.ts'
 import { activateEmptySet } from './test-policy-sets.ts'
 import { approved, finished, held, permitted, POLICY_SET, releaseOf, seed } from './test-units.ts'
 import { closeTestStore, openTestStore, type TestStore } from './test-store.ts'
-import { freshPostgres, onTestServer } from './test-databases.ts'
+import { freshPostgres, onTestServer, type TestDatabase } from './test-databases.ts'
+import { testSealer } from './test-sealer.ts'
 
 const database = await freshPostgres('lost connections and replicas')
 
 describe.skipIf(database === undefined)('PostgreSQL that goes away, and replicas', () => {
   let store: TestStore
-  const options = database?.options ?? { dataDir: '' }
+  const options: TestDatabase['options'] = database?.options ?? { dataDir: '', sealer: testSealer({ dataDir: '' }) }
   const name = new URL(options.databaseUrl ?? 'postgres://x/none').pathname.slice(1)
   beforeAll(async () => {
     if (database) store = await openTestStore(database)
@@ -153,7 +154,7 @@ describe.skipIf(database === undefined)('PostgreSQL that goes away, and replicas
 
   test('a database that cannot be reached is refused at the start, without its address', async () => {
     const attempt = openStorage({
-      dataDir: options.dataDir,
+      ...options,
       databaseUrl: 'postgres://u:canary@127.0.0.1:1/x',
       clock: store.clock,
       bus: createInProcessBus(),

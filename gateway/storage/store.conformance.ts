@@ -10,6 +10,7 @@ import { escalationConformance } from './escalation.conformance.ts'
 import { followerConformance } from './follower.conformance.ts'
 import { grantConformance } from './grant.conformance.ts'
 import { holdFiguresConformance } from './hold-figures.conformance.ts'
+import { logConformance } from './log.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
 import { labelConformance } from './label.conformance.ts'
@@ -59,4 +60,5 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   policySetConformance(at)
   callFigureConformance(at)
   followerConformance(at)
+  logConformance(at)
 }

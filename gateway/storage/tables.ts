@@ -26,7 +26,12 @@ export interface EntryTable {
   at_ms: number
   kind: string
   call_id: string | null
+  /** Without its payload. */
   body: Json<EntryBody>
+  /** Of the payload; null where it has none. */
+  commitment: string | null
+  /** Null also where the payload was erased. */
+  sealed: string | null
 }
 
 /** What is never asked for by column. Only an edit of a held call changes it. */
@@ -450,8 +455,31 @@ export interface NoticeLinkTable {
   used_at_ms: number | null
 }
 
+/** The log's tree: leaves at level 0, above that hashes of full tiles. */
+export interface LogHashTable {
+  level: number
+  index: number
+  /** Base64. */
+  hash: string
+}
+
+export interface LogLeafTable {
+  index: number
+  process: string
+  seq: number
+}
+
+export interface LogStateTable {
+  size: number
+  checkpoint: string | null
+  at_ms: number | null
+}
+
 export interface Tables {
   entry: EntryTable
+  log_hash: LogHashTable
+  log_leaf: LogLeafTable
+  log_state: LogStateTable
   call: CallTable
   execution: ExecutionTable
   hold: HoldTable

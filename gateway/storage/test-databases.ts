@@ -3,13 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import type { EntrySealer } from '../ports/entry-sealer.ts'
 import type { DatabaseKind, DatabaseOptions } from './database.ts'
+import { testSealer } from './test-sealer.ts'
 
 /** A fresh place for a test's database. */
 export interface TestDatabase {
   kind: DatabaseKind
   /** For `openDatabase` and `openStorage`; may be opened again after it was closed. */
-  options: DatabaseOptions
+  options: DatabaseOptions & { sealer: EntrySealer }
   /** Removes it. Close what was opened on it before. */
   drop(): Promise<void>
 }
@@ -19,7 +21,7 @@ export function freshPglite(): TestDatabase {
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
   return {
     kind: 'pglite',
-    options: { dataDir },
+    options: { dataDir, sealer: testSealer({ dataDir }) },
     drop: () => {
       rmSync(dataDir, { recursive: true, force: true })
       return Promise.resolve()
@@ -59,7 +61,7 @@ export async function freshPostgres(suite: string): Promise<TestDatabase | undef
   const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-test-'))
   return {
     kind: 'postgres',
-    options: { databaseUrl: url.href, dataDir },
+    options: { databaseUrl: url.href, dataDir, sealer: testSealer({ databaseUrl: url.href, dataDir }) },
     async drop() {
       await onTestServer(`drop database if exists ${name} with (force)`)
       rmSync(dataDir, { recursive: true, force: true })

@@ -2,16 +2,16 @@ import { sql } from 'kysely'
 import { createInProcessBus } from '../bus/in-process.ts'
 import { instant } from '../core/clock.ts'
 import { openStorage } from './open-storage.ts'
+import { testSealer } from './test-sealer.ts'
 
 /**
  * A process of its own for `follower-replicas.test.ts`: notes every `view` in the table `followed`, and ends once there is nothing left. With `stallAt` it
  * stands still in its so-and-so-many-th page, after its writes and before their commit.
  */
 const [dataDir = '', databaseUrl = '', stallAt = '0'] = process.argv.slice(2)
-const storage = await openStorage({
-  ...{ dataDir, clock: { now: () => instant(Date.now()) }, bus: createInProcessBus() },
-  ...(databaseUrl === '' ? {} : { databaseUrl }),
-})
+const place = { dataDir, ...(databaseUrl === '' ? {} : { databaseUrl }) }
+const clock = { now: () => instant(Date.now()) }
+const storage = await openStorage({ ...place, sealer: testSealer(place), clock, bus: createInProcessBus() })
 let pages = 0
 const followers = storage.follow([
   {

@@ -4,6 +4,7 @@ import { type Clock, instant } from '../core/clock.ts'
 import { newCallId } from '../core/ids.ts'
 import { createRecorder, type RunningRecorder } from '../record/recorder.ts'
 import { openStorage } from './open-storage.ts'
+import { testSealer } from './test-sealer.ts'
 import { payment } from './test-counters.ts'
 import { approved, finished, permitted } from './test-units.ts'
 
@@ -59,7 +60,8 @@ async function carry(recorder: RunningRecorder, round: number): Promise<void> {
   await Promise.all(subjects.map((subject) => recorder.stick({ callId, agent: 'shared', subject, run: null, labels: shuffled(NAMES) })))
 }
 
-const storage = await openStorage({ dataDir, clock, bus: createInProcessBus(), ...(databaseUrl === '' ? {} : { databaseUrl }) })
+const place = { dataDir, ...(databaseUrl === '' ? {} : { databaseUrl }) }
+const storage = await openStorage({ ...place, sealer: testSealer(place), clock, bus: createInProcessBus() })
 await storage.takeOverLapsed()
 const recorder = createRecorder({ writer: storage.writer, clock })
 print('ready')

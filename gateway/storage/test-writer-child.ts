@@ -2,6 +2,7 @@ import { createInProcessBus } from '../bus/in-process.ts'
 import { instant } from '../core/clock.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openStorage } from './open-storage.ts'
+import { testSealer } from './test-sealer.ts'
 import { activateEmptySet } from './test-policy-sets.ts'
 import { finished, permitted, POLICY_SET, seed } from './test-units.ts'
 
@@ -10,7 +11,7 @@ const [dataDir = ''] = process.argv.slice(2)
 const clock = { now: () => instant(Date.now()) }
 const bus = createInProcessBus()
 try {
-  const storage = await openStorage({ dataDir, clock, bus })
+  const storage = await openStorage({ dataDir, sealer: testSealer({ dataDir }), clock, bus })
   await storage.registry([seed('helper')], [])
   await activateEmptySet(storage.policySets, POLICY_SET)
   const recorder = createRecorder({ writer: storage.writer, clock, bus })

@@ -5,11 +5,12 @@ import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { BatchWriter } from '../ports/batch-writer.ts'
+import type { EntrySealer } from '../ports/entry-sealer.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { writeUnits } from './batches.ts'
 import { type HotUnit, writeHot } from './batch-statement.ts'
 import type { Database } from './database.ts'
-import { insertEntries, type PendingEntry, pendingEntry } from './entries.ts'
+import { insertEntries, type PendingEntry, pendingEntry, type SealedEntry, sealEntry } from './entries.ts'
 import { isOutage, unavailable } from './outage.ts'
 import { beat, endProcess, holdSession, insertProcess, renewSession } from './processes.ts'
 import type { Append, HotResult, TransactionScope, Transactions } from './transaction-scope.ts'
@@ -36,8 +37,8 @@ class Fenced extends Error {}
 const newProcessId = (): string => `p${randomBytes(10).toString('hex')}`
 
 /** Opens this process's place in the record: a fresh id, its numbers from 1. Throws what the database threw. */
-export async function openWriter(database: Database, clock: Clock, log?: Log): Promise<Writer> {
-  const writer = new RecordWriter(database, clock, log)
+export async function openWriter(database: Database, sealer: EntrySealer, clock: Clock, log?: Log): Promise<Writer> {
+  const writer = new RecordWriter(database, sealer, clock, log)
   await writer.open()
   return writer
 }
@@ -51,6 +52,7 @@ class RecordWriter implements Writer {
 
   constructor(
     readonly database: Database,
+    readonly sealer: EntrySealer,
     readonly clock: Clock,
     readonly log: Log | undefined,
   ) {}
@@ -87,7 +89,8 @@ class RecordWriter implements Writer {
   }
 
   hot(units: readonly HotUnit[], entries: readonly (readonly PendingEntry[])[], delivered: readonly CallId[]): Promise<HotResult> {
-    return this.#alone(() => this.#refenced((place, atMs) => this.#statement(place, atMs, units, entries, delivered)))
+    const sealed = entries.map((each) => each.map((entry) => sealEntry(this.sealer, entry)))
+    return this.#alone(() => this.#refenced((place, atMs) => this.#statement(place, atMs, units, sealed, delivered)))
   }
 
   async beat(): Promise<void> {
@@ -151,7 +154,8 @@ class RecordWriter implements Writer {
         if (!(await holdSession(tx, place.process, place.session))) throw new Fenced()
         const append: Append = (callId, body) => entries.push(pendingEntry(callId, body))
         const value = await work({ tx, append, entries, atMs, process: place.process })
-        await insertEntries(tx, { process: place.process, seq: place.seq, atMs }, entries)
+        const sealed = entries.map((entry) => sealEntry(this.sealer, entry))
+        await insertEntries(tx, { process: place.process, seq: place.seq, atMs }, sealed)
         done = { value }
       })
     } catch (error) {
@@ -170,7 +174,7 @@ class RecordWriter implements Writer {
     place: Place,
     atMs: number,
     units: readonly HotUnit[],
-    entries: readonly (readonly PendingEntry[])[],
+    entries: readonly (readonly SealedEntry[])[],
     delivered: readonly CallId[],
   ): Promise<HotResult> {
     const client = await this.database.pool.connect().catch((error: unknown) => {
@@ -197,14 +201,14 @@ class RecordWriter implements Writer {
    * Finds out what was committed of a transaction whose connection broke, and makes sure that nothing of it is committed later: the session is
    * ended first, which waits for what still runs in it. Tries for as long as the database is away.
    */
-  async #settle(place: Place, cause: unknown): Promise<readonly PendingEntry[]> {
+  async #settle(place: Place, cause: unknown): Promise<readonly StoredEntry[]> {
     this.log?.warn({ error: cause }, 'the database went away during a commit: looking up what was written')
     for (let waitMs = 10; ; waitMs = Math.min(2 * waitMs, LIMITS.recordRetryMsMax)) {
       try {
         const session = await renewSession(this.database.db, place.process)
         const rows = await this.database.db
           .selectFrom('entry')
-          .select((eb) => ['call_id as callId', 'kind', eb.cast<string>('body', 'text').as('text')])
+          .select((eb) => ['call_id as callId', 'commitment', eb.cast<string>('body', 'text').as('text')])
           .where('process', '=', place.process)
           .where('seq', '>=', place.seq)
           .orderBy('seq')
@@ -221,11 +225,16 @@ class RecordWriter implements Writer {
   }
 }
 
+type StoredEntry = Pick<SealedEntry, 'callId' | 'text' | 'commitment'>
+
 /** Which units are among the stored entries: both are in the same order, and bodies are kept to the letter. */
-function recognise(units: readonly (readonly PendingEntry[])[], stored: readonly PendingEntry[]): boolean[] {
+function recognise(units: readonly (readonly SealedEntry[])[], stored: readonly StoredEntry[]): boolean[] {
   let at = 0
   return units.map((entries) => {
-    const found = entries.every(({ callId, text }, i) => stored[at + i]?.text === text && stored[at + i]?.callId === callId)
+    const found = entries.every(({ callId, text, commitment }, i) => {
+      const row = stored[at + i]
+      return row?.text === text && row.callId === callId && row.commitment === commitment
+    })
     if (found) at += entries.length
     return found
   })

@@ -10,6 +10,7 @@ import { CallStateEnum, DenyReasonEnum, DoorEnum, OutcomeKindEnum } from './enum
 import { GrantType } from './grant-types.ts'
 import { EqualCallType, HoldType } from './hold-type.ts'
 import { mayView, spend, trailOf } from './looks.ts'
+import { LoggedEntryType } from './log-type.ts'
 import { OperationType } from './registry-types.ts'
 import { visibleJson } from '../../gateway/core/visible-text.ts'
 
@@ -393,6 +394,13 @@ export class CallType {
     @Arg('payloads', () => Boolean, { defaultValue: false }) payloads: boolean,
   ): Promise<EntryType[]> {
     return (await trailOf(context, this.#call.id, payloads)).map((entry) => new EntryType(entry))
+  }
+
+  @Field(() => [LoggedEntryType], {
+    description: 'Its entries as they stand in the log, with proofs. A new one is there after about a second.',
+  })
+  async logged(@Ctx() { by, cases }: OperatorContext): Promise<LoggedEntryType[]> {
+    return (await cases.callProofs(by, this.#call.id)).map((entry) => new LoggedEntryType(entry))
   }
 
   @Field(() => GraphQLISODateTime)

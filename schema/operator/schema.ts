@@ -9,6 +9,7 @@ import { HoldResolver } from './hold-resolver.ts'
 import { LiveResolver } from './live-resolver.ts'
 import { MetricsResolver } from './metrics-resolver.ts'
 import { NoticeResolver } from './notice-resolver.ts'
+import { LogResolver } from './log-resolver.ts'
 import { PolicyChangeResolver } from './policy-change-resolver.ts'
 import { PolicyDraftResolver } from './policy-draft-resolver.ts'
 import { PolicyResolver } from './policy-resolver.ts'
@@ -32,6 +33,7 @@ export function buildOperatorSchema(): GraphQLSchema {
       RegistryResolver,
       LiveResolver,
       MetricsResolver,
+      LogResolver,
     ],
     validate: false,
     // Subscriptions bring their own sources; the schema only asks that there be something.

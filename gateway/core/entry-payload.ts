@@ -1,0 +1,110 @@
+import type { Asserted } from './call.ts'
+import type { Decision, LookedUp } from './decision.ts'
+import type { EntryBody } from './entry.ts'
+import { NOBODY_EXCLUDED } from './exclusion.ts'
+
+type DecisionBody = Extract<EntryBody, { kind: 'decision' | 'explained' }>
+
+/** What of a decision entry is payload: arguments, the agent's words, and every fact that was looked at. */
+export interface DecisionPayload extends Pick<Asserted, 'rationale' | 'decisionRecord'> {
+  input: DecisionBody['request']['input']
+  evidence: EvidencePayload
+}
+
+/** The same of the decision alone, which calls that ask the same share. */
+export interface EvidencePayload {
+  request: Decision['evidence']['request']
+  /** Fields of the lookups, in their order. */
+  fields?: readonly LookedUp['fields'][]
+}
+
+/** The payload of an entry: all that may be about a person, and can be erased. Everything else of it is in the log for good. */
+export type EntryPayload =
+  | DecisionPayload
+  | Pick<Extract<EntryBody, { kind: 'hold.edited' }>, 'changes' | 'comment'>
+  | { excluded: Extract<EntryBody, { kind: 'hold.opened' }>['hold']['excluded'] }
+  | { comment: string }
+  | { evidence: string }
+
+export const evidencePayload = ({ evidence }: Decision): EvidencePayload => ({
+  request: evidence.request,
+  ...(evidence.lookups && { fields: evidence.lookups.map(({ fields }) => fields) }),
+})
+
+export function bareDecision(decision: Decision): Decision {
+  const { evidence } = decision
+  const lookups = evidence.lookups ? { lookups: evidence.lookups.map((lookup) => ({ ...lookup, fields: null })) } : {}
+  return { ...decision, evidence: { ...evidence, request: {}, ...lookups } }
+}
+
+export function bareRequest(request: DecisionBody['request']): DecisionBody['request'] {
+  const { rationale: _said, decisionRecord: _attached, ...asserted } = request.asserted
+  return { ...request, input: {}, asserted }
+}
+
+export const requestPayload = ({ input, asserted }: DecisionBody['request']): Omit<DecisionPayload, 'evidence'> => ({
+  input,
+  ...(asserted.rationale !== undefined && { rationale: asserted.rationale }),
+  ...(asserted.decisionRecord !== undefined && { decisionRecord: asserted.decisionRecord }),
+})
+
+/** The entry without its payload: what stays when that is erased, and what people see who may not look at payloads. */
+export function withoutPayload(body: EntryBody): EntryBody {
+  switch (body.kind) {
+    case 'decision':
+    case 'explained':
+      return { ...body, request: bareRequest(body.request), decision: bareDecision(body.decision) }
+    case 'hold.edited':
+      return { ...body, comment: null, changes: body.changes.map(({ pointer }) => ({ pointer })) }
+    case 'hold.opened':
+      return { ...body, hold: { ...body.hold, excluded: NOBODY_EXCLUDED } }
+    case 'vote':
+      return { ...body, comment: null }
+    case 'resolved':
+      return { ...body, evidence: '' }
+    default:
+      return body
+  }
+}
+
+/** Null where an entry of this kind has none. */
+export function payloadOf(body: EntryBody): EntryPayload | null {
+  switch (body.kind) {
+    case 'decision':
+    case 'explained':
+      return { ...requestPayload(body.request), evidence: evidencePayload(body.decision) }
+    case 'hold.edited':
+      return { changes: body.changes, comment: body.comment }
+    case 'hold.opened':
+      return { excluded: body.hold.excluded }
+    case 'vote':
+      return body.comment === null ? null : { comment: body.comment }
+    case 'resolved':
+      return { evidence: body.evidence }
+    default:
+      return null
+  }
+}
+
+function withDecisionPayload<Body extends DecisionBody>(body: Body, { input, evidence, ...said }: DecisionPayload): Body {
+  const { request, decision } = body
+  const lookups = decision.evidence.lookups?.map((lookup, at) => ({ ...lookup, fields: evidence.fields?.[at] ?? null }))
+  return {
+    ...body,
+    request: { ...request, input, asserted: { ...request.asserted, ...said } },
+    decision: { ...decision, evidence: { ...decision.evidence, request: evidence.request, ...(lookups && { lookups }) } },
+  }
+}
+
+/** The whole entry again: `withoutPayload(body)` and `payloadOf(body)` put together are `body`. */
+export function withPayload(body: EntryBody, payload: EntryPayload): EntryBody {
+  switch (body.kind) {
+    case 'decision':
+    case 'explained':
+      return withDecisionPayload(body, payload as DecisionPayload)
+    case 'hold.opened':
+      return { ...body, hold: { ...body.hold, ...(payload as { excluded: typeof NOBODY_EXCLUDED }) } }
+    default:
+      return { ...body, ...payload } as EntryBody
+  }
+}

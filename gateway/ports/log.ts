@@ -1,0 +1,68 @@
+import type { Instant } from '../core/clock.ts'
+import type { Entry } from '../core/entry.ts'
+
+/** The right edge of the log's tree: for each level of tiles, from the leaves up, the hashes of the tile that is not full yet. */
+export interface LogEdge {
+  /** Entries in the log. */
+  size: number
+  levels: readonly (readonly Uint8Array[])[]
+}
+
+/** What entries add to the log. */
+export interface LogGrowth {
+  /** Leaf hashes, in the order of the entries. */
+  leaves: readonly Uint8Array[]
+  /** Hashes of tiles that became full, `level` from 1. */
+  full: readonly { level: number; index: number; hash: Uint8Array }[]
+  size: number
+  /** The signed checkpoint of the new size (C2SP tlog-checkpoint). */
+  checkpoint: string
+}
+
+/** Adds entries, which have no payloads, to a log whose edge this is. */
+export type GrowLog = (edge: LogEdge, entries: readonly Entry[]) => Promise<LogGrowth>
+
+export interface LoggedCheckpoint {
+  size: number
+  /** The signed note. */
+  note: string
+  at: Instant
+}
+
+/** What stands in the log for an entry, and the proof of it. */
+export interface LoggedEntry {
+  process: string
+  seq: number
+  /** Of the entry in the log, from 0. */
+  index: number
+  /** The bytes that were hashed: canonical JSON without payload. */
+  leaf: Uint8Array
+  /** C2SP tlog-proof against the newest checkpoint; null while that is older than the entry. */
+  proof: string | null
+}
+
+/** The log for those who verify it. Throws UNAVAILABLE when the database is away. */
+export interface TransparencyLog {
+  readonly origin: string
+  /** The key that checkpoints verify with, as C2SP signed-note writes it. */
+  readonly vkey: string
+  checkpoint(): Promise<LoggedCheckpoint | undefined>
+  /** Bytes of a tile of hashes (C2SP tlog-tiles); undefined where there is none of that width. */
+  tile(level: number, index: number, width: number): Promise<Uint8Array | undefined>
+  /** Bytes of a bundle of entries; undefined where there is none of that width. */
+  bundle(index: number, width: number): Promise<Uint8Array | undefined>
+  /** The entries of a call that are in the log, in its order. */
+  proofs(callId: string): Promise<readonly LoggedEntry[]>
+}
+
+/** The log as it stands. Throws UNAVAILABLE when the database is away. */
+export interface LogStore {
+  /** Undefined before the first entry was taken in. */
+  checkpoint(): Promise<LoggedCheckpoint | undefined>
+  /** At most a tile of hashes of a level of tiles from an index on, as far as there are any. */
+  hashes(level: number, from: number, count: number): Promise<readonly Uint8Array[]>
+  /** Entries without payloads from an index of the log on, at most `LIMITS.pageRowsMax`. */
+  entries(from: number, count: number): Promise<readonly Entry[]>
+  /** Where the entries of a call stand in the log, by the order that they have there; those that were not taken in yet are left out. */
+  places(callId: string): Promise<readonly { process: string; seq: number; index: number }[]>
+}

@@ -1,0 +1,44 @@
+import type { LogStore, TransparencyLog } from '../ports/log.ts'
+import { leafOf } from './leaf.ts'
+import { inclusionProof } from './merkle.ts'
+import type { NoteSigner } from './signed-note.ts'
+import { subtreesOf, TILE_WIDTH } from './tile.ts'
+import { formatProof } from './tlog-proof.ts'
+
+/** The log of one origin, over what is stored of it (ports/log.ts). */
+export function createTransparencyLog(store: LogStore, signer: NoteSigner): TransparencyLog {
+  const subtrees = subtreesOf((level, index) => store.hashes(level, index * TILE_WIDTH, TILE_WIDTH))
+  return {
+    origin: signer.name,
+    vkey: signer.vkey,
+    checkpoint: () => store.checkpoint(),
+    async tile(level, index, width) {
+      const hashes = await store.hashes(level, index * TILE_WIDTH, width)
+      return hashes.length === width ? Buffer.concat(hashes) : undefined
+    },
+    async bundle(index, width) {
+      const entries = await store.entries(index * TILE_WIDTH, width)
+      return entries.length === width ? Buffer.concat(entries.map((entry) => prefixed(leafOf(entry)))) : undefined
+    },
+    async proofs(callId) {
+      const checkpoint = await store.checkpoint()
+      const places = await store.places(callId)
+      const proved = places.map(async ({ process, seq, index }) => {
+        const [entry] = await store.entries(index, 1)
+        if (!entry) return []
+        const leaf = leafOf(entry)
+        if (!checkpoint || index >= checkpoint.size) return [{ process, seq, index, leaf, proof: null }]
+        const path = await inclusionProof(subtrees, index, checkpoint.size)
+        return [{ process, seq, index, leaf, proof: formatProof({ index, path, checkpoint: checkpoint.note }) }]
+      })
+      return (await Promise.all(proved)).flat()
+    },
+  }
+}
+
+/** An entry of a bundle: its length in two bytes, big-endian, before it (C2SP tlog-tiles, "Log entries"). */
+function prefixed(leaf: Uint8Array): Uint8Array {
+  const length = Buffer.alloc(2)
+  length.writeUInt16BE(leaf.length)
+  return Buffer.concat([length, leaf])
+}

@@ -1,0 +1,98 @@
+import { sql } from 'kysely'
+import { instant } from '../core/clock.ts'
+import type { Entry } from '../core/entry.ts'
+import { LIMITS } from '../limits.ts'
+import type { GrowLog, LogEdge, LoggedCheckpoint, LogGrowth, LogStore } from '../ports/log.ts'
+import { bareEntry } from './entries.ts'
+import type { Follower } from './follower-positions.ts'
+import { reading } from './outage.ts'
+import type { Db, Tx } from './tables.ts'
+
+/** Of C2SP tlog-tiles. */
+const TILE_WIDTH = 256
+
+const encoded = (hash: Uint8Array): string => Buffer.from(hash).toString('base64')
+const decoded = (hash: string): Uint8Array => Buffer.from(hash, 'base64')
+
+/**
+ * Takes every entry into the log, once, in its process's order. Of all replicas one does it at a time; should two, the second finds the size locked, and
+ * goes on from where the first ended. A checkpoint is signed in the transaction that adds its entries, so that none is known of a tree that is not there.
+ */
+export const logFollower = (grow: GrowLog): Follower => ({
+  name: 'log',
+  kinds: 'all',
+  from: 'beginning',
+  bare: true,
+  async take(tx, entries) {
+    const { size } = await tx.selectFrom('log_state').select('size').forUpdate().executeTakeFirstOrThrow()
+    const growth = await grow(await edgeOf(tx, size), entries)
+    await append(tx, size, entries, growth)
+  },
+})
+
+async function append(tx: Tx, from: number, entries: readonly Entry[], { leaves, full, size, checkpoint }: LogGrowth): Promise<void> {
+  const places = entries.map(({ process, seq }, at) => ({ index: from + at, process, seq }))
+  await tx.insertInto('log_leaf').values(places).execute()
+  const hashes = [...leaves.map((hash, at) => ({ level: 0, index: from + at, hash })), ...full]
+  await tx
+    .insertInto('log_hash')
+    .values(hashes.map(({ level, index, hash }) => ({ level, index, hash: encoded(hash) })))
+    .execute()
+  const { numUpdatedRows } = await tx
+    .updateTable('log_state')
+    .set({ size, checkpoint, at_ms: Math.max(...entries.map(({ at }) => at)) })
+    .where('size', '=', from)
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows !== 1n) throw new Error('the log grew meanwhile')
+}
+
+async function edgeOf(tx: Tx, size: number): Promise<LogEdge> {
+  const levels: Promise<Uint8Array[]>[] = []
+  for (let level = 0, count = size; count > 0; level += 1, count = Math.floor(count / TILE_WIDTH))
+    levels.push(hashesFrom(tx, level, count - (count % TILE_WIDTH), TILE_WIDTH))
+  return { size, levels: await Promise.all(levels) }
+}
+
+async function hashesFrom(db: Db | Tx, level: number, from: number, count: number): Promise<Uint8Array[]> {
+  const rows = await db
+    .selectFrom('log_hash')
+    .select('hash')
+    .where('level', '=', level)
+    .where('index', '>=', from)
+    .where('index', '<', from + count)
+    .orderBy('index')
+    .execute()
+  return rows.map(({ hash }) => decoded(hash))
+}
+
+async function checkpointOf(db: Db): Promise<LoggedCheckpoint | undefined> {
+  const { size, checkpoint, at_ms } = await db.selectFrom('log_state').selectAll().executeTakeFirstOrThrow()
+  return checkpoint === null || at_ms === null ? undefined : { size, note: checkpoint, at: instant(at_ms) }
+}
+
+async function loggedEntries(db: Db, from: number, count: number): Promise<readonly Entry[]> {
+  const rows = await db
+    .selectFrom('log_leaf as l')
+    .innerJoin('entry as e', (on) => on.onRef('e.process', '=', 'l.process').onRef('e.seq', '=', 'l.seq'))
+    .select(['e.process', 'e.seq', 'e.at_ms', 'e.call_id', 'e.body', 'e.commitment', 'e.sealed'])
+    .where('l.index', '>=', from)
+    .where('l.index', '<', from + Math.min(count, LIMITS.pageRowsMax))
+    .orderBy('l.index')
+    .execute()
+  return rows.map(bareEntry)
+}
+
+async function placesOf(db: Db, callId: string) {
+  const { rows } = await sql<{ process: string; seq: number; index: number }>`select l.process, l.seq, l.index
+    from entry e join log_leaf l on l.process = e.process and l.seq = e.seq
+    where e.call_id = ${callId} order by l.index limit ${LIMITS.pageRowsMax}`.execute(db)
+  return rows
+}
+
+/** The log by the contract of `LogStore`. */
+export const logStoreOn = (db: Db): LogStore => ({
+  checkpoint: () => reading(() => checkpointOf(db)),
+  hashes: (level, from, count) => reading(() => hashesFrom(db, level, from, Math.min(count, TILE_WIDTH))),
+  entries: (from, count) => reading(() => loggedEntries(db, from, count)),
+  places: (callId) => reading(() => placesOf(db, callId)),
+})

@@ -1,0 +1,53 @@
+import { Field, GraphQLISODateTime, Int, ObjectType } from 'type-graphql'
+import type { LoggedCheckpoint, LoggedEntry } from '../../gateway/ports/log.ts'
+
+@ObjectType('Checkpoint', { description: 'What the log says of itself, signed (C2SP tlog-checkpoint).' })
+export class CheckpointType {
+  @Field(() => String, { description: "The log's name." })
+  readonly origin: string
+  @Field(() => String, {
+    description: 'The key to verify the note with, as C2SP signed-note writes it. Compare it with what you were given otherwise.',
+  })
+  readonly vkey: string
+  @Field(() => Int, { description: 'Entries.' })
+  readonly size: number
+  @Field(() => String, { description: 'The signed note, whole.' })
+  readonly note: string
+  @Field(() => GraphQLISODateTime, { description: 'Of its newest entry.' })
+  readonly at: Date
+
+  constructor({ origin, vkey, size, note, at }: LoggedCheckpoint & { origin: string; vkey: string }) {
+    this.origin = origin
+    this.vkey = vkey
+    this.size = size
+    this.note = note
+    this.at = new Date(at)
+  }
+}
+
+@ObjectType('LoggedEntry', { description: 'What stands in the log for an entry of the record.' })
+export class LoggedEntryType {
+  @Field(() => String)
+  readonly process: string
+  @Field(() => Int)
+  readonly seq: number
+  @Field(() => Int, { description: 'In the log, from 0.' })
+  readonly index: number
+  @Field(() => String, {
+    description: 'The text that was hashed: canonical JSON (RFC 8785) of the entry without its payload, and the commitment to that.',
+  })
+  readonly leaf: string
+  @Field(() => String, {
+    nullable: true,
+    description: 'That it is in the log, for anybody who has the key (C2SP tlog-proof). Null while the newest checkpoint is older.',
+  })
+  readonly proof: string | null
+
+  constructor({ process, seq, index, leaf, proof }: LoggedEntry) {
+    this.process = process
+    this.seq = seq
+    this.index = index
+    this.leaf = Buffer.from(leaf).toString('utf8')
+    this.proof = proof
+  }
+}
