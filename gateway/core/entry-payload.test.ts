@@ -42,6 +42,16 @@ const BODIES = [
     release: 'hold_1',
   },
   { kind: 'hold.opened', hold: { id: 'hold_1', excluded: { people: [MARK], unknown: [] } } },
+  {
+    kind: 'hold.opened',
+    hold: {
+      id: 'hold_2',
+      excluded: { people: [], unknown: [] },
+      gives: { maxUses: 2, arguments: [{ pointer: '/to', allows: { kind: 'exactly', value: MARK } }] },
+    },
+  },
+  { kind: 'grant.proposed', hold: 'hold_2', replaces: 'hold_1', by: 'maria', comment: MARK, gives: null },
+  { kind: 'grant.opened', grant: { id: 'grant_1', arguments: [{ pointer: '/to', allows: { kind: 'exactly', value: MARK } }] } },
   { kind: 'hold.edited', hold: 'hold_1', by: 'maria', comment: MARK, changes: [{ pointer: '/to', from: MARK, to: `${MARK}2` }] },
   { kind: 'vote', hold: 'hold_1', voter: 'maria', verdict: 'approve', comment: MARK, digest: 'd' },
   { kind: 'resolved', by: 'olga', effect: 'HAPPENED', evidence: MARK },

@@ -2,6 +2,8 @@ import type { Asserted } from './call.ts'
 import type { Decision, LookedUp } from './decision.ts'
 import type { EntryBody } from './entry.ts'
 import { NOBODY_EXCLUDED } from './exclusion.ts'
+import type { Grant, StandingTerms } from './grant.ts'
+import type { Hold } from './hold.ts'
 
 type DecisionBody = Extract<EntryBody, { kind: 'decision' | 'explained' }>
 
@@ -22,9 +24,14 @@ export interface EvidencePayload {
 export type EntryPayload =
   | DecisionPayload
   | Pick<Extract<EntryBody, { kind: 'hold.edited' }>, 'changes' | 'comment'>
-  | { excluded: Extract<EntryBody, { kind: 'hold.opened' }>['hold']['excluded'] }
+  | Pick<Hold, 'excluded' | 'gives'>
+  | Pick<Extract<EntryBody, { kind: 'grant.proposed' }>, 'gives' | 'comment'>
+  | Pick<Grant, 'arguments'>
   | { comment: string }
   | { evidence: string }
+
+/** Values that a grant lets pass are arguments. */
+const withoutValues = <T extends StandingTerms>(terms: T): T => ({ ...terms, arguments: [] })
 
 export const evidencePayload = ({ evidence }: Decision): EvidencePayload => ({
   request: evidence.request,
@@ -57,7 +64,14 @@ export function withoutPayload(body: EntryBody): EntryBody {
     case 'hold.edited':
       return { ...body, comment: null, changes: body.changes.map(({ pointer }) => ({ pointer })) }
     case 'hold.opened':
-      return { ...body, hold: { ...body.hold, excluded: NOBODY_EXCLUDED } }
+      return {
+        ...body,
+        hold: { ...body.hold, excluded: NOBODY_EXCLUDED, ...(body.hold.gives && { gives: withoutValues(body.hold.gives) }) },
+      }
+    case 'grant.proposed':
+      return { ...body, comment: null, gives: body.gives && withoutValues(body.gives) }
+    case 'grant.opened':
+      return { ...body, grant: withoutValues(body.grant) }
     case 'vote':
       return { ...body, comment: null }
     case 'resolved':
@@ -76,7 +90,11 @@ export function payloadOf(body: EntryBody): EntryPayload | null {
     case 'hold.edited':
       return { changes: body.changes, comment: body.comment }
     case 'hold.opened':
-      return { excluded: body.hold.excluded }
+      return { excluded: body.hold.excluded, ...(body.hold.gives && { gives: body.hold.gives }) }
+    case 'grant.proposed':
+      return { gives: body.gives, comment: body.comment }
+    case 'grant.opened':
+      return { arguments: body.grant.arguments }
     case 'vote':
       return body.comment === null ? null : { comment: body.comment }
     case 'resolved':
@@ -103,7 +121,9 @@ export function withPayload(body: EntryBody, payload: EntryPayload): EntryBody {
     case 'explained':
       return withDecisionPayload(body, payload as DecisionPayload)
     case 'hold.opened':
-      return { ...body, hold: { ...body.hold, ...(payload as { excluded: typeof NOBODY_EXCLUDED }) } }
+      return { ...body, hold: { ...body.hold, ...(payload as Pick<Hold, 'excluded' | 'gives'>) } }
+    case 'grant.opened':
+      return { ...body, grant: { ...body.grant, ...(payload as Pick<Grant, 'arguments'>) } }
     default:
       return { ...body, ...payload } as EntryBody
   }

@@ -1,10 +1,6 @@
 import type { Call } from '../core/call.ts'
 import { type BusinessObject, objectAsked } from '../core/decision.ts'
 import { whyNotBreaking } from '../core/break-glass.ts'
-import type { Entry, EntryBody } from '../core/entry.ts'
-import { GatewayError } from '../core/errors.ts'
-import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
-import type { StandingTerms } from '../core/grant.ts'
 import type { Entry } from '../core/entry.ts'
 import { withoutPayload } from '../core/entry-payload.ts'
 import { GatewayError } from '../core/errors.ts'
@@ -61,34 +57,12 @@ export async function trail(deps: OperatorDeps, by: Operator, id: CallId, payloa
   return open ? entries : entries.map((entry) => ({ ...entry, body: withoutPayload(entry.body) }))
 }
 
-/** Arguments and facts left out, of decisions, edits and holds; all else in an entry is metadata. */
-function withoutPayload(body: EntryBody): EntryBody {
-  if (body.kind === 'hold.edited') return { ...body, changes: body.changes.map(({ pointer }) => ({ pointer })) }
-  if (body.kind === 'hold.opened') {
-    const gives = body.hold.gives ? { gives: withoutValues(body.hold.gives) } : {}
-    return { ...body, hold: { ...body.hold, ...gives, excluded: NOBODY_EXCLUDED } }
-  }
-  if (body.kind === 'grant.opened') return { ...body, grant: withoutValues(body.grant) }
-  if (body.kind === 'grant.proposed') return { ...body, gives: body.gives && withoutValues(body.gives) }
-  if (body.kind !== 'decision' && body.kind !== 'explained') return body
-  const { request, decision } = body
-  const { evidence } = decision
-  const lookups = evidence.lookups ? { lookups: evidence.lookups.map((lookup) => ({ ...lookup, fields: null })) } : {}
-  return { ...body, request: { ...request, input: {} }, decision: { ...decision, evidence: { ...evidence, request: {}, ...lookups } } }
-}
-
 /** What a call is about, as its newest decision was asked. The key of a business object is metadata: it says which, not what. Throws NOT_FOUND. */
 export async function objectOf(deps: OperatorDeps, by: Operator, id: CallId): Promise<BusinessObject | null> {
   if (!(await findCall(deps, by, id))) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
   const decided = (await deps.store.entries(id)).findLast(({ body }) => body.kind === 'decision')
   return decided?.body.kind === 'decision' ? objectAsked(decided.body.decision.evidence) : null
 }
-
-/** Values that a grant lets stand are arguments. */
-const withoutValues = <T extends StandingTerms>(terms: T): T => ({
-  ...terms,
-  arguments: terms.arguments.map(({ pointer }) => ({ pointer, allows: { kind: 'any' } })),
-})
 
 /** The newest executed call equal to this one. Whoever may see a held call may know that it was made before. */
 export function equalCall(deps: OperatorDeps, _by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined> {

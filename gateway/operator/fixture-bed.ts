@@ -76,16 +76,8 @@ async function openProcess(database: string) {
   const vault = createVault({ store: storage.credentials, organisation: 'acme', key: randomBytes(32), clock })
   const seen = { approved: [] as CallId[], logged: [] as unknown[], counted: [] as unknown[], edited: [] as unknown[] }
   const ids = { newProposalId: () => newProposalId(clock.now(), randomBytes(16)) }
-  const changing = { policySets: sets, notices: storage.notices, publisher, ...ids, ...trying(sets) }
-  const nextProposal = () => newProposalId(clock.now(), randomBytes(16))
-  const changing = {
-    transparency: transparencyOf(storage),
-    policySets: sets,
-    notices: storage.notices,
-    publisher,
-    newProposalId: nextProposal,
-    ...trying(sets),
-  }
+  const own = { transparency: transparencyOf(storage), policySets: sets, notices: storage.notices }
+  const changing = { ...own, publisher, ...ids, ...trying(sets) }
   const counting = { decider, organisation: 'acme', factKey: counterKey(randomBytes(32)) }
   const dry = { ...counting, clock, registry, store: storage.calls, detectors: [], labelWindowMs: 86_400_000 }
   const facts: Pick<OperatorDeps, 'decideDry' | 'streaksOf' | 'newRunId' | 'editHeld'> = {
@@ -150,7 +142,6 @@ async function openProcess(database: string) {
   }
 }
 
-<<<<<<< HEAD
 type Granting = Pick<OperatorDeps, 'grants' | 'breakGlass' | 'newGrantId' | 'newBreakGlassId' | 'proposeStanding'>
 
 /** Standing grants as the line makes them, and an incident group. */
@@ -166,10 +157,9 @@ function grantParts(clock: Clock, storage: Storage, recorder: Recorder, registry
     proposeStanding: (call, hold, proposal) => proposeStanding(proposing, call, hold, proposal),
   }
 }
-=======
+
 const compile = (texts: PolicySetTexts): Decider => createDecider(sourceOf(SOURCE, texts))
 
->>>>>>> ed9e193 (wip)
 const openOn = (database: string, clock: Clock, bus: Bus): Promise<Storage> =>
   openStorage({
     databaseUrl: `postgres://postgres@127.0.0.1:5432/${database}`,
