@@ -20,8 +20,7 @@ const EDITS = {
     text
       .replace(/(support-lead:\n\s+requires: \[\{ group: support-leads, count: )1/, '$12')
       .replace('  on_approval: claim', '  on_approval: claim\n  edits: allowed'),
-  'people.yaml': (text: string): string =>
-    text.replace('{ name: olga, groups: [platform]', '{ name: olga, groups: [platform, support-leads]'),
+  'people.yaml': (text: string): string => text.replace(/(name: olga, .*groups: \[platform)/, '$1, support-leads'),
 }
 
 let scene: HeldScene
