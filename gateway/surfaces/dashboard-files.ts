@@ -8,7 +8,18 @@ import { sendProblem, toProblem } from './error-response.ts'
 import type { Handler, Routes } from './server.ts'
 
 /** Pages of the dashboard; what lies below them is theirs too. */
-const PAGES = ['/inbox', '/overview', '/calls', '/agents', '/policies', '/connectors', '/in-doubt', '/sign-in', '/notice'] as const
+const PAGES = [
+  '/inbox',
+  '/overview',
+  '/calls',
+  '/agents',
+  '/policies',
+  '/connectors',
+  '/in-doubt',
+  '/sign-in',
+  '/notice',
+  '/approvers',
+] as const
 
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',

@@ -9,7 +9,14 @@ let agent: string
 beforeAll(async () => {
   if (!hasBrowser) return
   // Acme's own approvals take the safe side: what is held is approved or refused as it stands.
-  bed = await startBed({ edits: { 'approvals.yaml': (text) => text.replace('  expires: 4h\n', '  expires: 4h\n  edits: allowed\n') } })
+  bed = await startBed({
+    edits: {
+      'approvals.yaml': (text) => text.replace('  expires: 4h\n', '  expires: 4h\n  edits: allowed\n'),
+      // Who may break the glass sees arguments: here olga only looks after calls.
+      'people.yaml': (text) =>
+        text.replace('groups: [platform, incident-commanders]', 'groups: [platform]').replace('[plant]', '[plant, incident-commanders]'),
+    },
+  })
   agent = await bed.agentToken('invoice-clerk')
 }, 120_000)
 afterAll(() => bed?.close())
