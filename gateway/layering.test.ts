@@ -60,6 +60,7 @@ const HOME: Readonly<Record<string, string>> = {
   'gql.tada': 'dashboard',
   '@tanstack/react-query': 'dashboard',
   '@tanstack/react-router': 'dashboard',
+  uplot: 'dashboard',
 }
 
 interface Import {

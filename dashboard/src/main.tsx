@@ -13,6 +13,7 @@ import { inboxSearch } from './inbox/inbox-filters.tsx'
 import { InboxPage } from './inbox/inbox-page.tsx'
 import { sessionQuery } from './me.ts'
 import { NotFound } from './not-found.tsx'
+import { readOverviewSearch } from './overview/overview-search.ts'
 import { Shell } from './shell.tsx'
 import { SignIn } from './sign-in.tsx'
 
@@ -52,6 +53,12 @@ const notice = createRoute({
   component: lazyRouteComponent(() => import('./notice/notice-page.tsx'), 'NoticePage'),
 })
 
+const overview = createRoute({
+  getParentRoute: () => root,
+  path: '/overview',
+  validateSearch: readOverviewSearch,
+  component: lazyRouteComponent(() => import('./overview/overview-page.tsx'), 'OverviewPage'),
+})
 const agents = createRoute({
   getParentRoute: () => root,
   path: '/agents',
@@ -98,6 +105,7 @@ const router = createRouter({
     signIn,
     inbox.addChildren([hold]),
     notice,
+    overview,
     inDoubt,
     calls,
     call,

@@ -14,6 +14,7 @@ interface PageOfNavigation {
 /** Pages in the order of the navigation; `shown` by what a person may see. */
 export const pages: readonly PageOfNavigation[] = [
   { to: '/inbox', title: texts.nav.inbox, shown: () => true },
+  { to: '/overview', title: texts.nav.overview, shown: mayRead },
   { to: '/in-doubt', title: texts.nav.inDoubt, shown: mayRead, Count: InDoubtCount },
   { to: '/calls', title: texts.nav.calls, shown: mayRead },
   { to: '/agents', title: texts.nav.agents, shown: mayRead },

@@ -24,7 +24,7 @@ export function CheckPanel({ asking, go }: { asking: Asking<Check>; go?: (place:
               {words.faulty(check.faults.length)}
             </p>
             <Places
-              items={check.faults.map((fault) => ({ ...fault, severity: 'error', policy: null, key: `${fault.place} ${fault.message}` }))}
+              items={check.faults.map((fault) => ({ ...fault, severity: 'error', key: `${fault.place} ${fault.message}` }))}
               go={go}
             />
           </section>
@@ -56,19 +56,10 @@ function Sound({ check, go }: { check: Check; go: Go }) {
   )
 }
 
-interface Placed {
-  key: string
-  place: string
-  severity: string
-  /** Null where no policy is meant, or the message names it. */
-  policy: string | null
-  message: string
-}
-
-function Places({ items, go }: { items: readonly Placed[]; go: Go }) {
+function Places({ items, go }: { items: readonly { key: string; place: string; severity: string; message: string }[]; go: Go }) {
   return (
     <ul className="fault-list">
-      {items.map(({ key, place, severity, policy, message }) => (
+      {items.map(({ key, place, severity, message }) => (
         <li key={key}>
           <span className={severity === 'error' ? 'chip chip-bad' : 'chip chip-warn'}>{words.severity[severity] ?? severity}</span>
           {go ? (
@@ -78,7 +69,6 @@ function Places({ items, go }: { items: readonly Placed[]; go: Go }) {
           ) : (
             <code>{place}</code>
           )}
-          {policy !== null && <code>{policy}</code>}
           <span>
             <VisibleText text={message} />
           </span>

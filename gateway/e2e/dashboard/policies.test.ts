@@ -288,7 +288,7 @@ describe.skipIf(!hasBrowser)('the policies page', () => {
     expect(await page.getByRole('link', { name: 'Policies' }).count()).toBe(0)
   }, 240_000)
 
-  test('why: a denied call with the permits that came near, a held one with its rule', async () => {
+  test('why: a denied call with the permits that came near, and the record has the question', async () => {
     await enter('lee', '/policies/why')
     await page.getByLabel('Agent').selectOption('support-triage')
     await page.getByLabel('Operation').selectOption('erp.releasePayment')
