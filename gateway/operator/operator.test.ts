@@ -145,6 +145,11 @@ test("a call is found by readers and by those who are asked about it; others' ca
   await expect(bed.cases.trail(as('maria'), executed, false)).rejects.toEqual(code('NOT_FOUND'))
 })
 
+test('what a call is about is told to those alone who may see the call', async () => {
+  expect(await bed.cases.objectOf(as('olga'), executed)).toBeNull()
+  await expect(bed.cases.objectOf(as('maria'), executed)).rejects.toEqual(code('NOT_FOUND'))
+})
+
 test('the newest equal call that was executed', async () => {
   const first = await bed.ran('completed', 500)
   bed.recorder.delivered(first)
@@ -163,6 +168,20 @@ describe('resolving', () => {
   ])('refused: %s', async (_title, name, evidence, expected) => {
     await expect(bed.cases.resolveCall(as(name), doubtful, 'HAPPENED', evidence)).rejects.toEqual(code(expected))
     expect(await bed.storage.calls.call(doubtful)).toMatchObject({ state: 'in_doubt' })
+  })
+
+  test.each([
+    ['olga', null],
+    ['aisha', null],
+    ['paul', /needs an operator or security|owner/],
+    ['maria', /needs an operator or security/],
+    ['lee', /needs an operator or security/],
+  ])('%s is told before they try whether they may', async (name, why) => {
+    const call = await bed.storage.calls.call(doubtful)
+    if (!call) throw new Error('no call')
+    const told = bed.cases.whyNotResolve(as(name), call)
+    if (why === null) expect(told).toBeNull()
+    else expect(told).toMatch(why)
   })
 
   test('ends a call in doubt, once', async () => {
