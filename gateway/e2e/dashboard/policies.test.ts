@@ -367,6 +367,8 @@ describe.skipIf(!hasBrowser)('the policies page', () => {
         expect(await fits(page), what).toBe(true)
         await shoot(page, `policies-${what}-${name}`)
       }
+      await pay(20)
+      await propose('sana', 'org.cedar', (text) => text + shadow(`org-look-${name}`), 'to look at')
       await enter('aisha', '/policies', window)
       await page.locator('.policy').first().waitFor()
       await page.locator('.policy summary').first().click()
