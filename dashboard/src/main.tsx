@@ -8,6 +8,7 @@ import { createRoot } from 'react-dom/client'
 import { readAgentsSearch } from './agents/agents-search.ts'
 import { readSearch } from './calls/call-search.ts'
 import { readApproversSearch } from './approvers/approvers-search.ts'
+import { readOperationsSearch } from './connectors/connectors-search.ts'
 import { GatewayProblem } from './gateway.ts'
 import { inboxSearch } from './inbox/inbox-filters.tsx'
 import { InboxPage } from './inbox/inbox-page.tsx'
@@ -98,6 +99,17 @@ const inDoubt = createRoute({
   path: '/in-doubt',
   component: lazyRouteComponent(() => import('./calls/in-doubt-page.tsx'), 'InDoubtPage'),
 })
+const connectors = createRoute({
+  getParentRoute: () => root,
+  path: '/connectors',
+  component: lazyRouteComponent(() => import('./connectors/connectors-page.tsx'), 'ConnectorsPage'),
+})
+const connector = createRoute({
+  getParentRoute: () => root,
+  path: '/connectors/$name',
+  validateSearch: readOperationsSearch,
+  component: lazyRouteComponent(() => import('./connectors/connector-page.tsx'), 'ConnectorPage'),
+})
 
 const router = createRouter({
   routeTree: root.addChildren([
@@ -111,6 +123,8 @@ const router = createRouter({
     call,
     agents,
     agent,
+    connectors,
+    connector,
     policies,
     policiesTab,
     policiesItem,

@@ -18,6 +18,7 @@ export const pages: readonly PageOfNavigation[] = [
   { to: '/in-doubt', title: texts.nav.inDoubt, shown: mayRead, Count: InDoubtCount },
   { to: '/calls', title: texts.nav.calls, shown: mayRead },
   { to: '/agents', title: texts.nav.agents, shown: mayRead },
+  { to: '/connectors', title: texts.nav.connectors, shown: mayRead },
   { to: '/policies', title: texts.nav.policies, shown: mayRead },
   { to: '/approvers', title: texts.nav.approvers, shown: (me) => hasRole(me, 'security', 'auditor') },
 ]

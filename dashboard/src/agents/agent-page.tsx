@@ -7,7 +7,8 @@ import { StateChip } from '../ui/state-chip.tsx'
 import { VisibleText } from '../ui/visible-text.tsx'
 import { Ago, When } from '../ui/when.tsx'
 import { AgentActions } from './agent-actions.tsx'
-import { type AgentAnswer, type AgentData, agentQuery } from './agents-data.ts'
+import { Figures } from './agent-figures.tsx'
+import { type AgentAnswer, type AgentData, type AgentFigures, agentFiguresQuery, agentQuery, LONG_DAYS } from './agents-data.ts'
 import { StatusChip } from './status-chip.tsx'
 import './agents.css'
 
@@ -37,6 +38,7 @@ export function AgentPage() {
 }
 
 function Agent({ agent, answer }: { agent: AgentData; answer: AgentAnswer }) {
+  const figures = useQuery(agentFiguresQuery(agent.name))
   const waiting = answer.holds.edges.length
   return (
     <>
@@ -49,8 +51,9 @@ function Agent({ agent, answer }: { agent: AgentData; answer: AgentAnswer }) {
         <div className="agent-main">
           <About agent={agent} />
           <Waiting answer={answer} />
+          <Figures figures={figures} />
           <RecentCalls answer={answer} />
-          <Permissions agent={agent} />
+          <Permissions agent={agent} used={usesOf(figures.data)} />
         </div>
         <div className="agent-side">
           <AgentActions agent={agent} waiting={waiting} more={answer.holds.pageInfo.hasNextPage} />
@@ -135,14 +138,28 @@ function RecentCalls({ answer: { calls } }: { answer: AgentAnswer }) {
   )
 }
 
-/** What policies may ever allow it. */
-function Permissions({ agent: { permissions, permissionCount } }: { agent: AgentData }) {
+/** Calls that policy did not deny, by operation; undefined while they are not all known. */
+function usesOf(figures: AgentFigures | undefined): ReadonlyMap<string, number> | undefined {
+  if (!figures || figures.long.more) return undefined
+  return new Map(figures.long.rows.map(({ key, calls, denied }) => [key, calls - denied]))
+}
+
+/** What policies may ever allow it, and what of that it uses: the rest could be taken away. */
+function Permissions({
+  agent: { permissions, permissionCount },
+  used,
+}: {
+  agent: AgentData
+  used: ReadonlyMap<string, number> | undefined
+}) {
+  const unused = used && permissions.filter(({ id }) => (used.get(id) ?? 0) === 0).length
   return (
     <section className="block">
       <h2>
         {texts.agents.permissions} <span className="count">{permissionCount}</span>
       </h2>
       <p className="quiet">{texts.agents.permissionsWhy}</p>
+      {unused !== undefined && unused > 0 && <p>{texts.agents.unused(unused, LONG_DAYS)}</p>}
       {permissions.length === 0 ? (
         <p>{texts.agents.noPermissions}</p>
       ) : (
@@ -152,6 +169,9 @@ function Permissions({ agent: { permissions, permissionCount } }: { agent: Agent
               <tr>
                 <th scope="col">{texts.agents.columns.operation}</th>
                 <th scope="col">{texts.agents.columns.effect}</th>
+                <th scope="col" className="number">
+                  {texts.agents.columns.uses(LONG_DAYS)}
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -166,6 +186,9 @@ function Permissions({ agent: { permissions, permissionCount } }: { agent: Agent
                     )}
                   </td>
                   <td>{texts.hold.reversibility[reversibility] ?? reversibility}</td>
+                  <td className="number">
+                    <Uses count={used && (used.get(id) ?? 0)} />
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -175,6 +198,11 @@ function Permissions({ agent: { permissions, permissionCount } }: { agent: Agent
       {permissions.length < permissionCount && <p className="quiet">{texts.agents.cut(permissions.length, permissionCount)}</p>}
     </section>
   )
+}
+
+function Uses({ count }: { count: number | undefined }) {
+  if (count === undefined) return null
+  return count === 0 ? <span className="chip chip-warn">{texts.agents.neverUsed}</span> : <>{count}</>
 }
 
 /** Every change of it, newest first, as the record tells it. */

@@ -38,6 +38,18 @@ const AGENT = graphql(`
   }
 `)
 
+const FIGURES = graphql(`
+  query AgentFigures($name: String!, $lately: DateTimeISO!, $long: DateTimeISO!) {
+    lately: metrics(range: { since: $lately }, groupBy: TOTAL, filter: { agent: $name }) {
+      rows { calls held denied failed inDoubt upstream { p95Ms } }
+    }
+    long: metrics(range: { since: $long }, groupBy: OPERATION, filter: { agent: $name }, first: 1000) {
+      rows { key calls denied }
+      more
+    }
+  }
+`)
+
 export const REGISTER = graphql(`
   mutation RegisterAgent(
     $name: String!
@@ -105,3 +117,20 @@ export const agentsQuery = queryOptions({
 
 export const agentQuery = (name: string) =>
   queryOptions({ queryKey: ['agents', name], queryFn: ({ signal }) => ask(AGENT, { name }, signal), refetchInterval: POLL_MS })
+
+const DAY_MS = 86_400_000
+export const LATELY_DAYS = 7
+export const LONG_DAYS = 90
+
+/** What an agent did: in total lately, and by operation for as long as a review looks back. */
+export const agentFiguresQuery = (name: string) =>
+  queryOptions({
+    queryKey: ['agents', name, 'figures'],
+    queryFn: ({ signal }) => {
+      const since = (days: number): string => new Date(Date.now() - days * DAY_MS).toISOString()
+      return ask(FIGURES, { name, lately: since(LATELY_DAYS), long: since(LONG_DAYS) }, signal)
+    },
+    refetchInterval: 4 * POLL_MS,
+  })
+
+export type AgentFigures = ResultOf<typeof FIGURES>
