@@ -568,6 +568,7 @@ export const texts = {
         ? `One of them was not used in ${days} days: it could be taken away.`
         : `${count} of them were not used in ${days} days: they could be taken away.`,
     neverUsed: 'not used',
+    usesOf: (operation: string, count: number) => `${operation}: ${count === 1 ? 'one call' : `${count} calls`}`,
     gone: 'There is no such agent',
     goneWhy: 'Names are never given away: an agent that is retired is still listed.',
     about: {
@@ -980,6 +981,8 @@ export const texts = {
     operations: 'Operations',
     search: 'Find by name, words, data class or object',
     every: 'Reads and writes',
+    callsOf: 'Calls of this operation',
+    callsOfAll: 'Calls of this system',
     modes: { read: 'Reads', write: 'Writes' },
     idempotency: {
       none: 'counts twice',

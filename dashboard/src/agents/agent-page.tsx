@@ -51,7 +51,7 @@ function Agent({ agent, answer }: { agent: AgentData; answer: AgentAnswer }) {
         <div className="agent-main">
           <About agent={agent} />
           <Waiting answer={answer} />
-          <Figures figures={figures} />
+          <Figures agent={agent.name} figures={figures} />
           <RecentCalls answer={answer} />
           <Permissions agent={agent} used={usesOf(figures.data)} />
         </div>
@@ -125,7 +125,9 @@ function RecentCalls({ answer: { calls } }: { answer: AgentAnswer }) {
         <ul className="agent-list">
           {calls.edges.map(({ node }) => (
             <li key={node.id}>
-              <code>{node.operation}</code>
+              <Link to="/calls/$callId" params={{ callId: node.id }}>
+                <code>{node.operation}</code>
+              </Link>
               <StateChip state={node.state} />
               <span className="quiet">
                 <Ago at={node.createdAt} />
@@ -146,7 +148,7 @@ function usesOf(figures: AgentFigures | undefined): ReadonlyMap<string, number> 
 
 /** What policies may ever allow it, and what of that it uses: the rest could be taken away. */
 function Permissions({
-  agent: { permissions, permissionCount },
+  agent: { name, permissions, permissionCount },
   used,
 }: {
   agent: AgentData
@@ -187,7 +189,7 @@ function Permissions({
                   </td>
                   <td>{texts.hold.reversibility[reversibility] ?? reversibility}</td>
                   <td className="number">
-                    <Uses count={used && (used.get(id) ?? 0)} />
+                    <Uses agent={name} operation={id} count={used && (used.get(id) ?? 0)} />
                   </td>
                 </tr>
               ))}
@@ -200,9 +202,14 @@ function Permissions({
   )
 }
 
-function Uses({ count }: { count: number | undefined }) {
+function Uses({ agent, operation, count }: { agent: string; operation: string; count: number | undefined }) {
   if (count === undefined) return null
-  return count === 0 ? <span className="chip chip-warn">{texts.agents.neverUsed}</span> : <>{count}</>
+  if (count === 0) return <span className="chip chip-warn">{texts.agents.neverUsed}</span>
+  return (
+    <Link to="/calls" search={{ agent, operation }} aria-label={texts.agents.usesOf(operation, count)}>
+      {count}
+    </Link>
+  )
 }
 
 /** Every change of it, newest first, as the record tells it. */

@@ -46,6 +46,9 @@ function Connector({ connector }: { connector: ConnectorData }) {
         <span className="quiet">
           {kind} · {region}
         </span>
+        <Link to="/calls" search={{ connector: name }}>
+          {texts.connectors.callsOfAll}
+        </Link>
       </header>
       {drift.length > 0 && <DriftReview connector={name} drift={drift} />}
       <HealthFacts health={health} />
@@ -164,6 +167,11 @@ function OperationRow({ operation }: { operation: OperationData }) {
           </p>
           <p className="quiet">
             <code>{route}</code>
+          </p>
+          <p>
+            <Link to="/calls" search={{ operation: id }}>
+              {texts.connectors.callsOf}
+            </Link>
           </p>
         </details>
       </td>
