@@ -77,8 +77,7 @@ const MARK = { gone: '−', come: '+', same: ' ' } as const
 function Difference({ subject, before, after }: { subject: string; before: string | null; after: string | null }) {
   const { drift } = texts.connectors
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways has to be reached by keyboard
-    <section className="drift-lines" tabIndex={0} aria-label={drift.difference(subject)}>
+    <section className="drift-lines" aria-label={drift.difference(subject)}>
       {linesOf(before ?? '', after ?? '').map(({ key, text, tone }) => (
         <p key={key} className={`drift-${tone}`}>
           <span aria-hidden="true">{MARK[tone]}</span>
