@@ -8,7 +8,7 @@ import type { CallFigures, ExceptionStage, Figure, FigureFilter, FigureGroup, Fi
 import { CALL_FIGURES, DAY_MS, HOUR_MS } from './call-figures.ts'
 import { untakenSince } from './follower-positions.ts'
 import { reading } from './outage.ts'
-import type { Db } from './tables.ts'
+import type { Db, FigureLevel } from './tables.ts'
 
 /** Reads of call figures, by the contract of `CallFigures`. */
 export function callFiguresOn(db: Db, clock: Clock): CallFigures {
@@ -122,6 +122,13 @@ const FIGURE_COLUMNS: Readonly<Record<Figure, string>> = {
 
 const NOTHING = Object.fromEntries(Object.keys(FIGURE_COLUMNS).map((figure) => [figure, 0])) as Record<Figure, number>
 
+/** The rows that tell no more apart than is asked. */
+function levelOf(groupBy: FigureGroup, { agent, connector, operation }: FigureFilter): FigureLevel {
+  const byAgent = agent !== undefined || groupBy === 'AGENT'
+  const byOperation = operation !== undefined || connector !== undefined || groupBy === 'OPERATION' || groupBy === 'CONNECTOR'
+  return byAgent ? (byOperation ? 3 : 1) : byOperation ? 2 : 0
+}
+
 interface Durations {
   upstream: Map<number, number>
   hold: Map<number, number>
@@ -131,7 +138,10 @@ async function figureRows(db: Db, range: FigureRange, groupBy: FigureGroup, filt
   const figures = new Map<string | number, Record<Figure, number>>()
   const durations = new Map<string | number, Durations>()
   const where = sql.join(
-    Object.entries(filter).map(([column, value]) => (value === undefined ? sql`` : sql`and ${sql.ref(column)} = ${value}`)),
+    [
+      sql`and level = ${sql.lit(levelOf(groupBy, filter))}`,
+      ...Object.entries(filter).map(([column, value]) => (value === undefined ? sql`` : sql`and ${sql.ref(column)} = ${value}`)),
+    ],
     sql` `,
   )
   const budget = { rows: LIMITS.figureRowsReadMax }
@@ -139,7 +149,7 @@ async function figureRows(db: Db, range: FigureRange, groupBy: FigureGroup, filt
   for (const segment of segmentsOf(range, groupBy === 'HOUR')) {
     const common = { segment, where, keys }
     const order = ['agent', 'operation']
-    for (const row of await inPages([segment.from, '', ''], budget, (after) =>
+    for (const row of await inPages([segment.from - 1, '', ''], budget, (after) =>
       sumPage<Record<Figure, number> & { key: string | number }>(db, {
         ...common,
         table: 'call_figure',
@@ -153,7 +163,7 @@ async function figureRows(db: Db, range: FigureRange, groupBy: FigureGroup, filt
       figures.set(row.key, sum)
     }
     const measured = { ...keys, measure: sql`measure`, bucket: sql`bucket` }
-    for (const row of await inPages([segment.from, '', '', '', -1], budget, (after) =>
+    for (const row of await inPages([segment.from - 1, '', '', '', -1], budget, (after) =>
       sumPage<{ key: string | number; measure: keyof Durations; bucket: number; count: number }>(db, {
         ...{ ...common, table: 'call_duration', order: [...order, 'measure', 'bucket'], after, keys: measured, sums: { count: 'count' } },
       }),

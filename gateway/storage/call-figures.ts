@@ -17,6 +17,7 @@ export const callFigures: Follower = {
   name: CALL_FIGURES,
   kinds: ['decision', 'outcome', 'lapsed', 'resolved', 'cancelled', 'hold.changed', 'hold.edited', 'grant.used', 'refused'],
   from: 'beginning',
+  bare: true,
   take: count,
 }
 
@@ -46,7 +47,19 @@ interface Place {
   madeMs: number
 }
 
+/** Rows that a call counts in: what each leaves open is empty, so that a question reads no more rows than it asks about. */
+const rowsOf = ({ agent, connector, operation, madeMs }: Place) =>
+  bucketsAt(madeMs).flatMap((at) => [
+    { level: 0 as const, ...at, agent: '', connector: '', operation: '' },
+    { level: 1 as const, ...at, agent, connector: '', operation: '' },
+    { level: 2 as const, ...at, agent: '', connector, operation },
+    { level: 3 as const, ...at, agent, connector, operation },
+  ])
+
 const bucketsAt = (ms: number) => WIDTHS.map((width_ms) => ({ width_ms, at_ms: ms - (ms % width_ms) }))
+
+const keyOf = ({ level, width_ms, at_ms, agent, operation }: ReturnType<typeof rowsOf>[number]): string =>
+  `${level} ${width_ms} ${at_ms} ${agent} ${operation}`
 
 /** What to add, equal rows as one. */
 class Additions {
@@ -54,20 +67,20 @@ class Additions {
   readonly #durations = new Map<string, CallDurationTable>()
   readonly #exceptions = new Map<string, CallExceptionTable>()
 
-  figure({ agent, connector, operation, madeMs }: Place, figure: Counted, by = 1): void {
-    for (const at of bucketsAt(madeMs)) {
-      const key = JSON.stringify([at, agent, operation])
-      const row = this.#figures.get(key) ?? { ...at, agent, connector, operation, ...NONE }
+  figure(place: Place, figure: Counted, by = 1): void {
+    for (const of of rowsOf(place)) {
+      const key = keyOf(of)
+      const row = this.#figures.get(key) ?? { ...of, ...NONE }
       row[figure] += by
       this.#figures.set(key, row)
     }
   }
 
-  duration({ agent, connector, operation, madeMs }: Place, measure: CallDurationTable['measure'], ms: number): void {
+  duration(place: Place, measure: CallDurationTable['measure'], ms: number): void {
     const bucket = bucketOf(ms)
-    for (const at of bucketsAt(madeMs)) {
-      const key = JSON.stringify([at, agent, operation, measure, bucket])
-      const row = this.#durations.get(key) ?? { ...at, agent, connector, operation, measure, bucket, count: 0 }
+    for (const of of rowsOf(place)) {
+      const key = `${keyOf(of)} ${measure} ${bucket}`
+      const row = this.#durations.get(key) ?? { ...of, measure, bucket, count: 0 }
       row.count++
       this.#durations.set(key, row)
     }
@@ -83,8 +96,9 @@ class Additions {
   }
 
   async write(tx: Tx): Promise<void> {
-    await add(tx, 'call_figure', ['agent', 'connector', 'operation'], ['agent', 'operation'], COUNTED, [...this.#figures.values()])
-    const of = ['agent', 'operation', 'measure', 'bucket'] as const
+    const who = ['level', 'agent', 'operation'] as const
+    await add(tx, 'call_figure', ['connector', ...who], who, COUNTED, [...this.#figures.values()])
+    const of = [...who, 'measure', 'bucket'] as const
     await add(tx, 'call_duration', ['connector', ...of], of, ['count'], [...this.#durations.values()])
     const where = ['connector', 'stage', 'reason'] as const
     await add(tx, 'call_exception', where, where, ['count'], [...this.#exceptions.values()])
@@ -103,7 +117,7 @@ async function add(
   if (rows.length === 0) return
   const columns = ['width_ms', 'at_ms', ...names, ...counts]
   const type = (column: string): string =>
-    column === 'at_ms' ? 'float8' : names.includes(column) && column !== 'bucket' ? 'text collate "C"' : 'int4'
+    column === 'at_ms' ? 'float8' : names.includes(column) && !['level', 'bucket'].includes(column) ? 'text collate "C"' : 'int4'
   const refs = (list: readonly string[]) => sql.join(list.map((column) => sql.ref(column)))
   await sql`insert into ${sql.table(table)} (${refs(columns)})
     select ${refs(columns)} from json_to_recordset(${JSON.stringify(rows)}::json)

@@ -387,8 +387,12 @@ interface FigureBucket {
   at_ms: number
 }
 
+/** 0: of all calls, 1: of an agent, 2: of an operation, 3: of an agent and an operation. */
+export type FigureLevel = 0 | 1 | 2 | 3
+
 /** How many of the calls that were made in it. */
 export interface CallFigureTable extends FigureBucket {
+  level: FigureLevel
   agent: string
   connector: string
   operation: string
@@ -407,6 +411,7 @@ export interface CallFigureTable extends FigureBucket {
 }
 
 export interface CallDurationTable extends FigureBucket {
+  level: FigureLevel
   agent: string
   connector: string
   operation: string

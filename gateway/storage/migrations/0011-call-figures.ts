@@ -4,9 +4,13 @@ import { type Kysely, sql } from 'kysely'
 const BUCKET = sql`width_ms int4 not null check (width_ms in (3600000, 86400000)),
     at_ms float8 not null`
 
+/** 0: all calls, 1: of an agent, 2: of an operation, 3: of an agent and an operation. What a row leaves open is empty in it. */
+const LEVEL = sql`level int2 not null check (level between 0 and 3)`
+
 const STATEMENTS = [
   // fillfactor: the rows of the present hour and day change all the time and touch no index.
   sql`create table call_figure (
+    ${LEVEL},
     ${BUCKET},
     agent text collate "C" not null,
     connector text collate "C" not null,
@@ -23,9 +27,10 @@ const STATEMENTS = [
     cancelled int4 not null,
     edited int4 not null,
     granted int4 not null,
-    primary key (width_ms, at_ms, agent, operation)) with (fillfactor = 50)`,
-  sql`create index call_figure_by_agent on call_figure (agent, width_ms, at_ms)`,
+    primary key (level, width_ms, at_ms, agent, operation)) with (fillfactor = 50)`,
+  sql`create index call_figure_by_agent on call_figure (agent, level, width_ms, at_ms)`,
   sql`create table call_duration (
+    ${LEVEL},
     ${BUCKET},
     agent text collate "C" not null,
     connector text collate "C" not null,
@@ -33,8 +38,8 @@ const STATEMENTS = [
     measure text collate "C" not null check (measure in ('upstream', 'hold')),
     bucket int2 not null,
     count int4 not null,
-    primary key (width_ms, at_ms, agent, operation, measure, bucket)) with (fillfactor = 50)`,
-  sql`create index call_duration_by_agent on call_duration (agent, width_ms, at_ms)`,
+    primary key (level, width_ms, at_ms, agent, operation, measure, bucket)) with (fillfactor = 50)`,
+  sql`create index call_duration_by_agent on call_duration (agent, level, width_ms, at_ms)`,
   sql`create table call_exception (
     ${BUCKET},
     connector text collate "C" not null,
