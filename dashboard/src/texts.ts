@@ -805,7 +805,7 @@ export const texts = {
       vote: 'Vote',
     },
     record: 'Record',
-    recordNote: 'Entries of this call, oldest first. Arguments and facts are left out.',
+    recordNote: 'Entries of this call, oldest first. Arguments, facts and what people wrote are left out.',
     entry: (process: string, seq: number) => `${process} · ${seq}`,
     kinds: {
       decision: 'Decided',

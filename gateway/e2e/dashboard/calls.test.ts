@@ -309,7 +309,9 @@ describe.skipIf(!hasBrowser)('the calls', () => {
     await dialog.getByRole('button', { name: 'It happened' }).click()
     await page.getByText('Resolved. The record says who, and how you know.').waitFor()
     await card.waitFor({ state: 'detached' })
-    const { call: ended } = await bed.people('lee', 'query ($id: ID!) { call(id: $id) { state entries { kind body } } }', { id })
+    const { call: ended } = await bed.people('lee', 'query ($id: ID!) { call(id: $id) { state entries(payloads: true) { kind body } } }', {
+      id,
+    })
     expect(fields(ended).state).toBe('completed')
     const resolved = items(fields(ended).entries).find((entry) => fields(entry).kind === 'resolved')
     expect(fields(resolved).body).toMatchObject({ by: 'aisha', effect: 'HAPPENED', evidence: 'Thing 12 is there, with this name' })
