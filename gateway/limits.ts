@@ -130,6 +130,7 @@ export const LIMITS = Object.freeze({
   grantValuesPerArgumentMax: 50,
   grantsLivePerOperationMax: 20,
   grantsReviewedAtOnceMax: 100,
+  grantPagesMax: 10,
   breakGlassLifeMsMax: 24 * 3_600_000,
   breakGlassReasonCharsMin: 20,
   agentsTrackedMax: 100_000,

@@ -78,6 +78,12 @@ const approvers = createRoute({
   component: lazyRouteComponent(() => import('./approvers/approvers-page.tsx'), 'ApproversPage'),
 })
 
+const grants = createRoute({
+  getParentRoute: () => root,
+  path: '/grants',
+  component: lazyRouteComponent(() => import('./grants/grants-page.tsx'), 'GrantsPage'),
+})
+
 const policiesPage = lazyRouteComponent(() => import('./policies/policies-page.tsx'), 'PoliciesPage')
 const policies = createRoute({ getParentRoute: () => root, path: '/policies', component: policiesPage })
 const policiesTab = createRoute({ getParentRoute: () => root, path: '/policies/$tab', component: policiesPage })
@@ -118,6 +124,7 @@ const router = createRouter({
     inbox.addChildren([hold]),
     notice,
     overview,
+    grants,
     inDoubt,
     calls,
     call,

@@ -19,6 +19,7 @@ export const pages: readonly PageOfNavigation[] = [
   { to: '/calls', title: texts.nav.calls, shown: mayRead },
   { to: '/agents', title: texts.nav.agents, shown: mayRead },
   { to: '/connectors', title: texts.nav.connectors, shown: mayRead },
+  { to: '/grants', title: texts.nav.grants, shown: () => true },
   { to: '/policies', title: texts.nav.policies, shown: mayRead },
   { to: '/approvers', title: texts.nav.approvers, shown: (me) => hasRole(me, 'security', 'auditor') },
 ]

@@ -291,7 +291,7 @@ export interface OperatorUseCases {
   callMetrics(by: Operator, range: MetricsRange, groupBy: FigureGroup, filter: FigureFilter, first: number): Promise<CallMetrics>
   /** Where calls of a range ended badly, the most frequent first. Throws BAD_INPUT. */
   exceptions(by: Operator, range: MetricsRange, first: number): Promise<readonly ExceptionRow[]>
-  /** Throws FORBIDDEN without a reading role. */
+  /** All for reading roles, for everyone else those that they gave or could give. */
   grants(by: Operator, filter: GrantFilter, page: PageRequest<GrantId>): Promise<Page<StandingGrant>>
   /** Undefined for who neither reads all nor could give it. */
   grant(by: Operator, id: GrantId): Promise<StandingGrant | undefined>

@@ -16,6 +16,7 @@ const PAGES = [
   '/policies',
   '/connectors',
   '/in-doubt',
+  '/grants',
   '/sign-in',
   '/notice',
   '/approvers',

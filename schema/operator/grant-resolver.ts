@@ -19,7 +19,8 @@ const ERRORS = 'HOLD_NOT_OPEN, NOT_ELIGIBLE, FORBIDDEN, NOT_FOUND, BAD_INPUT, ID
 @Resolver()
 export class GrantResolver {
   @Query(() => GrantConnection, {
-    description: 'Standing grants, newest first. Errors: FORBIDDEN (without a reading role), BAD_INPUT, UNAVAILABLE.',
+    description:
+      'Standing grants, newest first: all for reading roles, otherwise those that you gave or could give. Errors: BAD_INPUT, UNAVAILABLE.',
   })
   async grants(
     @Ctx() context: OperatorContext,

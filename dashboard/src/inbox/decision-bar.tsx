@@ -8,6 +8,7 @@ import { announce } from '../ui/announcer.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { useKeys } from '../ui/keys.ts'
 import { humanised, isRecord, operationName } from '../words.ts'
+import { BreakTheGlass, GiveMore } from '../grants/hold-grants.tsx'
 import { EditDialog } from './edit-dialog.tsx'
 import { APPROVE, type HoldCardData, type HoldState, REFUSE } from './inbox-data.ts'
 
@@ -43,6 +44,7 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
     return state.state === 'open' ? (
       <Bar>
         <p className="quiet">{voted ? texts.decide.voted : `${texts.decide.ineligible} ${state.ineligible ?? ''}`}</p>
+        <BreakTheGlass card={card} state={state} />
       </Bar>
     ) : null
   return (
@@ -58,6 +60,7 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
       >
         {busy ? texts.decide.working : texts.decide.approve}
       </button>
+      <GiveMore card={card} next={next} />
       {mayEdit && (
         <button
           type="button"

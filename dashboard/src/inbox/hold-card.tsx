@@ -9,6 +9,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { EscapedText, VisibleText } from '../ui/visible-text.tsx'
 import { humanised, isRecord, moment, operationName, spanOf, useNow } from '../words.ts'
+import { CarriedGrant } from '../grants/hold-grants.tsx'
 import { ArgumentsView } from './arguments-view.tsx'
 import { CallsBefore } from './calls-before.tsx'
 import { DecisionBar } from './decision-bar.tsx'
@@ -69,6 +70,7 @@ export function HoldCard({
       <Alike state={state.data} together={together} />
       <Who card={card.data} />
       <What card={card.data} />
+      <CarriedGrant card={card.data} state={state.data} />
       <Why card={card.data} />
       <Stopped card={card.data} context={context} />
       <DecisionSoFar state={state.data} />
