@@ -172,6 +172,46 @@ describe('a whole configuration', () => {
     expect(same).toBe(plain?.version)
     expect(new Set([same, ...others]).size).toBe(terms.length)
   })
+  test('what approvers may give with an approval; each part makes another version, and `none` is as if nothing was said', () => {
+    const approvalOf = (standing: string) => {
+      const terms = standing === '' ? '' : `, standing: ${standing}`
+      const text = `finance-manager: {requires: [{group: finance-managers, count: 1}], expires: 4h${terms}}\n`
+      return loadConfiguration(lay({ 'approvals.yaml': text }), {}).approvals.get('finance-manager')
+    }
+    const whole = approvalOf('{max_uses: 20, max_total: {of: /amount, value: "10000"}, until: 30d, pinned: [/vendor, /currency, /vendor]}')
+    expect(whole?.standing).toEqual({
+      maxUses: 20,
+      totals: [{ of: '/amount', most: '10000' }],
+      lifeMs: 30 * 86_400_000,
+      pinned: ['/currency', '/vendor'],
+    })
+    expect(approvalOf('{max_uses: 1, until: 1h}')?.standing).toEqual({ maxUses: 1, totals: [], lifeMs: 3_600_000, pinned: [] })
+    const none = approvalOf('')
+    expect([none?.standing, approvalOf('none')?.version]).toEqual([null, none?.version])
+    const versions = [
+      '{max_uses: 20, until: 30d}',
+      '{max_uses: 21, until: 30d}',
+      '{max_uses: 20, until: 31d}',
+      '{max_uses: 20, until: 30d, max_total: {of: /amount, value: "1"}}',
+      '{max_uses: 20, until: 30d, max_total: {of: /sum, value: "1"}}',
+      '{max_uses: 20, until: 30d, max_total: {of: /amount, value: "2"}}',
+      '{max_uses: 20, until: 30d, pinned: [/currency]}',
+    ].map((standing) => approvalOf(standing)?.version)
+    expect(new Set([none?.version, ...versions]).size).toBe(versions.length + 1)
+  })
+  test('who may break the glass: for half an hour, with a review by security within a day, where nothing else is said', () => {
+    const people =
+      '- {name: maria, groups: [finance-managers, commanders]}\n- {name: aisha, roles: [security]}\n- {name: olga, roles: [operator]}\n'
+    const ruleOf = (breakGlass: string) =>
+      loadConfiguration(lay({ 'gatehouse.yaml': `${FILES['gatehouse.yaml']}${breakGlass}`, 'people.yaml': people }), {}).breakGlass
+    expect(ruleOf('')).toBeUndefined()
+    const review = { by: 'security', withinMs: 86_400_000 }
+    expect(ruleOf('breakGlass: {group: commanders}\n')).toEqual({ group: 'commanders', lifeMs: 1_800_000, review })
+    expect(ruleOf('breakGlass: {group: commanders, life: 5m, review: {by: operator, within: 2h}}\n')).toEqual({
+      ...{ group: 'commanders', lifeMs: 300_000 },
+      review: { by: 'operator', withinMs: 7_200_000 },
+    })
+  })
   test('facts stand beside the policies, in one file', () => {
     const facts = loadConfiguration(lay({ 'policies/facts.yaml': 'derived: {}\n' }), {}).facts
     expect(facts).toEqual({ path: join(folder, 'policies/facts.yaml'), text: 'derived: {}\n' })
@@ -239,11 +279,57 @@ describe('faults', () => {
         ['an escalation after the end', 'escalate: [{after: 4h, to: finance-managers}]', /escalates when it has expired already/],
         ['an escalation to nobody', 'escalate: [{after: 1h, to: ghosts}]', /escalates to group `ghosts`, which has nobody/],
         ['an escalation that does nothing', 'escalate: [{after: 1h}]', /an escalation needs `to`, `notify` or both/],
+        ['no use', 'standing: {max_uses: 0, until: 1d}', /standing\.max_uses: Too small/],
+        ['uses that are no number', 'standing: {max_uses: "20", until: 1d}', /standing: write `none`, or bounds/],
+        ['a part of a use', 'standing: {max_uses: 1.5, until: 1d}', /standing: write `none`, or bounds/],
+        ['more uses than anybody counts', 'standing: {max_uses: 1000000, until: 1d}', /standing\.max_uses: Too big/],
+        ['a grant without end', 'standing: {max_uses: 1}', /standing: write `none`, or bounds/],
+        ['a grant for years', 'standing: {max_uses: 1, until: 900d}', /standing\.until: at most \d+d/],
+        [
+          'a total of nothing',
+          'standing: {max_uses: 1, until: 1d, max_total: {of: /amount, value: "0"}}',
+          /standing\.max_total\.value: an amount above zero with at most four decimal places/,
+        ],
+        [
+          'a negative total',
+          'standing: {max_uses: 1, until: 1d, max_total: {of: /amount, value: "-5"}}',
+          /standing\.max_total\.value: an amount above zero with at most four decimal places/,
+        ],
+        [
+          'a total that is no number',
+          'standing: {max_uses: 1, until: 1d, max_total: {of: /amount, value: "NaN"}}',
+          /standing\.max_total\.value: an amount above zero with at most four decimal places/,
+        ],
+        ['a total in YAML numbers', 'standing: {max_uses: 1, until: 1d, max_total: {of: /amount, value: 1e9}}', /standing: write `none`/],
+        [
+          'a total of everything',
+          'standing: {max_uses: 1, until: 1d, max_total: {of: amount, value: "5"}}',
+          /max_total\.of: name one argument by a pointer such as/,
+        ],
+        ['an unknown bound', 'standing: {max_uses: 1, until: 1d, max_amount: 5}', /unknown key `max_amount`/],
         ['an exclusion by history', 'excludes: [/history/paid1h]', /name a person by a pointer such as/],
       ] as const
     ).map(([title, line, expected]): [string, Record<string, string>, RegExp[]] => [
       title,
       { 'approvals.yaml': `finance-manager: {requires: [{group: finance-managers, count: 1}], expires: 4h, ${line}}\n` },
+      [expected],
+    ]),
+    ...(
+      [
+        ['broken by nobody', 'group: ghosts', /nobody of group `ghosts` could break the glass/],
+        ['broken by auditors alone', 'group: auditors', /nobody of group `auditors` could break the glass/],
+        ['reviewed by nobody', 'group: commanders, review: {by: operator}', /nobody could review what `aisha` does with it/],
+        ['reviewed by who did it', 'group: commanders', /nobody could review what `aisha` does with it: .* role `security`/],
+        ['for a year', 'group: finance-managers, life: 365d', /breakGlass\.life: at most/],
+        ['reviewed by approvers', 'group: finance-managers, review: {by: approver}', /breakGlass\.review\.by/],
+      ] as const
+    ).map(([title, rule, expected]): [string, Record<string, string>, RegExp[]] => [
+      `a glass ${title}`,
+      {
+        'gatehouse.yaml': `${FILES['gatehouse.yaml']}breakGlass: {${rule}}\n`,
+        'people.yaml':
+          '- {name: maria, groups: [finance-managers]}\n- {name: aisha, groups: [commanders], roles: [security]}\n- {name: lee, groups: [auditors], roles: [auditor]}\n',
+      },
       [expected],
     ]),
     [

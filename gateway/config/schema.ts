@@ -223,7 +223,7 @@ export const approvalsFile = z.record(
             max_total: z
               .strictObject({ of: argument, value: z.string().refine(isAmount, 'an amount above zero with at most four decimal places') })
               .optional(),
-            until: duration.refine((ms) => ms <= LIMITS.grantLifeMsMax),
+            until: duration.refine((ms) => ms <= LIMITS.grantLifeMsMax, `at most ${LIMITS.grantLifeMsMax / 86_400_000}d`),
             /** Arguments that no grant may loosen. */
             pinned: z.array(argument).max(LIMITS.excludesPerApprovalMax).default([]),
           }),

@@ -1,6 +1,6 @@
 import type { CallId, IntentId } from '../core/ids.ts'
 import type { Unit, UnitResult } from '../ports/batch-writer.ts'
-import type { DecidingResult, NewCall, Release } from '../ports/recorder.ts'
+import type { DecidingResult } from '../ports/recorder.ts'
 
 /** The call whose state a written unit changed, for those who wait for it. New calls have nobody waiting. */
 export function settledCall(unit: Unit, result: UnitResult): CallId | undefined {
@@ -25,10 +25,8 @@ function settledByDecision(result: DecidingResult): CallId | undefined {
   return result.kind === 'applied' && result.applied ? result.unit.callId : undefined
 }
 
-const reservesSomething = ({ reserves = [], ...unit }: NewCall | Release): boolean =>
-  reserves.length > 0 || ('uses' in unit && unit.uses !== undefined) || ('grant' in unit && unit.grant !== undefined)
-
-const notSent = (callId: CallId, intent: IntentId, reserved: boolean): Unit => ({
+/** It gives back whatever the call reserved, at its admission too: nothing happened. */
+const notSent = (callId: CallId, intent: IntentId): Unit => ({
   kind: 'finish',
   unit: {
     callId,
@@ -43,7 +41,7 @@ const notSent = (callId: CallId, intent: IntentId, reserved: boolean): Unit => (
     },
     result: null,
     resultKept: 'none',
-    reserved,
+    reserved: true,
   },
 })
 
@@ -54,11 +52,11 @@ const notSent = (callId: CallId, intent: IntentId, reserved: boolean): Unit => (
 export function compensation(unit: Unit, result: UnitResult): Unit | undefined {
   if (result.kind === 'decided') return ofDecided(result.result)
   if (unit.kind === 'release' && result.kind === 'released' && result.result.kind === 'recorded') {
-    return notSent(unit.unit.callId, unit.unit.intent, reservesSomething(unit.unit))
+    return notSent(unit.unit.callId, unit.unit.intent)
   }
   if (unit.kind !== 'admit' || result.kind !== 'admitted' || result.result.kind !== 'recorded') return undefined
   const { call, intent } = unit.unit
-  if (intent) return notSent(call.id, intent, reservesSomething(unit.unit))
+  if (intent) return notSent(call.id, intent)
   return call.state === 'approved' ? { kind: 'cancelUnstarted', callId: call.id, why: 'the record answered too late' } : undefined
 }
 

@@ -162,6 +162,17 @@ describe('a database that is slow or away', () => {
     expect(units).toMatchObject([{ kind: 'finish', unit: { intent: release.intent, outcome: { kind: 'not_sent' } } }])
   })
 
+  test('a turn that comes too late gives back what was reserved when it was decided, though its release reserves nothing', async () => {
+    const release = releaseOf(approved(clock), null)
+    expect(release).not.toHaveProperty('reserves')
+    const told = code(recorder.release(release))
+    await writer.next()
+    await vi.advanceTimersByTimeAsync(LIMITS.recordWaitMsMax + 1_000)
+    expect(await told).toBe('UNAVAILABLE')
+    await writer.answer()
+    expect((await writer.answer()).units).toMatchObject([{ kind: 'finish', unit: { callId: release.callId, reserved: true } }])
+  })
+
   test.each([
     ['an intent that was decided inside', permitted, 'finish'],
     ['a turn that was decided inside', approved, 'cancelUnstarted'],

@@ -1,64 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createInProcessBus } from '../bus/in-process.ts'
 import { instant } from '../core/clock.ts'
 import { openStorage, type Storage } from './open-storage.ts'
 import type { CountedCall } from '../ports/recorder.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { keepHouse } from './housekeeping.ts'
+import { startChild, type TestChild } from './test-child.ts'
 import { asking, paidBy, paidSeries, payment, SERIES } from './test-counters.ts'
 import { freshPglite, freshPostgres, onTestServer, type TestDatabase } from './test-databases.ts'
 import { activateEmptySet } from './test-policy-sets.ts'
 import { finished, permitted, POLICY_SET, seed } from './test-units.ts'
 
-const CHILD = fileURLToPath(new URL('./test-payer-child.ts', import.meta.url))
 const clock = { now: () => instant(Date.now()) }
 
-interface Payer {
-  child: ChildProcess
-  lines: string[]
-  /** Resolves when the process has said this, `times` times. */
-  said(what: string, times?: number): Promise<void>
-  go(): void
-}
-
-function start(mode: string, agent: string, { options }: TestDatabase): Payer {
-  const args = [CHILD, mode, agent, options.databaseUrl ?? '', options.dataDir]
-  const child = spawn(process.execPath, ['--no-warnings', '--experimental-transform-types', ...args], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const lines: string[] = []
-  const waiting = new Set<() => void>()
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    lines.push(line)
-    for (const look of waiting) look()
-  })
-  const ended = once(child, 'close').then(() => {
-    throw new Error(`the process ended early, after ${lines.slice(-3).join(', ')}`)
-  })
-  ended.catch(() => undefined)
-  return {
-    child,
-    lines,
-    said: (what, times = 1) =>
-      Promise.race([
-        ended,
-        new Promise<void>((resolve) => {
-          const look = (): void => {
-            if (lines.filter((line) => line.startsWith(what)).length >= times) resolve()
-          }
-          waiting.add(look)
-          look()
-        }),
-      ]),
-    go: () => void child.stdin?.write('go\n'),
-  }
-}
+const start = (mode: string, agent: string, database: TestDatabase): TestChild => startChild('./test-payer-child.ts', mode, agent, database)
 
 /** Buckets say what the events say, and exactly the calls have events that count. */
 async function consistent({ database: { db } }: Storage): Promise<void> {
@@ -97,7 +53,7 @@ describe.skipIf(postgres === undefined)('two gateways on one PostgreSQL', () => 
     await storage.close()
     await database.drop()
   })
-  const both = (mode: string): [Payer, Payer] => [start(mode, 'helper', database), start(mode, 'other', database)]
+  const both = (mode: string): [TestChild, TestChild] => [start(mode, 'helper', database), start(mode, 'other', database)]
 
   test('50 payments of 2,000 at once against one cap of 5,000: two', async () => {
     const payers = both('cap')
@@ -198,10 +154,9 @@ describe.skipIf(postgres === undefined)('two gateways on one PostgreSQL', () => 
     await Promise.all([one, two].map(({ said }) => said('ready')))
     for (const { go } of [one, two]) go()
     await Promise.all([one, two].map(({ said }) => said('outcome', 40)))
-    one.child.kill('SIGKILL')
+    await one.kill()
     await two.said('outcome', two.lines.length + 40)
-    two.child.kill('SIGKILL')
-    await Promise.all([one, two].map(({ child }) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
+    await two.kill()
     await sql`update process set heartbeat_ms = 0 where id <> ${storage.writer.process()}`.execute(storage.database.db)
     await storage.takeOverLapsed()
     const calls = new Set((await storage.database.db.selectFrom('call').select('id').execute()).map(({ id }) => id as string))
@@ -217,8 +172,7 @@ test('kill -9 on PGlite: what was acknowledged counts, nothing counts twice', as
   await payer.said('ready')
   payer.go()
   await payer.said('outcome', 40)
-  payer.child.kill('SIGKILL')
-  await (payer.child.signalCode ?? once(payer.child, 'exit'))
+  await payer.kill()
   const storage = await openStorage({ ...database.options, clock, bus: createInProcessBus() })
   await storage.takeOverLapsed()
   const calls = new Set((await storage.database.db.selectFrom('call').select('id').execute()).map(({ id }) => id as string))

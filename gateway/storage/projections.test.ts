@@ -1,10 +1,16 @@
+import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { BreakGlass } from '../core/break-glass.ts'
+import { instant } from '../core/clock.ts'
+import type { Grant } from '../core/grant.ts'
 import type { Hold } from '../core/hold.ts'
-import type { RunId } from '../core/ids.ts'
+import { newBreakGlassId, type RunId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { HoldChange } from '../ports/recorder.ts'
+import { lapseDueReviews } from './maintenance.ts'
 import { replay } from './projections.ts'
+import { givenWithHold, using } from './test-grants.ts'
 import { approved, denied, finished, held, newHold, permitted, POLICY_SET, releaseOf } from './test-units.ts'
 import { payment, SERIES } from './test-counters.ts'
 import { activateEmptySet } from './test-policy-sets.ts'
@@ -43,16 +49,41 @@ const STEPS = [
   'late',
   'lapse',
   'wait',
+  'give',
+  'use',
+  'use later',
+  'end grant',
+  'break',
+  'review',
 ] as const
 
 /** What counts goes through doubt and back often enough to be seen. */
-const OFTEN = ['pay', 'pay', 'pay later', 'release', 'doubt', 'doubt', 'resolve', 'resolve', 'finish'] as const
+const OFTEN = [
+  'pay',
+  'pay',
+  'pay later',
+  'release',
+  'doubt',
+  'doubt',
+  'resolve',
+  'resolve',
+  'finish',
+  'give',
+  'use',
+  'use',
+  'use',
+  'use later',
+] as const
+
+const OF_GRANTS: ReadonlySet<string> = new Set(['give', 'use', 'use later', 'end grant', 'break', 'review'])
 
 /** Calls that a history made so far; the steps try everything on them, possible or not. */
 class History {
   readonly units: (ReturnType<typeof held> | ReturnType<typeof permitted>)[] = []
   readonly holds = new Map<string, ReturnType<typeof newHold>>()
   readonly intents = new Map<string, ReturnType<typeof permitted>['intent']>()
+  readonly grants: Grant[] = []
+  readonly broken: BreakGlass[] = []
 
   pick(n: number) {
     return this.units[n % Math.max(1, this.units.length)]
@@ -75,6 +106,50 @@ async function begin(history: History, step: 'permit' | 'deny' | 'turn' | 'hold'
   history.units.push(unit as ReturnType<typeof permitted>)
   if (unit.hold) history.holds.set(unit.call.id, unit.hold)
   if (unit.intent) history.intents.set(unit.call.id, unit.intent)
+}
+
+/** A grant with an approval; now and then one that nothing or little is left of. */
+async function give(history: History, n: number): Promise<void> {
+  const totals = n % 3 === 0 ? [] : [{ of: '/amount', most: `${n * 4 + 1}.5` }]
+  const { hold, grant } = await givenWithHold(store, { maxUses: 1 + (n % 4), totals })
+  history.units.push(hold)
+  history.holds.set(hold.call.id, hold.hold)
+  history.grants.push(grant)
+}
+
+/** A call that passes under a grant, at once or when its turn comes, or is held. */
+async function use(history: History, later: boolean, n: number): Promise<void> {
+  const done = await store.recorder.decide(using(store.clock, { amount: n + 0.25 }, later))
+  if (done.kind !== 'admitted' || done.result.kind !== 'recorded') return
+  history.units.push(done.unit as ReturnType<typeof permitted>)
+  if (done.unit.intent) history.intents.set(done.unit.call.id, done.unit.intent)
+  if (done.unit.hold) history.holds.set(done.unit.call.id, done.unit.hold)
+}
+
+/** One person approves an open hold alone. */
+async function breakGlass(history: History, n: number): Promise<void> {
+  const { recorder, clock } = store
+  const unit = history.pick(n)
+  const hold = unit && history.holds.get(unit.call.id)
+  if (!hold) return
+  const use: BreakGlass = {
+    ...{
+      id: newBreakGlassId(clock.now(), randomBytes(16)),
+      holdId: hold.id,
+      callId: unit.call.id,
+      by: 'bob',
+      reason: 'the plant stands still',
+    },
+    ...{ until: instant(clock.nowMs + 30), reviewDue: instant(clock.nowMs + 15), createdAt: clock.now(), state: 'due', review: null },
+  }
+  const change = { hold: hold.id, callId: unit.call.id, from: 'open', to: 'approved', callState: 'approved', by: 'bob' } as const
+  if (await recorder.changeHold({ ...change, breaks: use })) history.broken.push(use)
+}
+
+async function review(history: History, n: number): Promise<void> {
+  await lapseDueReviews({ writer: store.storage.writer })
+  const use = history.broken[n % Math.max(1, history.broken.length)]
+  if (use && n % 2 === 0) await store.storage.grants.review(use.id, 'justified', 'aisha', 'looked at it')
 }
 
 const CHANGES = {
@@ -126,6 +201,15 @@ async function change(history: History, step: keyof typeof CHANGES, n: number): 
   if (done && (step === 'supersede' || step === 'edit')) history.holds.set(unit.call.id, replacement)
 }
 
+async function ofGrants(history: History, step: (typeof STEPS)[number], n: number): Promise<void> {
+  const grant = history.grants[n % Math.max(1, history.grants.length)]
+  if (step === 'give') await give(history, n)
+  else if (step === 'use' || step === 'use later') await use(history, step === 'use later', n)
+  else if (step === 'break') await breakGlass(history, n)
+  else if (step === 'review') await review(history, n)
+  else if (grant && n % 4 === 0) await store.storage.grants.end(grant.id, n % 8 === 0 ? null : 'aisha', 'over')
+}
+
 async function goOn(history: History, step: (typeof STEPS)[number], n: number): Promise<void> {
   const { recorder, storage, clock } = store
   const unit = history.pick(n)
@@ -170,6 +254,7 @@ async function carriedNow(): Promise<object[]> {
 }
 
 test('calls and holds rebuilt from entries equal the projections, after any history', async () => {
+  let used = 0
   const step = fc.record({ step: fc.constantFrom(...STEPS, ...OFTEN), n: fc.nat(11) })
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 50, maxLength: 80 }), async (steps) => {
@@ -183,6 +268,7 @@ test('calls and holds rebuilt from entries equal the projections, after any hist
         if (what === 'permit' || what === 'deny' || what === 'turn' || what === 'hold') await begin(history, what, `j${n % 3}`)
         else if (what === 'pay') await pay(history, permitted, `p${n}`, n)
         else if (what === 'pay later') await pay(history, approved, `p${n}`, n)
+        else if (OF_GRANTS.has(what)) await ofGrants(history, what, n)
         else if (what in CHANGES) await change(history, what as keyof typeof CHANGES, n)
         else await goOn(history, what, n)
       }
@@ -192,9 +278,15 @@ test('calls and holds rebuilt from entries equal the projections, after any hist
       expect(rebuilt.calls.size).toBe(history.units.length)
       for (const [id, call] of rebuilt.calls) expect(await live.call(id)).toMatchObject(call)
       for (const [id, hold] of rebuilt.holds) expect(await live.hold(id)).toEqual(hold)
+      expect([rebuilt.grants.size, rebuilt.broken.size]).toEqual([history.grants.length, history.broken.length])
+      for (const [id, grant] of rebuilt.grants) expect(await store.storage.grants.grant(id)).toEqual(grant)
+      for (const [id, use] of rebuilt.broken) expect(await store.storage.grants.brokenGlass(id)).toEqual(use)
+      used += [...rebuilt.grants.values()].reduce((sum, grant) => sum + grant.used, 0)
       expect(sorted(rebuilt.counted)).toEqual(sorted(await countedNow()))
       expect(sorted(rebuilt.labels)).toEqual(sorted(await carriedNow()))
     }),
     { numRuns: 8, seed: 20260728 },
   )
+  // The histories are about something.
+  expect(used).toBeGreaterThan(5)
 })

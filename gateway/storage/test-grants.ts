@@ -9,7 +9,14 @@ import { approved, held, permitted, type Sample, type TestClock } from './test-u
 import { vote } from './test-store.ts'
 
 /** A grant on the sample operation, given with the approval of a held call. */
-export async function givenGrant({ clock, recorder }: Pick<TestStore, 'clock' | 'recorder'>, more: Partial<Grant> = {}): Promise<Grant> {
+export const givenGrant = async (at: Pick<TestStore, 'clock' | 'recorder'>, more: Partial<Grant> = {}): Promise<Grant> =>
+  (await givenWithHold(at, more)).grant
+
+/** The same, with the held call. */
+export async function givenWithHold(
+  { clock, recorder }: Pick<TestStore, 'clock' | 'recorder'>,
+  more: Partial<Grant> = {},
+): Promise<{ hold: ReturnType<typeof held>; grant: Grant }> {
   const input = { amount: 1 }
   const unit = held(clock, { input })
   await recorder.admit(unit)
@@ -24,7 +31,7 @@ export async function givenGrant({ clock, recorder }: Pick<TestStore, 'clock' | 
   }
   const change = { hold: hold.id, callId: call.id, to: 'approved', callState: 'approved', by: 'bob', digest: hold.digest } as const
   if (!(await recorder.changeHold({ ...change, vote: vote(clock, hold.id), opens: grant }))) throw new Error('the hold was not open')
-  return grant
+  return { hold: unit, grant }
 }
 
 export type Using = Deciding & { would: NewCall }

@@ -23,6 +23,14 @@ export function testClock(nowMs = 1_790_000_000_000): TestClock {
   }
 }
 
+/** The time of the machine, where several processes share a database. */
+export const realClock: TestClock = {
+  get nowMs() {
+    return Date.now()
+  },
+  now: () => instant(Date.now()),
+}
+
 export const POLICY_SET = 'a'.repeat(64)
 
 export const seed = (name: string, extra: Partial<AgentSeed> = {}): AgentSeed => ({

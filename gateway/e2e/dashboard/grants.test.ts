@@ -96,7 +96,7 @@ describe.skipIf(!hasBrowser)('grants', () => {
 
   test('one person approves alone, and somebody else reviews it; auditors see it and have no button', async () => {
     const held = await pay(2_200)
-    const page = await signIn('olga', { theme: 'dark' })
+    const page = await signIn('yuki', { theme: 'dark' })
     await page.goto(`${bed.url}/inbox/${await holdOf(held.callId)}`)
     await page.getByRole('button', { name: 'Break the glass…' }).click()
     const dialog = page.getByRole('dialog', { name: 'Approve alone, in an emergency' })
@@ -108,7 +108,7 @@ describe.skipIf(!hasBrowser)('grants', () => {
       .waitFor()
     await dialog.getByLabel(/Why it cannot wait/).fill('line 3 stands still and nobody of finance answers')
     await dialog.getByRole('button', { name: 'Approve alone' }).click()
-    await page.getByText('olga approved this alone, in an emergency').waitFor()
+    await page.getByText('yuki approved this alone, in an emergency').waitFor()
     await page.close()
 
     const auditor = await signIn('lee')
@@ -129,7 +129,7 @@ describe.skipIf(!hasBrowser)('grants', () => {
     await security.close()
     const { brokenGlass } = await bed.people('lee', '{ brokenGlass { edges { node { state by review { by verdict } } } } }')
     expect(items(fields(brokenGlass).edges)).toMatchObject([
-      { node: { state: 'reviewed', by: 'olga', review: { by: 'aisha', verdict: 'justified' } } },
+      { node: { state: 'reviewed', by: 'yuki', review: { by: 'aisha', verdict: 'justified' } } },
     ])
     expect(browsers.complaints.splice(0)).toEqual([])
   }, 90_000)

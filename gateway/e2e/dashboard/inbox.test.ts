@@ -12,9 +12,6 @@ beforeAll(async () => {
   bed = await startBed({
     edits: {
       'approvals.yaml': (text) => text.replace('  expires: 4h\n', '  expires: 4h\n  edits: allowed\n'),
-      // Who may break the glass sees arguments: here olga only looks after calls.
-      'people.yaml': (text) =>
-        text.replace('groups: [platform, incident-commanders]', 'groups: [platform]').replace('[plant]', '[plant, incident-commanders]'),
     },
   })
   agent = await bed.agentToken('invoice-clerk')
