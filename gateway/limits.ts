@@ -229,6 +229,7 @@ export const LIMITS = Object.freeze({
   editsPerCallMax: 10,
   callsBeforeMax: 10,
   votesAtOnceMax: 50,
+  erasedCallsPerBatchMax: 100,
   quickVoteMs: 3_000,
   figuresDaysMax: 90,
   figuresDecisionsMax: 200,

@@ -581,6 +581,7 @@ function openCases(
     streaksOf: (call) => streaksOf(parts, call),
     editHeld: (call, hold, edit) => editHeld(parts, call, hold, edit),
     grants: parts.grants,
+    erasure: record.storage.erasure,
     breakGlass: parts.breakGlass,
     newGrantId: () => newGrantId(Date.now(), idBytes(16)),
     newBreakGlassId: () => newBreakGlassId(Date.now(), idBytes(16)),

@@ -1,5 +1,6 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { agentCommands } from './agent-commands.ts'
+import { auditCommands } from './audit-commands.ts'
 import { configOption, environment, gateway, run } from './command.ts'
 import { setCredential } from './credential.ts'
 import { policyCommands } from './policy-commands.ts'
@@ -63,6 +64,7 @@ function program(): Command {
   importCommand(connector)
   refreshCommand(connector)
   policyCommands(root.command('policy').description('what policies do, before and after they are in force'))
+  auditCommands(root.command('audit').description('the record: what is in it, and what is to go'))
   return root
 }
 

@@ -60,6 +60,14 @@ export interface CallError {
   advice?: string
 }
 
+/** Who had the payload of a call destroyed. */
+export interface Erasing {
+  at: Instant
+  /** A person, or `gatehouse` by the configured retention. */
+  by: string
+  why: string
+}
+
 /** A call as the projection keeps it. */
 export interface Call {
   id: CallId
@@ -92,6 +100,8 @@ export interface Call {
   updatedAt: Instant
   /** Upstream time in milliseconds, where the call was executed. */
   upstreamMs: number | null
+  /** Arguments, what the agent said and the answer were erased: blanks stand in their place. */
+  erased?: Erasing
 }
 
 /** How an execution ended. `sent` says whether any byte went upstream. */

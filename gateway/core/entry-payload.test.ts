@@ -41,11 +41,12 @@ const BODIES = [
     decision: { ...decision, evidence: { ...decision.evidence, lookups: undefined } },
     release: 'hold_1',
   },
-  { kind: 'hold.opened', hold: { id: 'hold_1', excluded: { people: [MARK], unknown: [] } } },
+  { kind: 'hold.opened', hold: { id: 'hold_1', nonce: MARK, excluded: { people: [MARK], unknown: [] } } },
   {
     kind: 'hold.opened',
     hold: {
       id: 'hold_2',
+      nonce: MARK,
       excluded: { people: [], unknown: [] },
       gives: { maxUses: 2, arguments: [{ pointer: '/to', allows: { kind: 'exactly', value: MARK } }] },
     },

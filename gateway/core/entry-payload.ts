@@ -24,7 +24,7 @@ export interface EvidencePayload {
 export type EntryPayload =
   | DecisionPayload
   | Pick<Extract<EntryBody, { kind: 'hold.edited' }>, 'changes' | 'comment'>
-  | Pick<Hold, 'excluded' | 'gives'>
+  | Pick<Hold, 'excluded' | 'gives' | 'nonce'>
   | Pick<Extract<EntryBody, { kind: 'grant.proposed' }>, 'gives' | 'comment'>
   | Pick<Grant, 'arguments'>
   | { comment: string }
@@ -64,9 +64,10 @@ export function withoutPayload(body: EntryBody): EntryBody {
     case 'hold.edited':
       return { ...body, comment: null, changes: body.changes.map(({ pointer }) => ({ pointer })) }
     case 'hold.opened':
+      // The hold's digest covers the arguments: without the nonce nobody can try out which.
       return {
         ...body,
-        hold: { ...body.hold, excluded: NOBODY_EXCLUDED, ...(body.hold.gives && { gives: withoutValues(body.hold.gives) }) },
+        hold: { ...body.hold, nonce: '', excluded: NOBODY_EXCLUDED, ...(body.hold.gives && { gives: withoutValues(body.hold.gives) }) },
       }
     case 'grant.proposed':
       return { ...body, comment: null, gives: body.gives && withoutValues(body.gives) }
@@ -90,7 +91,7 @@ export function payloadOf(body: EntryBody): EntryPayload | null {
     case 'hold.edited':
       return { changes: body.changes, comment: body.comment }
     case 'hold.opened':
-      return { excluded: body.hold.excluded, ...(body.hold.gives && { gives: body.hold.gives }) }
+      return { nonce: body.hold.nonce, excluded: body.hold.excluded, ...(body.hold.gives && { gives: body.hold.gives }) }
     case 'grant.proposed':
       return { gives: body.gives, comment: body.comment }
     case 'grant.opened':
@@ -121,7 +122,7 @@ export function withPayload(body: EntryBody, payload: EntryPayload): EntryBody {
     case 'explained':
       return withDecisionPayload(body, payload as DecisionPayload)
     case 'hold.opened':
-      return { ...body, hold: { ...body.hold, ...(payload as Pick<Hold, 'excluded' | 'gives'>) } }
+      return { ...body, hold: { ...body.hold, ...(payload as Pick<Hold, 'excluded' | 'gives' | 'nonce'>) } }
     case 'grant.opened':
       return { ...body, grant: { ...body.grant, ...(payload as Pick<Grant, 'arguments'>) } }
     default:

@@ -135,6 +135,8 @@ export type EntryBody =
   | { kind: 'connector.drift_gone'; connector: string; subjects: readonly string[] }
   | { kind: 'explained'; by: string; request: CallRequest; decision: Decision }
   | { kind: 'view'; by: string; what: string }
+  /** The payloads of these calls were destroyed, with the keys and salts of so many entries. Says nothing of what they were. */
+  | { kind: 'erased'; calls: readonly CallId[]; by: string; why: string; entries: number }
   | {
       kind: 'policy.proposed'
       proposal: ProposalId

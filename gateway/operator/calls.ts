@@ -65,7 +65,8 @@ export async function objectOf(deps: OperatorDeps, by: Operator, id: CallId): Pr
 }
 
 /** The newest executed call equal to this one. Whoever may see a held call may know that it was made before. */
-export function equalCall(deps: OperatorDeps, _by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined> {
+export async function equalCall(deps: OperatorDeps, _by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined> {
+  if (call.erased) return undefined
   return deps.store.lastEqual(deps.joinKeyOf(call), call.id)
 }
 

@@ -13,6 +13,7 @@ import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
 import type { Decider, Explanation, NearMiss } from '../ports/decider.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
+import type { Erasure } from '../ports/erasure.ts'
 import type { DriftStore } from '../ports/drift-store.ts'
 import type { Grants } from '../ports/grants.ts'
 import type { TransparencyLog } from '../ports/log.ts'
@@ -87,6 +88,7 @@ export interface OperatorDeps {
   /** Decides an open hold's call again with other arguments. False where the hold changed meanwhile. Throws HOLD_NOT_OPEN, UNAVAILABLE. */
   editHeld(call: Call, hold: Hold, edit: { input: JsonObject; by: string; comment: string | null }): Promise<boolean>
   grants: Grants
+  erasure: Erasure
   /** Null where nobody may approve alone. */
   breakGlass: BreakGlassRule | null
   newGrantId(): GrantId

@@ -6,6 +6,7 @@ import { breakGlass, brokenFor, listBrokenGlass, reviewBreakGlass, whyNotBreakGl
 import { connectorDrift, connectorHealth, driftCount, findConnector, listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
+import { erasePayloads } from './erase.ts'
 import { editHold } from './edit-hold.ts'
 import { figuresOfHold, figuresOfVoters, holdFigures } from './figures.ts'
 import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
@@ -119,6 +120,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     objectOf: bound(objectOf),
     checkpoint: bound(logCheckpoint),
     callProofs: bound(callProofs),
+    erasePayloads: bound(erasePayloads),
     policyText: bound(policyText),
     approveHold: bound(approveHold),
     rejectHold: bound(rejectHold),

@@ -59,7 +59,7 @@ export async function nearMisses(deps: OperatorDeps, by: Operator, id: CallId, p
   const call = await findCall(deps, by, id)
   if (!call) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
   const decided = (await deps.store.entries(id)).findLast(({ body }) => body.kind === 'decision')
-  if (decided?.body.kind !== 'decision') return null
+  if (decided?.body.kind !== 'decision' || decided.erased) return null
   const { verdict, evidence } = decided.body.decision
   if (verdict.effect !== 'deny' || verdict.reason !== 'no_permit') return null
   const found = await deps.nearMisses(evidence.policySet, call.operation, evidence.request)

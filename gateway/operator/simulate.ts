@@ -40,7 +40,7 @@ export async function simulatePolicies(deps: OperatorDeps, by: Operator, asked: 
     const left = most - tally.calls
     const page = left > 0 ? await pages.next(Math.min(left, LIMITS.simulatedCallsPerJobMax)) : []
     if (page.length === 0) return tally.result(left > 0 || !(await pages.more()) ? null : 'calls')
-    const calls = await recorded(deps, page, searched)
+    const calls = await recorded(deps, tally.withoutErased(page), searched)
     const known = await sets.of(calls)
     tally.add(calls, await deps.simulator.redecide({ draft, against, calls, sets: known }).catch(faultyDraft))
     if (deps.clock.now() - began > LIMITS.simulatedMsMax && (await pages.more())) return tally.result('time')
@@ -188,6 +188,13 @@ class Tally {
     }
   }
 
+  /** Nobody can decide again on arguments that were erased: these are counted as such. */
+  withoutErased(page: readonly Found[]): readonly Found[] {
+    for (const { entry, callId, body } of page.filter(isErased))
+      this.#leave(callId, this.#enter(body.request.operation, entry.at), 'its payload was erased')
+    return page.filter((found) => !isErased(found))
+  }
+
   result(stopped: Simulation['stopped']): Simulation {
     const operations = [...this.#operations].map(([operation, { changes, ...counts }]) => ({
       operation,
@@ -206,16 +213,9 @@ class Tally {
   }
 
   #count(call: RecordedCall, answer: Redecided): void {
-    const own = this.#operations.get(call.operation) ?? { calls: 0, same: 0, undecided: 0, changes: new Map() }
-    this.#operations.set(call.operation, own)
-    own.calls += 1
-    this.calls += 1
-    this.#oldest = call.at
+    const own = this.#enter(call.operation, call.at)
     if (answer.kind === 'undecided') {
-      own.undecided += 1
-      const known = this.#undecided.get(answer.why) ?? { calls: 0, examples: [] }
-      this.#undecided.set(answer.why, known)
-      another(known, call.callId)
+      this.#leave(call.callId, own, answer.why)
       return
     }
     if (call.agentAsToday || call.subject !== null) this.#asToday += 1
@@ -230,7 +230,25 @@ class Tally {
     own.changes.set(key, known)
     another(known, call.callId)
   }
+
+  #enter(operation: OperationId, at: Instant): Counted {
+    const own = this.#operations.get(operation) ?? { calls: 0, same: 0, undecided: 0, changes: new Map() }
+    this.#operations.set(operation, own)
+    own.calls += 1
+    this.calls += 1
+    if (this.#oldest === null || at < this.#oldest) this.#oldest = at
+    return own
+  }
+
+  #leave(callId: CallId, own: Counted, why: string): void {
+    own.undecided += 1
+    const known = this.#undecided.get(why) ?? { calls: 0, examples: [] }
+    this.#undecided.set(why, known)
+    another(known, callId)
+  }
 }
+
+const isErased = ({ entry }: Found): boolean => entry.erased === true
 
 function another(counted: { calls: number; examples: CallId[] }, callId: CallId): void {
   counted.calls += 1

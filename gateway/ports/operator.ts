@@ -16,6 +16,7 @@ import type { Agent, AgentAttributes, PersonRole } from '../core/principal.ts'
 import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
 import type { ExceptionRow, FigureFilter, FigureGroup, FigureRange, FigureRow } from './call-figures.ts'
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
+import type { Erased } from './erasure.ts'
 import type { LoggedCheckpoint, LoggedEntry } from './log.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Notice } from './notice-queue.ts'
@@ -75,6 +76,19 @@ export interface PolicyDraft {
   note: string
   /** The set that it was built upon; undefined for the one that is active now. */
   base: string | undefined
+}
+
+/** Calls by their ids, or a page of those that fit after one; `why` stays in the record. */
+export interface ErasureAsked {
+  calls: readonly CallId[]
+  filter: Pick<CallFilter, 'subject' | 'object' | 'until'> | undefined
+  after: CallId | undefined
+  why: string
+}
+
+/** What was erased. `next` is what to go on after, null where no call is left that fits. */
+export interface ErasedCalls extends Erased {
+  next: CallId | null
 }
 
 /** What a check says of a draft: every fault, or where there is none how its tests end and what is remarkable about it. */
@@ -318,6 +332,7 @@ export interface OperatorUseCases {
   checkpoint(by: Operator): Promise<(LoggedCheckpoint & { origin: string; vkey: string }) | null>
   /** What is in the log of a call's entries. Throws NOT_FOUND, UNAVAILABLE. */
   callProofs(by: Operator, id: CallId): Promise<readonly LoggedEntry[]>
+  erasePayloads(by: Operator, asked: ErasureAsked): Promise<ErasedCalls>
   /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
   refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>

@@ -34,6 +34,7 @@ export const CALL_COLUMNS = [
   'result',
   'result_kept',
   'delivered',
+  'erased',
   'created_at_ms',
   'updated_at_ms',
 ] as const satisfies readonly (keyof CallTable)[]
@@ -59,6 +60,7 @@ export function callFromRow(row: CallRow): Call {
     result: row.result,
     resultKept: row.result_kept,
     delivered: row.delivered,
+    ...(row.erased && { erased: row.erased }),
     createdAt: instant(row.created_at_ms),
     updatedAt: instant(row.updated_at_ms),
   }

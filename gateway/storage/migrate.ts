@@ -16,6 +16,7 @@ import * as proposalTests from './migrations/0014-proposal-tests.ts'
 import * as holdFigures from './migrations/0015-hold-figures.ts'
 import * as payloads from './migrations/0016-payloads.ts'
 import * as log from './migrations/0017-log.ts'
+import * as erasure from './migrations/0021-erasure.ts'
 import type { Tables } from './tables.ts'
 
 /** In order, append-only: a migration that was released is never edited. */
@@ -36,6 +37,7 @@ const MIGRATIONS = {
   '0015-hold-figures': holdFigures,
   '0016-payloads': payloads,
   '0017-log': log,
+  '0021-erasure': erasure,
 }
 
 /**

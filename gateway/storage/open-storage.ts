@@ -4,6 +4,7 @@ import type { Person } from '../core/principal.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
+import type { Erasure } from '../ports/erasure.ts'
 import type { EntrySealer } from '../ports/entry-sealer.ts'
 import type { CredentialStore } from '../ports/credential-store.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
@@ -19,6 +20,7 @@ import { callStoreOn } from './call-store.ts'
 import { credentialStoreOn } from './credentials.ts'
 import { prepareCounters } from './counter-series.ts'
 import { type Database, type DatabaseKind, openDatabase } from './database.ts'
+import { erasureOn } from './erasure.ts'
 import { type Follower, type RunningFollowers, startFollowers } from './followers.ts'
 import { driftStoreOn } from './drifts.ts'
 import { grantsOn } from './grant-store.ts'
@@ -54,6 +56,7 @@ export interface Storage {
   readonly notices: NoticeQueue
   readonly drifts: DriftStore
   readonly grants: Grants
+  readonly erasure: Erasure
   /** Registers configuration's agents and loads all. Closed with the storage. */
   registry(seeds: readonly AgentSeed[], people: readonly Person[]): Promise<RunningRegistry>
   /** Fills in the past of series that a policy set is about to count. May take long, runs beside live calls, and may be run again. */
@@ -97,6 +100,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     notices: noticeQueueOn(database.db, writer),
     drifts: driftStoreOn(database.db, writer),
     grants: grantsOn(database.db, writer, clock),
+    erasure: erasureOn(writer),
     async registry(seeds, people) {
       const registry = await createRegistry({ db: database.db, writer, bus, seeds, people, ...logged })
       registries.push(registry)

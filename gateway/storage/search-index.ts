@@ -47,6 +47,9 @@ function* mentioned({ callId, body }: Entry): Iterable<Mention> {
   if (body.kind === 'labelled') for (const label of body.labels) yield { facet: 'label', value: withoutNul(label), words: [], callId }
 }
 
+/** Values that go with the last call which has them: their ids are not to be remembered. */
+const isErasable = (id: string): boolean => id.startsWith('word ') || id.startsWith('object ')
+
 const idOf = ({ facet, value }: Pick<Mention, 'facet' | 'value'>): string => `${facet} ${value}`
 
 const texts = (values: readonly string[]): RawBuilder<readonly string[]> => sql`${[...values]}::text[]`
@@ -112,7 +115,7 @@ class SearchIndex {
     }
     for (const [id, value] of await stored(tx, [...unknown.values()])) {
       ids.set(id, value)
-      this.#known.set(id, value)
+      if (!isErasable(id)) this.#known.set(id, value)
       unknown.delete(id)
     }
     const fresh = [...unknown.values()]

@@ -6,6 +6,7 @@ import { callFigureConformance } from './call-figure.conformance.ts'
 import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
 import { driftConformance } from './drift.conformance.ts'
+import { erasureConformance } from './erasure.conformance.ts'
 import { escalationConformance } from './escalation.conformance.ts'
 import { followerConformance } from './follower.conformance.ts'
 import { grantConformance } from './grant.conformance.ts'
@@ -61,4 +62,5 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   callFigureConformance(at)
   followerConformance(at)
   logConformance(at)
+  erasureConformance(at)
 }

@@ -1,6 +1,6 @@
 import type { PolicyTests } from '../ports/policy-source.ts'
 import type { ColumnType, Generated, GeneratedAlways, Kysely, Transaction } from 'kysely'
-import type { CallError, CallState, Door, StoredResult } from '../core/call.ts'
+import type { CallError, CallState, Door, Erasing, StoredResult } from '../core/call.ts'
 import type { DenyReason } from '../core/decision.ts'
 import type { Drift } from '../core/drift.ts'
 import type { ArgumentEdit } from '../core/edit.ts'
@@ -69,6 +69,8 @@ export interface CallTable {
   error: Json<CallError> | null
   result: Json<StoredResult> | null
   result_kept: 'none' | 'kept' | 'too_large'
+  /** Null while its payload is there. */
+  erased: ColumnType<Erasing | null, string | null | undefined, string | null>
   delivered: boolean
   created_at_ms: number
   updated_at_ms: number

@@ -6,6 +6,7 @@ import type { CallId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 import { type DecisionOrigin, DecisionType } from './decision-type.ts'
+import { ErasureType } from './erasure-types.ts'
 import { CallStateEnum, DenyReasonEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
 import { GrantType } from './grant-types.ts'
 import { EqualCallType, HoldType } from './hold-type.ts'
@@ -153,6 +154,8 @@ export class EntryType {
   readonly seq: number
   @Field(() => GraphQLJSON, { description: 'The whole entry; arguments and facts only where asked for and allowed.' })
   readonly body: EntryBody
+  @Field(() => Boolean, { description: 'Its payload was erased, and has blanks in its place.' })
+  readonly erased: boolean
 
   constructor(entry: Entry) {
     this.kind = entry.body.kind
@@ -160,6 +163,7 @@ export class EntryType {
     this.process = entry.process
     this.seq = entry.seq
     this.body = entry.body
+    this.erased = entry.erased === true
   }
 }
 
@@ -262,7 +266,7 @@ export class CallType {
     description: 'Canonical arguments. Null for people who may not see payloads; a look is recorded.',
   })
   async input(@Ctx() context: OperatorContext): Promise<JsonObject | null> {
-    return (await mayView(context, this.#call)) ? this.#call.input : null
+    return !this.#call.erased && (await mayView(context, this.#call)) ? this.#call.input : null
   }
 
   @Field(() => String, {
@@ -270,7 +274,7 @@ export class CallType {
     description: 'The same as complete canonical JSON text in which every invisible character is escaped: what a page should show.',
   })
   async inputText(@Ctx() context: OperatorContext): Promise<string | null> {
-    return (await mayView(context, this.#call)) ? visibleJson(this.#call.input) : null
+    return !this.#call.erased && (await mayView(context, this.#call)) ? visibleJson(this.#call.input) : null
   }
 
   @Field(() => OperationType, {
@@ -325,6 +329,14 @@ export class CallType {
   async result(@Ctx() context: OperatorContext): Promise<ResultType | null> {
     const { result } = this.#call
     return result && (await mayView(context, this.#call)) ? new ResultType(result) : null
+  }
+
+  @Field(() => ErasureType, {
+    nullable: true,
+    description: 'Who erased its payload; null while it is there. Arguments, reason, facts and answer are null then, for everybody.',
+  })
+  get erased(): ErasureType | null {
+    return this.#call.erased ? new ErasureType(this.#call.erased) : null
   }
 
   @Field(() => String, { description: '`none`, `kept`, or `too_large`.' })

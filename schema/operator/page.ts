@@ -71,7 +71,8 @@ export function connectionType<T extends object>(name: string, node: () => Class
 }
 
 /** Opaque to clients: base64url of the id, which is a keyset position since ids sort by time. */
-const cursorOf = (id: string): string => Buffer.from(id).toString('base64url')
+/** What stands for an id in pages. */
+export const cursorOf = (id: string): string => Buffer.from(id).toString('base64url')
 
 /** Reads `first` and `after`. Throws BAD_INPUT for a count out of bounds or a cursor that did not come from this connection. */
 export function pageRequest<Id extends string>(

@@ -4,6 +4,7 @@ import { buildSchemaSync } from 'type-graphql'
 import { AgentResolver } from './agent-resolver.ts'
 import { CallResolver } from './call-resolver.ts'
 import { ConnectorResolver } from './connector-resolver.ts'
+import { ErasureResolver } from './erasure-resolver.ts'
 import { GrantResolver } from './grant-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
 import { LiveResolver } from './live-resolver.ts'
@@ -34,6 +35,7 @@ export function buildOperatorSchema(): GraphQLSchema {
       LiveResolver,
       MetricsResolver,
       LogResolver,
+      ErasureResolver,
     ],
     validate: false,
     // Subscriptions bring their own sources; the schema only asks that there be something.
