@@ -19,7 +19,11 @@ export const ERRORS = {
   UPSTREAM: { http: 502, retry: 'if-idempotent', says: 'the system behind the connector failed or refused' },
   UPSTREAM_TIMEOUT: { http: 504, retry: 'if-idempotent', says: 'the system behind the connector did not answer in time' },
   WITHHELD: { http: 502, retry: 'never', says: 'the call was executed, its answer cannot be handed over' },
-  RESULT_NOT_KEPT: { http: 409, retry: 'never', says: 'the first call with this key was executed, its result was too large to keep' },
+  RESULT_NOT_KEPT: {
+    http: 409,
+    retry: 'never',
+    says: 'the first call with this key was executed, its result is not kept: it was too large, or it was erased',
+  },
   KEY_REUSED: { http: 409, retry: 'never', says: 'the idempotency key was used with other arguments' },
   UNAVAILABLE: { http: 503, retry: 'later', says: 'the record cannot be written, so nothing is executed' },
   ID_MALFORMED: { http: 400, retry: 'never', says: 'an id is not of its form' },

@@ -169,9 +169,7 @@ async function cast(deps: OperatorDeps, ballot: Ballot, before: readonly Vote[])
   const to = outcomeOf(deps, ballot, all)
   const change = { hold: hold.id, callId: call.id, by: vote.voter, vote, votesBefore: before.length, digest: hold.digest }
   const written = await deps.recorder.changeHold(
-    to === 'open'
-      ? { ...change, to: 'approved', callState: 'held', voteOnly: true }
-      : { ...change, ...endingOf(deps, ballot, to, all), ...(vote.comment === null ? {} : { why: vote.comment }) },
+    to === 'open' ? { ...change, to: 'approved', callState: 'held', voteOnly: true } : { ...change, ...endingOf(deps, ballot, to, all) },
   )
   if (written) return true
   const now = await deps.store.hold(hold.id)

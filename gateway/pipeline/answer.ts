@@ -147,8 +147,9 @@ function completed(call: Call, kept: CallResult | CallError | undefined, tracepa
     return { kind: 'failed', callId, traceparent, code: kept.code, message: kept.message, inDoubt: false, ...upstream }
   }
   // Ended by a person who found out that it happened: there is no answer of the system to hand over.
-  const message =
-    call.upstreamStatus === null
+  const message = call.erased
+    ? 'the call was executed; its result was erased'
+    : call.upstreamStatus === null
       ? 'a person found that the call took effect; its answer is not known'
       : 'the call was executed; its result was not kept'
   return { kind: 'refused', callId, traceparent, code: 'RESULT_NOT_KEPT', message, faults: [] }

@@ -114,6 +114,7 @@ const Sentence = ({ text }: { text: string }) => (
 function Asked({ call }: { call: CallData }) {
   const [asked, setAsked] = useState(false)
   const { data, isFetching, error } = useQuery({ ...factsQuery(call.id, call.updatedAt), enabled: asked })
+  if (call.erased) return null
   if (!asked)
     return (
       <p>

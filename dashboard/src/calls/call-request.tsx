@@ -6,6 +6,7 @@ import { JsonText } from '../ui/json-text.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { VisibleText } from '../ui/visible-text.tsx'
+import { When } from '../ui/when.tsx'
 import { type CallData, payloadsQuery } from './calls-data.ts'
 
 /** Arguments and answer. They are loaded when a person says so, since every look is an entry of the record. */
@@ -25,7 +26,9 @@ export function CallRequest({ call }: { call: CallData }) {
           </blockquote>
         </div>
       )}
-      {!asked ? (
+      {call.erased ? (
+        <Erased erased={call.erased} />
+      ) : !asked ? (
         <p>
           <button type="button" className="button" onClick={() => setAsked(true)}>
             {texts.call.show}
@@ -45,6 +48,26 @@ export function CallRequest({ call }: { call: CallData }) {
         </>
       )}
     </section>
+  )
+}
+
+/** Who took away what stood here. */
+function Erased({ erased: { at, by, why } }: { erased: NonNullable<CallData['erased']> }) {
+  return (
+    <div className="notice">
+      <p>
+        <strong>{texts.call.erased}</strong>{' '}
+        {by === 'gatehouse' ? (
+          texts.call.erasedByTime
+        ) : (
+          <>
+            {texts.call.erasedBy(by)}. {texts.call.erasedWhy}: <VisibleText text={why} />
+          </>
+        )}{' '}
+        (<When at={at} />)
+      </p>
+      <p className="quiet">{texts.call.erasedStays}</p>
+    </div>
   )
 }
 

@@ -86,6 +86,7 @@ const CALL = graphql(`
       createdAt
       updatedAt
       resultKept
+      erased { at by why }
       about { title description mode reversibility idempotency inputSchema }
       object { type key }
       equalCall { id at }
