@@ -545,6 +545,7 @@ export const texts = {
     forSomebody: (name: string) => `for ${name}`,
     allPinned: 'every argument as it was approved',
     loose: (names: readonly string[]) => `other values pass in: ${names.join(', ')}`,
+    values: 'Show what passes',
     ended: (by: string | null, why: string) => (by === null ? why : `${by}: ${why}`),
     uses: 'Uses',
     of: (value: number, max: number) => `${value.toLocaleString()} of ${max.toLocaleString()}`,
@@ -823,6 +824,8 @@ export const texts = {
   },
   call: {
     all: 'All calls',
+    granted: (givers: readonly string[]) => `It went on without asking, under a standing grant of ${givers.join(' and ')}.`,
+    grants: 'All grants',
     gone: 'There is no such call, or it is not for you to see',
     goneWhy: 'Calls are shown to operators, security and auditors, and to people who may vote on them.',
     id: 'Call',

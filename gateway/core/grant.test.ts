@@ -29,6 +29,7 @@ const grant = (more: Partial<StandingGrant> = {}): StandingGrant => ({
   holdId: 'hold_1' as HoldId,
   callId: 'call_1' as CallId,
   agent: 'clerk',
+  owner: 'paul',
   subject: null,
   operation: 'erp.releasePayment',
   operationVersion: 'v1',
@@ -235,7 +236,7 @@ describe('what may be given', () => {
 })
 
 describe('a use', () => {
-  const call = { agent: 'clerk', subject: null, operation: 'erp.releasePayment', operationVersion: 'v1' }
+  const call = { agent: 'clerk', owner: 'paul', subject: null, operation: 'erp.releasePayment', operationVersion: 'v1' }
   const hold = { policyId: 'large', policyHash: 'h1', approval: 'finance' }
   const another = { policyId: 'night', policyHash: 'h9', approval: 'finance' }
   const versions = (name: string): string | undefined => ({ finance: 'a1' })[name]
@@ -244,6 +245,8 @@ describe('a use', () => {
     ['by another agent', {}, { agent: 'clerk2' }, [hold], /to others/],
     ['for somebody, of a grant for nobody', {}, { subject: 'paul' }, [hold], /to others/],
     ['for nobody, of a grant for somebody', { subject: 'paul' }, {}, [hold], /to others/],
+    ['of an agent with another owner', {}, { owner: 'zoe' }, [hold], /another owner/],
+    ['from before grants named an owner', { owner: undefined as unknown as string }, {}, [hold], /another owner/],
     ['of another version', {}, { operationVersion: 'v2' }, [hold], /another operation/],
     ['of another operation', {}, { operation: 'erp.releasePayments' }, [hold], /another operation/],
     ['under a policy with another text', {}, {}, [{ ...hold, policyHash: 'h2' }], /says nothing of `large`/],

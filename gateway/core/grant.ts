@@ -50,6 +50,8 @@ export interface Grant extends StandingTerms {
   holdId: HoldId
   callId: CallId
   agent: string
+  /** Who answered for the agent: under another owner it is not what was given. */
+  owner: string
   subject: string | null
   operation: string
   operationVersion: string
@@ -279,7 +281,7 @@ function units(text: string): bigint {
 /** Why a grant does not let a held call pass today, or null: everything but its arguments and totals. */
 export function whyNotCovered(
   grant: StandingGrant,
-  call: { agent: string; subject: string | null; operation: string; operationVersion: string },
+  call: { agent: string; owner: string; subject: string | null; operation: string; operationVersion: string },
   holds: readonly MatchedHold[],
   approvalVersion: (name: string) => string | undefined,
   nowMs: number,
@@ -287,6 +289,7 @@ export function whyNotCovered(
   const state = grantState(grant, nowMs)
   if (state !== 'live') return `it is ${state}`
   if (grant.agent !== call.agent || grant.subject !== call.subject) return 'it was given to others'
+  if (grant.owner !== call.owner) return 'its agent has another owner'
   if (grant.operation !== call.operation || grant.operationVersion !== call.operationVersion) return 'it is about another operation'
   if (holds.length === 0) return 'nothing of the hold is known'
   for (const hold of holds) {

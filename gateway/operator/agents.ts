@@ -1,6 +1,7 @@
 import { assertLifeStep, LIFE_STEPS, type LifeStep } from '../core/agent-life.ts'
 import type { Instant } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { GrantId } from '../core/ids.ts'
 import type { Operation } from '../core/operation.ts'
 import type { Agent } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
@@ -62,7 +63,7 @@ const DOING: Readonly<Record<LifeStep, string>> = {
 
 /**
  * Takes a step of an agent's life; a repeat changes nothing. Intents carry the agent's epoch and are checked against it at commit, on every
- * replica, so the change binds when it is durable: `effectiveAfterMs` is how long that took. Retiring needs a reason and cancels what waits for people.
+ * replica, so the change binds when it is durable: `effectiveAfterMs` is how long that took. Retiring needs a reason, cancels what waits for people and ends its grants.
  * Throws NOT_FOUND, FORBIDDEN, NOT_ELIGIBLE, BAD_INPUT.
  */
 export async function setAgentStatus(
@@ -91,6 +92,7 @@ export async function setAgentStatus(
   // Somebody else took another step meanwhile.
   if (changed.status !== to) assertLifeStep(changed, step)
   const cancelledHolds = to === 'retired' ? await cancelHolds(deps, by, name) : 0
+  if (to === 'retired') await endGrants(deps, name)
   return { agent: changed, effectiveAfterMs, cancelledHolds }
 }
 
@@ -116,5 +118,16 @@ async function cancelHolds(deps: OperatorDeps, by: Operator, agent: string): Pro
     cancelled += ended
     // One that could not be cancelled has ended otherwise, or its time is over and it is about to.
     if (rows.length < LIMITS.pageRowsMax || ended === 0) return cancelled
+  }
+}
+
+/** Marks its live grants dead: nobody wonders what they are still good for. Nothing passes under them anyway. */
+async function endGrants(deps: OperatorDeps, agent: string): Promise<void> {
+  let after: GrantId | undefined
+  for (let more = true; more; ) {
+    const page = await deps.grants.grants({ state: 'live', agent }, { first: LIMITS.grantsReviewedAtOnceMax, ...(after ? { after } : {}) })
+    for (const { id } of page.rows) await deps.grants.end(id, null, 'its agent is retired')
+    after = page.rows.at(-1)?.id
+    more = page.more
   }
 }

@@ -8,7 +8,7 @@ import type { Page, PageRequest } from '../ports/call-store.ts'
 import type { Operator } from '../ports/operator.ts'
 import type { OperatorDeps } from './deps.ts'
 import { assertOpen, findHold, noHold } from './holds.ts'
-import { comment, requirePerson, requireReader, requireRole } from './roles.ts'
+import { comment, hasRole, requirePerson, requireReader, requireRole } from './roles.ts'
 
 /** Approvals of one person, newest first. Throws FORBIDDEN without a reading role. */
 export function listBrokenGlass(
@@ -81,6 +81,15 @@ function useOf(deps: OperatorDeps, rule: BreakGlassRule, hold: Hold, by: string,
     until: instant(Math.min(after(now, rule.lifeMs), hold.expiresAt)),
     reviewDue: after(now, rule.review.withinMs),
   }
+}
+
+/** Why this person may not review an emergency approval; null where they may. */
+export function whyNotReview(deps: OperatorDeps, by: Operator, use: BreakGlass): string | null {
+  const role = deps.breakGlass?.review.by ?? 'security'
+  if (hasRole(by, 'local', 'auditor') || !hasRole(by, role))
+    return `reviewing an emergency approval needs a person with the role \`${role}\``
+  if (use.by === by.name) return 'nobody reviews what they approved alone themselves'
+  return use.review ? 'it was reviewed already' : null
 }
 
 /** Says whether an emergency approval was right. Never by who gave it. Throws NOT_ELIGIBLE, FORBIDDEN, NOT_FOUND, BAD_INPUT, GRANT_ENDED. */

@@ -6,7 +6,7 @@ import { LIMITS } from '../limits.ts'
 import type { StandingAsked } from '../ports/operator.ts'
 import { type Bed, openBed } from './fixture-bed.ts'
 import type { Ask } from './fixture-call.ts'
-import { as, FINANCE } from './fixture-organisation.ts'
+import { agent, as, FINANCE } from './fixture-organisation.ts'
 
 let bed: Bed
 beforeAll(async () => {
@@ -168,6 +168,18 @@ describe('a standing grant', () => {
     }
   })
 
+  test('ends when its agent is retired; those of others stand', async () => {
+    await bed.cases.registerAgent(as('olga'), { ...agent('short-lived'), keys: [] })
+    await bed.cases.setAgentStatus(as('aisha'), 'short-lived', 'activate', undefined)
+    const [mine, others] = [await held({ agent: 'short-lived' }), await held()]
+    const grants = [await give('maria', mine.holdId), await give('maria', others.holdId)]
+    await bed.cases.setAgentStatus(as('olga'), 'short-lived', 'retire', 'its work is done')
+    const [dead, live] = await Promise.all(grants.map((hold) => bed.cases.grantGiven(as('maria'), hold)))
+    expect(dead).toMatchObject({ ended: 'dead', endedBy: null, why: 'its agent is retired' })
+    expect(live).toMatchObject({ ended: null })
+    expect((await kindsOf(mine.callId)).at(-1)).toBe('grant.died')
+  })
+
   test('is read by reading roles and those who could give it; what it lets stand only by who may see the call', async () => {
     const { holdId, callId } = await held()
     const grant = await bed.cases.grantGiven(as('maria'), await give('maria', holdId))
@@ -244,6 +256,11 @@ describe('one person in the place of all', () => {
     const next = await holdOf(holdId)
     expect(await bed.cases.whyNotBreakGlass(as('ivo'), next)).toMatch(/review of what `ivo` approved alone is overdue/)
     await expect(bed.cases.breakGlass(as('ivo'), holdId, next.digest, WHY)).rejects.toEqual(code('NOT_ELIGIBLE'))
+    const refused = (name: string) => bed.cases.whyNotReview(as(name), use)
+    expect(refused('aisha')).toBeNull()
+    for (const name of ['ivo', 'olga', 'maria', 'lee', 'local'])
+      expect([name, refused(name)]).toEqual([name, expect.stringContaining('`security`')])
+    expect(bed.cases.whyNotReview({ ...as('aisha'), name: 'ivo' }, use)).toMatch(/nobody reviews/)
     const look = (name: string, words = 'called the plant') => bed.cases.reviewBreakGlass(as(name), use.id, 'justified', words)
     await expect(look('ivo')).rejects.toEqual(code('FORBIDDEN'))
     await expect(look('maria')).rejects.toEqual(code('FORBIDDEN'))

@@ -14,12 +14,12 @@ export function openingOf(
 ): Pick<HoldChange, 'opens'> {
   const now = deps.clock.now()
   if (to !== 'approved' || !hold.gives || hold.gives.until <= now) return {}
-  const { agent, subject, operation, operationVersion } = call
+  const { agent, owner, subject, operation, operationVersion } = call
   const { matched, approvalVersions, requires } = hold
   return {
     opens: {
       ...hold.gives,
-      ...{ id: deps.newGrantId(), holdId: hold.id, callId: call.id, agent, subject, operation, operationVersion },
+      ...{ id: deps.newGrantId(), holdId: hold.id, callId: call.id, agent, owner, subject, operation, operationVersion },
       ...{ matched, approvalVersions, requires, createdAt: now },
       givers: approvers.map(({ name }) => name).sort(),
     },

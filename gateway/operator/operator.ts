@@ -2,7 +2,7 @@ import type { OperatorUseCases } from '../ports/operator.ts'
 import { agentHistory, agentPermissions, findAgent, lastCalls, listAgents, registrant, setAgentStatus } from './agents.ts'
 import { approveHolds, rejectHolds, similarHolds } from './alike-holds.ts'
 import { equalCall, findCall, listCalls, mayViewPayload, objectOf, resolveCall, trail, whyNotResolve } from './calls.ts'
-import { breakGlass, brokenFor, listBrokenGlass, reviewBreakGlass, whyNotBreakGlass } from './break-glass.ts'
+import { breakGlass, brokenFor, listBrokenGlass, reviewBreakGlass, whyNotBreakGlass, whyNotReview } from './break-glass.ts'
 import { connectorDrift, connectorHealth, driftCount, findConnector, listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
@@ -54,6 +54,7 @@ type GrantCases = Pick<
   | 'brokenGlass'
   | 'brokenFor'
   | 'whyNotBreakGlass'
+  | 'whyNotReview'
   | 'breakGlass'
   | 'reviewBreakGlass'
 >
@@ -69,6 +70,7 @@ const grantCases = (bound: ReturnType<typeof bindTo>): GrantCases => ({
   brokenGlass: bound(listBrokenGlass),
   brokenFor: bound(brokenFor),
   whyNotBreakGlass: bound(whyNotBreakGlass),
+  whyNotReview: bound(whyNotReview),
   breakGlass: bound(breakGlass),
   reviewBreakGlass: bound(reviewBreakGlass),
 })

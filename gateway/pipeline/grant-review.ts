@@ -62,7 +62,7 @@ export async function reviewGrants(parts: Looked, policySet: string, signal: Abo
 function whyDead(
   { approvals, registry, catalogue }: Looked,
   hashes: ReadonlyMap<string, string>,
-  { matched, approvalVersions, operation, operationVersion, agent, givers, requires }: StandingGrant,
+  { matched, approvalVersions, operation, operationVersion, agent, owner, givers, requires }: StandingGrant,
 ): string | null {
   const changed = matched.find(({ policyId, policyHash }) => hashes.get(policyId) !== policyHash)
   if (changed) return `policy \`${changed.policyId}\` changed`
@@ -72,10 +72,11 @@ function whyDead(
   if (known?.version !== operationVersion) return `operation \`${operation}\` changed`
   const found = registry.agent(agent)
   if (!found || found.status === 'retired') return 'its agent is gone'
+  if (found.owner !== owner) return `its agent has another owner, \`${found.owner}\``
   const groups = requires.flatMap(groupsOf)
   const lost = givers.find((name) => {
     const person = registry.person(name)
-    return !person || person.roles.includes('auditor') || found.owner === name || !person.groups.some((group) => groups.includes(group))
+    return !person || person.roles.includes('auditor') || !person.groups.some((group) => groups.includes(group))
   })
   return lost === undefined ? null : `\`${lost}\`, who gave it, may approve such calls no more`
 }

@@ -57,7 +57,16 @@ async function given({ loosened, subject, more = {}, input, operation = 'pay' }:
   const upTo: ArgumentConstraint = { pointer: '/amount', allows: { kind: 'at_most', most: '900' } }
   const id = newGrantId(Date.now(), crypto.getRandomValues(new Uint8Array(16)))
   const grant: Grant = {
-    ...{ id, holdId: hold.id, callId: call.id, agent: call.agent, subject: call.subject, operation: call.operation, by: 'lea' },
+    ...{
+      id,
+      holdId: hold.id,
+      callId: call.id,
+      agent: call.agent,
+      owner: call.owner,
+      subject: call.subject,
+      operation: call.operation,
+      by: 'lea',
+    },
     ...{ operationVersion: call.operationVersion, matched: hold.matched, approvalVersions: hold.approvalVersions, requires: hold.requires },
     ...{ givers: ['lea'], createdAt: line.parts.clock.now(), maxUses: 5, totals: operation === 'pay' ? STANDING.totals : [] },
     ...{ until: instant(Date.now() + 60_000), arguments: constraintsOn(held, loosened ?? [upTo, noteIsFree]) },
@@ -200,7 +209,8 @@ describe('what a grant rests on', () => {
     ['a giver who left the group', () => people((person) => ({ ...person, groups: [] })), /`lea`, who gave it/],
     ['a giver who left', () => people(() => undefined), /`lea`, who gave it/],
     ['a giver who became an auditor', () => people((person) => ({ ...person, roles: ['auditor'] })), /`lea`, who gave it/],
-    ['a giver who owns the agent now', () => owned('lea'), /`lea`, who gave it/],
+    ['a giver who owns the agent now', () => owned('lea'), /another owner, `lea`/],
+    ['an agent that somebody else answers for', () => owned('zoe'), /another owner, `zoe`/],
     ['another text of the policy', () => ({ decider: withText(line.parts.decider) }), /policy `lead` changed/],
     ['another version of the operation', () => ({ catalogue: anotherVersion(line.parts.catalogue) }), /operation `shop.pay` changed/],
   ])('%s: it lets nothing pass, and is marked dead', async (_what, change, why) => {
@@ -224,6 +234,22 @@ describe('what a grant rests on', () => {
     expect((await line.kinds(found?.callId as CallId)).at(-1)).toBe('grant.died')
   })
 
+  test.each<[string, (name: string) => ReturnType<typeof line.parts.registry.agent>]>([
+    ['nobody knows any more', () => undefined],
+    [
+      'is retired',
+      (name) => {
+        const agent = line.parts.registry.agent(name)
+        return agent && { ...agent, status: 'retired' }
+      },
+    ],
+  ])('an agent that %s: its grants are marked dead', async (_what, agent) => {
+    const id = await given()
+    const parts = { ...line.parts, registry: { ...bound(line.parts.registry), agent } }
+    expect(await reviewGrants(parts, parts.decider.policySet, never)).toBe(true)
+    expect(await line.parts.grants.grant(id)).toMatchObject({ ended: 'dead', why: 'its agent is gone' })
+  })
+
   test('people whom the facts of the very call exclude gave nothing for it', async () => {
     const id = await given()
     const variant = line.variant(lead({ excludes: ['/input/note'] }))
@@ -233,7 +259,7 @@ describe('what a grant rests on', () => {
     expect(await used(id)).toBe(1)
   })
 
-  test('a suspended agent passes under nothing', async () => {
+  test('a suspended agent passes under nothing; reinstated it goes on where it was', async () => {
     const id = await given()
     const principal = line.principal()
     await line.parts.registry.setStatus('clerk', 'suspended', 'aisha')
@@ -241,6 +267,9 @@ describe('what a grant rests on', () => {
     expect(answer).toMatchObject({ kind: 'refused', code: 'UNAUTHENTICATED' })
     await line.parts.registry.setStatus('clerk', 'active', 'aisha')
     expect([await used(id), executed('suspended')]).toEqual([0, 0])
+    expect(await reviewGrants(line.parts, line.parts.decider.policySet, never)).toBe(true)
+    const again = await line.calls.call(line.principal(), line.asked('pay', { amount: 500, note: 'reinstated' }))
+    expect([again.kind, await used(id)]).toEqual(['result', 1])
   })
 })
 

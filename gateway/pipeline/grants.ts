@@ -46,7 +46,7 @@ function covers(
   nowMs: number,
 ): boolean {
   const { agent, subject = null, actors } = principal
-  const call = { agent: agent.name, subject, operation: operation.id, operationVersion: operation.version }
+  const call = { agent: agent.name, owner: agent.owner, subject, operation: operation.id, operationVersion: operation.version }
   if (whyNotCovered(grant, call, holds, (name) => approvals.get(name)?.version, nowMs) !== null) return false
   if (!meets(grant.arguments, input)) return false
   const pointers = holds.flatMap(({ approval }) => approvals.get(approval)?.excludes ?? [])

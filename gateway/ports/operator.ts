@@ -324,6 +324,7 @@ export interface OperatorUseCases {
   brokenFor(by: Operator, hold: Hold): Promise<BreakGlass | undefined>
   /** Null where this person may approve the hold alone, as far as it is open. */
   whyNotBreakGlass(by: Operator, hold: Hold): Promise<string | null>
+  whyNotReview(by: Operator, use: BreakGlass): string | null
   /** Throws NOT_ELIGIBLE, BAD_INPUT (no reason), HOLD_NOT_OPEN, NOT_FOUND. */
   breakGlass(by: Operator, id: HoldId, digest: string, reason: string): Promise<Hold>
   /** Throws NOT_ELIGIBLE, FORBIDDEN, NOT_FOUND, BAD_INPUT, GRANT_ENDED. */

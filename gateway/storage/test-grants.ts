@@ -22,7 +22,14 @@ export async function givenWithHold(
   await recorder.admit(unit)
   const { call, hold } = unit
   const grant: Grant = {
-    ...{ id: newGrantId(clock.now(), randomBytes(16)), holdId: hold.id, callId: call.id, agent: call.agent, subject: call.subject },
+    ...{
+      id: newGrantId(clock.now(), randomBytes(16)),
+      holdId: hold.id,
+      callId: call.id,
+      agent: call.agent,
+      owner: call.owner,
+      subject: call.subject,
+    },
     ...{ operation: call.operation, operationVersion: call.operationVersion, matched: hold.matched, by: 'bob', givers: ['bob'] },
     ...{ approvalVersions: hold.approvalVersions, requires: hold.requires, createdAt: clock.now() },
     arguments: constraintsOn(input, [{ pointer: '/amount', allows: { kind: 'any' } }]),

@@ -113,12 +113,18 @@ export class ArgumentConstraintType {
     description:
       'JSON texts with invisible characters escaped; for `at_most` the amount. Null for people who may not see payloads; a look is recorded.',
   })
-  readonly values: string[] | null
+  async values(): Promise<string[] | null> {
+    return (await this.#shown()) ? valuesOf(this.#allows) : null
+  }
 
-  constructor({ pointer, allows }: ArgumentConstraint, shown: boolean) {
+  readonly #allows: Constraint
+  readonly #shown: () => Promise<boolean>
+
+  constructor({ pointer, allows }: ArgumentConstraint, shown: () => Promise<boolean>) {
     this.pointer = pointer
     this.kind = allows.kind
-    this.values = shown ? valuesOf(allows) : null
+    this.#allows = allows
+    this.#shown = shown
   }
 }
 
@@ -128,10 +134,14 @@ function valuesOf(allows: Constraint): string[] {
   return allows.kind === 'at_most' ? [allows.most] : []
 }
 
-async function argumentsOf(context: OperatorContext, callId: CallId, terms: StandingTerms): Promise<ArgumentConstraintType[]> {
-  const call = await callOf(context, callId)
-  const shown = call !== undefined && (await mayView(context, call))
-  return terms.arguments.map((one) => new ArgumentConstraintType(one, shown))
+/** Who asks for no values has not looked; who asks for several has looked once. */
+function argumentsOf(context: OperatorContext, callId: CallId, terms: StandingTerms): ArgumentConstraintType[] {
+  let shown: Promise<boolean> | undefined
+  const look = async (): Promise<boolean> => {
+    const call = await callOf(context, callId)
+    return call !== undefined && (await mayView(context, call))
+  }
+  return terms.arguments.map((one) => new ArgumentConstraintType(one, () => (shown ??= look())))
 }
 
 @ObjectType('StandingTerms', { description: 'A standing grant that comes with the approval of a hold: its digest covers it.' })
@@ -165,7 +175,7 @@ export class StandingTermsType {
   }
 
   @Field(() => [ArgumentConstraintType])
-  arguments(@Ctx() context: OperatorContext): Promise<ArgumentConstraintType[]> {
+  arguments(@Ctx() context: OperatorContext): ArgumentConstraintType[] {
     return argumentsOf(context, this.#callId, this.#terms)
   }
 }
@@ -219,7 +229,7 @@ export class GrantType {
   }
 
   @Field(() => [ArgumentConstraintType])
-  arguments(@Ctx() context: OperatorContext): Promise<ArgumentConstraintType[]> {
+  arguments(@Ctx() context: OperatorContext): ArgumentConstraintType[] {
     return argumentsOf(context, this.#grant.callId, this.#grant)
   }
 
@@ -310,8 +320,11 @@ export class BreakGlassType {
   readonly createdAt: Date
   @Field(() => BreakGlassReviewType, { nullable: true })
   readonly review: BreakGlassReviewType | null
+  readonly #use: BreakGlass
 
-  constructor({ id, state, holdId, callId, by, reason, until, reviewDue, createdAt, review }: BreakGlass) {
+  constructor(use: BreakGlass) {
+    const { id, state, holdId, callId, by, reason, until, reviewDue, createdAt, review } = use
+    this.#use = use
     this.id = id
     this.state = state
     this.holdId = holdId
@@ -322,5 +335,10 @@ export class BreakGlassType {
     this.reviewDue = new Date(reviewDue)
     this.createdAt = new Date(createdAt)
     this.review = review && new BreakGlassReviewType(review)
+  }
+
+  @Field(() => String, { nullable: true, description: 'Why you may not review it; null where you may.' })
+  reviewRefused(@Ctx() { by, cases }: OperatorContext): string | null {
+    return cases.whyNotReview(by, this.#use)
   }
 }

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { SourceText } from '../policies/source-text.tsx'
 import { texts } from '../texts.ts'
@@ -20,6 +21,11 @@ export function CallDecision({ call }: { call: CallData }) {
         <strong>{texts.call.verdict[outcome]}</strong>
         {denyReason !== null && <> {texts.call.denied[denyReason]}</>}
       </p>
+      {call.grant && (
+        <p>
+          {texts.call.granted(call.grant.givers)} <Link to="/grants">{texts.call.grants}</Link>
+        </p>
+      )}
       {advice !== null && (
         <p>
           {texts.call.advice}: <q>{advice}</q>

@@ -92,6 +92,7 @@ const CALL = graphql(`
       equalCall { id at }
       error { code message advice }
       whyNotResolve
+      grant { id givers until maxUses }
       decision { outcome denyReason advice reasons { policyId text place reason approval } errors shadow policySet engine at }
       hold { id state requires { group count } createdAt expiresAt decidedAt onApproval votes { voter verdict comment at } }
       outcome { kind at upstreamStatus upstreamMs error { code message } resultDigest resultBytes maskedClasses masked }

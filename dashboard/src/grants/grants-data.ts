@@ -18,10 +18,14 @@ const GRANTS = graphql(`
   }
 `)
 
+const ALLOWED = graphql(`
+  query GrantArguments($id: ID!) { grant(id: $id) { arguments { pointer kind values } } }
+`)
+
 const BROKEN = graphql(`
   query BrokenGlass($after: String) {
     brokenGlass(first: 50, after: $after) {
-      edges { node { id state holdId callId by reason reviewDue createdAt review { verdict by comment at } } }
+      edges { node { id state holdId callId by reason reviewDue createdAt reviewRefused review { verdict by comment at } } }
       pageInfo { hasNextPage endCursor }
     }
   }
@@ -67,6 +71,15 @@ export const grantsQuery = (state: GrantStateName | null) =>
     queryFn: async ({ pageParam, signal }) => (await ask(GRANTS, { state, after: pageParam }, signal)).grants,
     getNextPageParam: ({ pageInfo }) => (pageInfo.hasNextPage ? pageInfo.endCursor : null),
     refetchInterval: 15_000,
+  })
+
+/** What a grant lets stand at each argument. Asked for by a person, once: each look is recorded. */
+export const allowedQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['grant-arguments', id],
+    queryFn: async ({ signal }) => (await ask(ALLOWED, { id }, signal)).grant,
+    enabled: false,
+    staleTime: Number.POSITIVE_INFINITY,
   })
 
 export const brokenGlassQuery = infiniteQueryOptions({

@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { ask } from '../gateway.ts'
@@ -10,7 +10,9 @@ import { Problem } from '../ui/problem.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { Ago, When } from '../ui/when.tsx'
+import { GrantTerms } from './grant-terms.tsx'
 import {
+  allowedQuery,
   brokenGlassQuery,
   type GrantStateName,
   grantsQuery,
@@ -118,6 +120,7 @@ function GrantRow({ grant }: { grant: ListedGrant }) {
       <td>
         <code>{grant.operation}</code>
         <div className="quiet">{loose.length === 0 ? words.allPinned : words.loose(loose)}</div>
+        <Allowed id={grant.id} />
         {grant.state !== 'live' && <span className="chip">{words.states[grant.state]}</span>}{' '}
         {grant.why !== null && <span className="quiet grant-reason">{words.ended(grant.endedBy, grant.why)}</span>}
       </td>
@@ -169,6 +172,26 @@ function GrantRow({ grant }: { grant: ListedGrant }) {
   )
 }
 
+/** The values that pass, on demand: they are arguments, and each look is recorded. */
+function Allowed({ id }: { id: string }) {
+  const { data, error, isFetching, refetch } = useQuery(allowedQuery(id))
+  if (isFetching) return <Skeleton lines={2} />
+  if (data === undefined)
+    return (
+      <>
+        {error && <Problem error={error} />}
+        <div>
+          <button type="button" className="button" onClick={() => void refetch()}>
+            {words.values}
+          </button>{' '}
+          <span className="quiet">{texts.call.recorded}</span>
+        </div>
+      </>
+    )
+  if (data === null) return <p className="quiet">{words.none}</p>
+  return <GrantTerms terms={data.arguments} />
+}
+
 function Bar({ label, value, max }: { label: string; value: number; max: number }) {
   return (
     <label className="grant-bar">
@@ -218,7 +241,7 @@ function BrokenRow({ use }: { use: ListedBreakGlass }) {
   const me = useMe()
   const client = useQueryClient()
   const [verdict, setVerdict] = useState<'justified' | 'unjustified'>()
-  const may = use.review === null && mayChange(me) && hasRole(me, 'security', 'operator') && use.by !== me?.name
+  const may = use.reviewRefused === null && mayChange(me)
   return (
     <tr>
       <th scope="row">

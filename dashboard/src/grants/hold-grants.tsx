@@ -7,8 +7,8 @@ import { mayChange, useMe } from '../me.ts'
 import { texts } from '../texts.ts'
 import { announce } from '../ui/announcer.ts'
 import { Confirm } from '../ui/confirm.tsx'
-import { EscapedText } from '../ui/visible-text.tsx'
 import { moment } from '../words.ts'
+import { GrantTerms } from './grant-terms.tsx'
 import { BREAK, standingQuery, WITHDRAW } from './grants-data.ts'
 import { shownPointer } from './leaves.ts'
 import { StandingDialog } from './standing-dialog.tsx'
@@ -83,17 +83,7 @@ export function CarriedGrant({ card, state }: { card: HoldCardData; state: HoldS
           moment(until),
         )}
       </p>
-      <dl className="grant-terms">
-        {constraints.map(({ pointer, kind, values }) => (
-          <div key={pointer}>
-            <dt>{shownPointer(pointer)}</dt>
-            <dd>
-              {words.carried.kinds[kind]}{' '}
-              {values === null ? <span className="quiet">{texts.hold.hidden}</span> : <EscapedText text={values.join(', ')} />}
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <GrantTerms terms={constraints} />
       {state.state === 'open' && state.ineligible === null && mayChange(me) && (
         <button type="button" className="button" onClick={() => setWithdrawing(true)}>
           {words.carried.withdraw}

@@ -42,6 +42,20 @@ describe.skipIf(!hasBrowser)('grants', () => {
     return page
   }
 
+  /** As it stands, in both themes: wide and narrow, without sideways scrolling, for everybody to read. */
+  async function bothThemes(page: Page, name: string): Promise<void> {
+    for (const theme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme: theme })
+      for (const width of [1440, 360]) {
+        await page.setViewportSize({ width, height: 900 })
+        expect(await fits(page), `${name} ${theme} ${width}`).toBe(true)
+        expect(await violations(page), `${name} ${theme} ${width}`).toEqual([])
+        await shoot(page, `${name}-${theme}-${width}`)
+      }
+    }
+    await page.setViewportSize({ width: 1280, height: 900 })
+  }
+
   test('an approver allows more like this; it passes without asking until somebody revokes it', async () => {
     const first = await pay(1_500)
     expect(first.status).toBe(202)
@@ -58,16 +72,12 @@ describe.skipIf(!hasBrowser)('grants', () => {
       /Without asking again, invoice-clerk may call erp\.releasePayment 2 more times, amount up to 5000 in all/,
     )
     await sentence.waitFor()
-    expect(await violations(page)).toEqual([])
-    await shoot(page, 'grant-dialog-1280')
-    await page.setViewportSize({ width: 360, height: 780 })
-    expect(await fits(page)).toBe(true)
-    await shoot(page, 'grant-dialog-360')
-    await page.setViewportSize({ width: 1280, height: 900 })
+    await bothThemes(page, 'grant-dialog')
     await dialog.getByRole('button', { name: 'Approve and allow' }).click()
     await dialog.waitFor({ state: 'detached' })
 
-    expect((await pay(1_550)).status).toBe(201)
+    const passed = await pay(1_550)
+    expect(passed.status).toBe(201)
     expect((await pay(1_601)).status).toBe(202)
     expect((await pay(1_500, 'USD')).status).toBe(202)
     await page.close()
@@ -77,13 +87,22 @@ describe.skipIf(!hasBrowser)('grants', () => {
     const row = security.getByRole('row', { name: /invoice-clerk/ })
     await row.getByText('1 of 2').waitFor()
     expect(await row.innerText()).toContain('1,550 of 5,000')
-    for (const width of [1280, 360]) {
-      await security.setViewportSize({ width, height: 900 })
-      expect(await fits(security)).toBe(true)
-      expect(await violations(security)).toEqual([])
-      await shoot(security, `grants-${width}`)
+    // The list is no look at arguments; asking what passes is one.
+    const looks = async () => {
+      const { call } = await bed.people('lee', 'query ($id: ID!) { call(id: $id) { entries { kind body } } }', { id: first.callId })
+      return items(fields(call).entries).filter((entry) => fields(entry).kind === 'view' && fields(fields(entry).body).by === 'aisha')
+        .length
     }
-    await security.setViewportSize({ width: 1280, height: 900 })
+    expect(await looks()).toBe(0)
+    await row.getByRole('button', { name: 'Show what passes' }).click()
+    await row.getByText('"V-1001"').waitFor()
+    await row.getByText('at most 1600').waitFor()
+    expect(await looks()).toBe(1)
+    await bothThemes(security, 'grants')
+    await security.goto(`${bed.url}/calls/${passed.callId}`)
+    await security.getByText('It went on without asking, under a standing grant of maria.').waitFor()
+    await shoot(security, 'granted-call')
+    await security.getByRole('link', { name: 'All grants' }).click()
     await row.getByRole('button', { name: /Revoke/ }).click()
     const confirm = security.getByRole('dialog', { name: /Revoke the grant of invoice-clerk/ })
     await confirm.getByLabel('Why it ends').fill('the vendor changed its terms')
@@ -100,6 +119,7 @@ describe.skipIf(!hasBrowser)('grants', () => {
     await page.goto(`${bed.url}/inbox/${await holdOf(held.callId)}`)
     await page.getByRole('button', { name: 'Break the glass…' }).click()
     const dialog = page.getByRole('dialog', { name: 'Approve alone, in an emergency' })
+    await bothThemes(page, 'break-dialog')
     await dialog.getByLabel(/Why it cannot wait/).fill('too short')
     await dialog.getByRole('button', { name: 'Approve alone' }).click()
     await dialog
@@ -117,15 +137,22 @@ describe.skipIf(!hasBrowser)('grants', () => {
     await auditor.getByText(/Due until/).waitFor()
     expect(await auditor.getByRole('button', { name: 'Justified', exact: true }).count()).toBe(0)
     await auditor.close()
+    // An operator reads it, and here security reviews.
+    const operator = await signIn('olga')
+    await operator.goto(`${bed.url}/grants`)
+    await operator.getByText(/Due until/).waitFor()
+    expect(await operator.getByRole('button', { name: 'Justified', exact: true }).count()).toBe(0)
+    await operator.close()
 
     const security = await signIn('aisha')
     await security.goto(`${bed.url}/grants`)
     await security.getByRole('button', { name: 'Justified', exact: true }).click()
     const review = security.getByRole('dialog', { name: 'Justified' })
+    await bothThemes(security, 'review-dialog')
     await review.getByLabel('What you looked at').fill('called the plant')
     await review.getByRole('button', { name: 'Justified' }).click()
     await security.getByText('called the plant').waitFor()
-    await shoot(security, 'broken-glass-1280')
+    await bothThemes(security, 'broken-glass')
     await security.close()
     const { brokenGlass } = await bed.people('lee', '{ brokenGlass { edges { node { state by review { by verdict } } } } }')
     expect(items(fields(brokenGlass).edges)).toMatchObject([
