@@ -544,6 +544,7 @@ function openCases(
   return createOperator({
     store: parts.store,
     figures: record.storage.figures,
+    search: record.storage.search,
     recorder: parts.recorder,
     registry: parts.registry,
     decider: () => parts.decider,

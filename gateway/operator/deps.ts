@@ -22,6 +22,7 @@ import type { PolicyDrafts } from '../ports/policy-drafts.ts'
 import type { PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { Publisher } from '../ports/publisher.ts'
 import type { Recorder, StreakCounter } from '../ports/recorder.ts'
+import type { RecordSearch } from '../ports/record-search.ts'
 import type { Registry } from '../ports/registry.ts'
 import type { Simulator } from '../ports/simulator.ts'
 import type { Log, Telemetry } from '../ports/telemetry.ts'
@@ -48,6 +49,7 @@ export interface DrySubject {
 export interface OperatorDeps {
   store: CallStore
   figures: CallFigures
+  search: RecordSearch
   recorder: Recorder
   registry: Registry
   /** Read anew for every question: a new policy set replaces the decider. */

@@ -92,7 +92,7 @@ async function openProcess(database: string) {
     ...changing,
     decider: () => live.decider,
     ...facts,
-    ...{ store: storage.calls, figures: storage.figures, drifts: storage.drifts, erasure: storage.erasure },
+    ...{ store: storage.calls, figures: storage.figures, drifts: storage.drifts, erasure: storage.erasure, search: storage.search },
     ...{ recorder, registry, vault, clock, bus },
   }
   const ask = async (how: Ask) => {

@@ -29,6 +29,9 @@ const outcome = async (work: () => unknown): Promise<string> => {
   }
 }
 
+/** For security and auditors alone. */
+const AUDITS = ['FORBIDDEN', 'FORBIDDEN', 'ok', 'ok', 'FORBIDDEN'] as const
+
 /** Who may do what: an approver, an operator, security, an auditor (who is in the approving group too), the local credential. */
 test.each([
   ['list calls', (c: OperatorUseCases, by: Operator) => c.calls(by, {}, { first: 1 }), ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok']],
@@ -45,6 +48,14 @@ test.each([
     ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok'],
   ],
   ['read exceptions', (c: OperatorUseCases, by: Operator) => c.exceptions(by, { since: NOW }, 1), ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok']],
+  ['list entries', (c: OperatorUseCases, by: Operator) => c.entries(by, {}, { first: 1 }), AUDITS],
+  ['see who looked', (c: OperatorUseCases, by: Operator) => c.views(by, {}, { first: 1 }), AUDITS],
+  ['look at a run', (c: OperatorUseCases, by: Operator) => c.run(by, 'r'), ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok']],
+  [
+    'draw calls',
+    (c: OperatorUseCases, by: Operator) => c.sample(by, { first: 1, seed: 's', filter: {} }),
+    ['FORBIDDEN', 'ok', 'ok', 'ok', 'ok'],
+  ],
   [
     'explain',
     (c: OperatorUseCases, by: Operator) => c.explain(by, 'clerk', 'erp.releasePayment', { vendorId: 'v', amount: 1 }, undefined),

@@ -31,6 +31,8 @@ import {
 import { registerAgent } from './register-agent.ts'
 import { checkPolicies, diffPolicies, policyTests } from './policy-drafts.ts'
 import { startRun } from './runs.ts'
+import { findRun, listEntries, listViews } from './record-questions.ts'
+import { sampleCalls } from './samples.ts'
 import { simulatePolicies } from './simulate.ts'
 import { mintAgentToken, mintPersonToken, mintSignInLink } from './tokens.ts'
 
@@ -120,6 +122,10 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     whyIneligible: bound(whyIneligible),
     equalCall: bound(equalCall),
     objectOf: bound(objectOf),
+    entries: bound(listEntries),
+    views: bound(listViews),
+    run: bound(findRun),
+    sample: bound(sampleCalls),
     checkpoint: bound(logCheckpoint),
     callProofs: bound(callProofs),
     erasePayloads: bound(erasePayloads),

@@ -23,6 +23,7 @@ import type { Notice } from './notice-queue.ts'
 import type { GrantFilter } from './grants.ts'
 import type { Simulation } from './simulator.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
+import type { EntriesPage, EntryFilter, EntryPlace, MintedRun } from './record-search.ts'
 import type { AgentEvent } from './registry.ts'
 import type { Inspected, PolicyDiff } from './policy-drafts.ts'
 import type { PolicyTests } from './policy-source.ts'
@@ -165,6 +166,31 @@ export interface CallMetrics extends FigureRange {
   /** Hours and days in their order; others with the most calls first. */
   rows: readonly FigureRow[]
   more: boolean
+}
+
+/** `minted` is null where a call names the run and nobody started it: labels stick to agent and subject then. */
+export interface RecordedRun {
+  id: string
+  minted: MintedRun | null
+}
+
+export interface SampleAsked {
+  first: number
+  seed: string
+  /** Of the log that is drawn from: its newest entries are left out. All of it where it is not given. */
+  size?: number
+  filter: CallFilter
+}
+
+export interface CallSample {
+  /** In the order they were drawn in. */
+  calls: readonly Call[]
+  /** Of the log that was drawn from. */
+  size: number
+  /** Calls that were drawn, whether they fit or not. */
+  drawn: number
+  /** Every call was drawn: there are no others that fit. */
+  complete: boolean
 }
 
 /**
@@ -329,6 +355,18 @@ export interface OperatorUseCases {
   breakGlass(by: Operator, id: HoldId, digest: string, reason: string): Promise<Hold>
   /** Throws NOT_ELIGIBLE, FORBIDDEN, NOT_FOUND, BAD_INPUT, GRANT_ENDED. */
   reviewBreakGlass(by: Operator, id: BreakGlassId, verdict: BreakGlassVerdict, comment: string): Promise<BreakGlass>
+  /** Entries without payloads, newest first, for security and auditors. Throws FORBIDDEN. */
+  entries(by: Operator, filter: EntryFilter, page: { first: number; after?: EntryPlace }): Promise<EntriesPage>
+  /** Who looked at payloads, newest first, for security and auditors; of a call, of a person, or of both. Throws FORBIDDEN. */
+  views(
+    by: Operator,
+    of: Pick<EntryFilter, 'call' | 'by' | 'since' | 'until'>,
+    page: { first: number; after?: EntryPlace },
+  ): Promise<EntriesPage>
+  /** A run that a person started, or that calls name; undefined where neither is so. Throws FORBIDDEN. */
+  run(by: Operator, id: string): Promise<RecordedRun | undefined>
+  /** Calls drawn by lot: equal seeds and sizes of the log draw equal calls. Throws FORBIDDEN, BAD_INPUT. */
+  sample(by: Operator, asked: SampleAsked): Promise<CallSample>
   /** The newest checkpoint of the log, and whose key to verify it with; null before its first entry. Throws FORBIDDEN, UNAVAILABLE. */
   checkpoint(by: Operator): Promise<(LoggedCheckpoint & { origin: string; vkey: string }) | null>
   /** What is in the log of a call's entries. Throws NOT_FOUND, UNAVAILABLE. */

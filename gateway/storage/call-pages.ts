@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { CallState } from '../core/call.ts'
+import type { Call, CallState } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type CallId, newCallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
@@ -194,6 +194,12 @@ async function fitting(db: Db, ids: readonly string[], clauses: readonly Clause[
     select ${columns} from unnest(${[...ids]}::text[]) as u (id) join call c on c.id = u.id where true ${sql.join(tests, sql` `)}
     order by c.id desc limit ${first}`.execute(db)
   return rows
+}
+
+/** Those of these calls that match, newest first. Throws BAD_INPUT as `CallStore.calls` does. */
+export async function callsFitting(db: Db, filter: CallFilter, ids: readonly string[]): Promise<readonly Call[]> {
+  const clauses = [...columnClauses(filter), ...(await searchClauses(db, filter))]
+  return (await fitting(db, ids, clauses, ids.length)).map(callFromRow)
 }
 
 /** Calls that match, newest first. `first` is bounded by the caller. Throws BAD_INPUT as `CallStore.calls` does. */

@@ -17,6 +17,7 @@ import * as holdFigures from './migrations/0015-hold-figures.ts'
 import * as payloads from './migrations/0016-payloads.ts'
 import * as log from './migrations/0017-log.ts'
 import * as erasure from './migrations/0021-erasure.ts'
+import * as recordSearch from './migrations/0025-record-search.ts'
 import type { Tables } from './tables.ts'
 
 /** In order, append-only: a migration that was released is never edited. */
@@ -38,6 +39,7 @@ const MIGRATIONS = {
   '0016-payloads': payloads,
   '0017-log': log,
   '0021-erasure': erasure,
+  '0025-record-search': recordSearch,
 }
 
 /**

@@ -13,6 +13,7 @@ import type { Grants } from '../ports/grants.ts'
 import type { LogStore } from '../ports/log.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
+import type { RecordSearch } from '../ports/record-search.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { Log } from '../ports/telemetry.ts'
 import { callFiguresOn } from './call-figure-rows.ts'
@@ -28,6 +29,7 @@ import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { noticeQueueOn } from './notices.ts'
 import { logStoreOn } from './log.ts'
 import { policySetsOn } from './policy-sets.ts'
+import { recordSearchOn } from './record-search.ts'
 import { createRegistry, type RunningRegistry } from './registry.ts'
 import { openWriter, type Writer } from './writer.ts'
 
@@ -51,6 +53,7 @@ export interface Storage {
   readonly calls: CallStore
   readonly figures: CallFigures
   readonly log: LogStore
+  readonly search: RecordSearch
   readonly credentials: CredentialStore
   readonly policySets: PolicySets
   readonly notices: NoticeQueue
@@ -94,6 +97,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     writer,
     figures: callFiguresOn(database.db, clock),
     log: logStoreOn(database.db),
+    search: recordSearchOn(database.db),
     calls: callStoreOn({ db: database.db, sealer }),
     credentials: credentialStoreOn(database.db, writer),
     policySets: policySetsOn(database.db, writer, clock),

@@ -17,6 +17,7 @@ import { policySetConformance } from './policy-set.conformance.ts'
 import { labelConformance } from './label.conformance.ts'
 import { noticeConformance } from './notice.conformance.ts'
 import { readConformance } from './read.conformance.ts'
+import { recordSearchConformance } from './record-search.conformance.ts'
 import { registryConformance } from './registry.conformance.ts'
 import type { TestDatabase } from './test-databases.ts'
 import { closeTestStore, emptyCalls, openTestStore, type TestStore } from './test-store.ts'
@@ -63,4 +64,5 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   followerConformance(at)
   logConformance(at)
   erasureConformance(at)
+  recordSearchConformance(at)
 }

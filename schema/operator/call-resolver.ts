@@ -7,7 +7,7 @@ import { CallFilterInput, callFilter } from './filters.ts'
 import { spend } from './looks.ts'
 import { afterArgument, type Connection, connectionType, firstArgument, pageRequest, toConnection } from './page.ts'
 
-const CallConnection = connectionType('Call', () => CallType)
+export const CallConnection = connectionType('Call', () => CallType)
 
 @Resolver()
 export class CallResolver {

@@ -152,6 +152,8 @@ export class EntryType {
   readonly process: string
   @Field(() => Int, { description: 'Dense for each process, from 1.' })
   readonly seq: number
+  @Field(() => ID, { nullable: true, description: 'The call that it is about.' })
+  readonly callId: string | null
   @Field(() => GraphQLJSON, { description: 'The whole entry; arguments and facts only where asked for and allowed.' })
   readonly body: EntryBody
   @Field(() => Boolean, { description: 'Its payload was erased, and has blanks in its place.' })
@@ -162,6 +164,7 @@ export class EntryType {
     this.at = new Date(entry.at)
     this.process = entry.process
     this.seq = entry.seq
+    this.callId = entry.callId
     this.body = entry.body
     this.erased = entry.erased === true
   }
@@ -174,18 +177,32 @@ function lastOf<K extends EntryKind>(entries: readonly Entry[], kind: K): Found<
   return entry && { entry, body: entry.body as Found<K>['body'] }
 }
 
+/** Of every entry of a kind, oldest first. */
+export const allOf = <K extends EntryKind>(entries: readonly Entry[], kind: K): Found<K>[] =>
+  entries.flatMap((entry) => (entry.body.kind === kind ? [{ entry, body: entry.body as Found<K>['body'] }] : []))
+
 /** The decision of an entry; its facts are read again, with payloads, only when they are asked for. */
-function decisionOf(callId: CallId, { entry, body }: Found<'decision'>): DecisionType {
+export function decisionOf(callId: CallId, { entry, body }: Found<'decision'>, newest = true): DecisionType {
   const facts = async (context: OperatorContext): Promise<JsonObject | null> => {
     const full = (await trailOf(context, callId, true)).find((one) => one.process === entry.process && one.seq === entry.seq)
     const request = full?.body.kind === 'decision' ? full.body.decision.evidence.request : {}
     return Object.keys(request).length > 0 ? request : null
   }
   const nearMisses: DecisionOrigin['nearMisses'] = (context, payloads) => {
+    if (!newest) return Promise.resolve(null)
     spend(context, 1)
     return context.cases.nearMisses(context.by, callId, payloads)
   }
   return new DecisionType(body.decision, { at: entry.at, release: body.release, facts, nearMisses })
+}
+
+/** A proof reads a tile for each level of the tree. */
+const PROOFS_COST = 10
+
+/** What is in the log of a call's entries. */
+export async function loggedOf(context: OperatorContext, id: CallId): Promise<LoggedEntryType[]> {
+  spend(context, PROOFS_COST)
+  return (await context.cases.callProofs(context.by, id)).map((entry) => new LoggedEntryType(entry))
 }
 
 @ObjectType('Call', { description: 'One call of an agent, from its decision to its outcome.' })
@@ -411,8 +428,8 @@ export class CallType {
   @Field(() => [LoggedEntryType], {
     description: 'Its entries as they stand in the log, with proofs. A new one is there after about a second.',
   })
-  async logged(@Ctx() { by, cases }: OperatorContext): Promise<LoggedEntryType[]> {
-    return (await cases.callProofs(by, this.#call.id)).map((entry) => new LoggedEntryType(entry))
+  logged(@Ctx() context: OperatorContext): Promise<LoggedEntryType[]> {
+    return loggedOf(context, this.#call.id)
   }
 
   @Field(() => GraphQLISODateTime)

@@ -21,12 +21,12 @@ export class PageInfoType {
   })
   readonly lookedBackTo: Date | null
 
-  constructor(cursors: readonly string[], hasNextPage: boolean, hasPreviousPage: boolean, lookedTo?: string) {
+  constructor(cursors: readonly string[], hasNextPage: boolean, hasPreviousPage: boolean, looked?: { to: string; atMs: number }) {
     this.hasNextPage = hasNextPage
     this.hasPreviousPage = hasPreviousPage
     this.startCursor = cursors[0] ?? null
-    this.endCursor = lookedTo === undefined ? (cursors.at(-1) ?? null) : cursorOf(lookedTo)
-    this.lookedBackTo = lookedTo === undefined ? null : new Date(timeOfId(lookedTo))
+    this.endCursor = looked === undefined ? (cursors.at(-1) ?? null) : cursorOf(looked.to)
+    this.lookedBackTo = looked === undefined ? null : new Date(looked.atMs)
   }
 }
 
@@ -102,6 +102,7 @@ export function toConnection<Row extends { id: string }, T>(
   page: Page<Row> & { lookedTo?: string },
   request: PageRequest<string>,
   make: (row: Row) => T,
+  timeOf: (id: string) => number = timeOfId,
 ): Connection<T> {
   const edges = page.rows.map((row) => ({ cursor: cursorOf(row.id), node: make(row) }))
   return {
@@ -110,7 +111,7 @@ export function toConnection<Row extends { id: string }, T>(
       edges.map(({ cursor }) => cursor),
       page.more,
       request.after !== undefined,
-      page.lookedTo,
+      page.lookedTo === undefined ? undefined : { to: page.lookedTo, atMs: timeOf(page.lookedTo) },
     ),
   }
 }

@@ -14,6 +14,7 @@ import { LogResolver } from './log-resolver.ts'
 import { PolicyChangeResolver } from './policy-change-resolver.ts'
 import { PolicyDraftResolver } from './policy-draft-resolver.ts'
 import { PolicyResolver } from './policy-resolver.ts'
+import { RecordResolver } from './record-resolver.ts'
 import { RegistryResolver } from './registry-resolver.ts'
 
 async function* nothing(): AsyncGenerator<never> {}
@@ -36,6 +37,7 @@ export function buildOperatorSchema(): GraphQLSchema {
       MetricsResolver,
       LogResolver,
       ErasureResolver,
+      RecordResolver,
     ],
     validate: false,
     // Subscriptions bring their own sources; the schema only asks that there be something.
