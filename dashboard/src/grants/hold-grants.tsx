@@ -35,7 +35,7 @@ export function GiveMore({ card, next }: { card: HoldCardData; next: () => void 
   if (!data?.standingAllowed || data.standing || card.input === null) return null
   return (
     <>
-      <button type="button" className="button" onClick={() => setGiving(true)}>
+      <button type="button" className="button decide-more" onClick={() => setGiving(true)}>
         {words.give.open}
       </button>
       {giving && (

@@ -60,7 +60,6 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
       >
         {busy ? texts.decide.working : texts.decide.approve}
       </button>
-      <GiveMore card={card} next={next} />
       {mayEdit && (
         <button
           type="button"
@@ -83,6 +82,7 @@ export function DecisionBar({ card, state, offline, next }: { card: HoldCardData
       >
         {texts.decide.refuse}
       </button>
+      <GiveMore card={card} next={next} />
       {editing && input && (
         <EditDialog
           card={card}

@@ -37,7 +37,7 @@ async function stateOf(callId: string): Promise<unknown> {
 
 /** Entries of one kind of a call, as an auditor reads them. */
 async function entries(callId: string, kind: string): Promise<readonly Record<string, unknown>[]> {
-  const { call } = await bed.people('aisha', 'query ($id: ID!) { call(id: $id) { entries { kind body } } }', { id: callId })
+  const { call } = await bed.people('aisha', 'query ($id: ID!) { call(id: $id) { entries(payloads: true) { kind body } } }', { id: callId })
   return items(fields(call).entries)
     .map(fields)
     .filter((entry) => entry.kind === kind)
