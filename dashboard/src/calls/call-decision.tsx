@@ -26,7 +26,7 @@ export function CallDecision({ call }: { call: CallData }) {
           {texts.call.granted(call.grant.givers)} <Link to="/grants">{texts.call.grants}</Link>
         </p>
       )}
-      {advice !== null && (
+      {advice !== null && !call.grant && (
         <p>
           {texts.call.advice}: <q>{advice}</q>
         </p>
