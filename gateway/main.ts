@@ -286,7 +286,7 @@ async function openRecord(
   )
   telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
   telemetry.gauge('record_queue_units', () => recorder.depth())
-  return { storage, recorder, registry, policies, channels, transparency: createTransparencyLog(storage.log, signer) }
+  return { storage, recorder, registry, policies, channels, transparency: createTransparencyLog(storage.log, signer, storage.sealer) }
 }
 
 const directoryOf = (registry: Registry, channels: readonly Channel[]): Directory => ({

@@ -13,7 +13,7 @@ import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes,
 import { callChanges, inboxChanges } from './live.ts'
 import { findGrant, giveStanding, grantGiven, grantOfCall, listGrants, revokeGrant, withdrawStanding } from './grants.ts'
 import { listNoticesGivenUp, openNotice } from './notices.ts'
-import { callProofs, logCheckpoint } from './log.ts'
+import { callProofs, logCheckpoint, logPage, wholePolicySet } from './log.ts'
 import { recordRefusal } from './refusals.ts'
 import { callMetrics, exceptions } from './metrics.ts'
 import { explain, listPolicies, nearMisses, policyText } from './policies.ts'
@@ -129,6 +129,8 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     checkpoint: bound(logCheckpoint),
     callProofs: bound(callProofs),
     erasePayloads: bound(erasePayloads),
+    logPage: bound(logPage),
+    wholePolicySet: bound(wholePolicySet),
     policyText: bound(policyText),
     approveHold: bound(approveHold),
     rejectHold: bound(rejectHold),

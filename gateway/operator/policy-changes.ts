@@ -69,11 +69,11 @@ export async function proposePolicies(deps: OperatorDeps, by: Operator, draft: P
   await refuseTooMany(deps)
   const texts = textsOf(deps, draft)
   const tests = testsOf(draft.tests)
-  const { policySet, policies, remarks } = await deps.publisher
+  const { policySet, whole, policies, remarks } = await deps.publisher
     .examine(texts, tests)
     .catch((error: unknown) => refused(deps, { change: 'publish', by, policySet: null, base }, badInput(error)))
   if (policySet === base) throw new GatewayError('BAD_INPUT', `the proposal changes nothing: it is the active set ${short(base)}`)
-  await deps.policySets.keep({ hash: policySet, ...texts, policies })
+  await deps.policySets.keep({ hash: policySet, whole, ...texts, policies })
   const bounded = remarks.slice(0, LIMITS.policyRemarksMax)
   const id = deps.newProposalId()
   return deps.policySets.propose({ id, change: 'publish', policySet, base, by: by.name, note, remarks: bounded, tests })

@@ -325,6 +325,7 @@ const withText = (decider: Decider): Decider => ({
     if (verdict.effect !== 'hold') return decision
     return { ...decision, verdict: { ...verdict, holds: verdict.holds.map((hold) => ({ ...hold, policyHash: 'f'.repeat(64) })) } }
   },
+  wholeText: () => decider.wholeText(),
   visible: (...args) => decider.visible(...args),
   needs: (operation) => decider.needs(operation),
   couldAllow: (question) => decider.couldAllow(question),

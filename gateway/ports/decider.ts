@@ -88,6 +88,11 @@ export interface Decider {
    * question for each class. Cached by principal attributes; what cannot be decided may not be read.
    */
   readableClasses(principal: Principal, person: Person | undefined, operation: OperationId): ReadonlySet<string>
+  /**
+   * The text that `policySet` is SHA-256 over: canonical JSON of the policies (id, connector, text), the Cedar schema, and the declared facts. With it and the
+   * request in its evidence a decision can be decided again by anybody.
+   */
+  wholeText(): string
   policies(): readonly PolicyText[]
   explain(question: Question): Explanation
   /**

@@ -41,6 +41,35 @@ export interface LoggedEntry {
   proof: string | null
 }
 
+/** Which entries of the log are asked for; all of the conditions hold. */
+export interface LogRange {
+  /** Of the first, from 0. */
+  from: number
+  /** Index after the last; none of the log's end where absent. */
+  before?: number
+  /** Written at or after, and before. */
+  since?: Instant
+  until?: Instant
+  /** Of these calls only. */
+  calls?: readonly string[]
+}
+
+/** Payload and salt of an entry, which its commitment is over. */
+export interface OpenPayload {
+  text: string
+  salt: Uint8Array
+}
+
+/** An entry of the log as an export has it. */
+export interface ExportedEntry {
+  /** In the log, from 0. */
+  index: number
+  leaf: Uint8Array
+  /** Null where it has none, it was erased, or it was not asked for. */
+  payload: OpenPayload | null
+  erased: boolean
+}
+
 /** The log for those who verify it. Throws UNAVAILABLE when the database is away. */
 export interface TransparencyLog {
   readonly origin: string
@@ -51,6 +80,11 @@ export interface TransparencyLog {
   tile(level: number, index: number, width: number): Promise<Uint8Array | undefined>
   /** Bytes of a bundle of entries; undefined where there is none of that width. */
   bundle(index: number, width: number): Promise<Uint8Array | undefined>
+  /**
+   * Entries of a range in the log's order: at most `first` and `LIMITS.pageRowsMax`, and fewer where their payloads are long; empty only at the end of the
+   * range. Throws UNAVAILABLE also where a payload does not open.
+   */
+  page(range: LogRange, first: number, payloads: boolean): Promise<readonly ExportedEntry[]>
   /** The entries of a call that are in the log, in its order. */
   proofs(callId: string): Promise<readonly LoggedEntry[]>
 }
@@ -63,6 +97,8 @@ export interface LogStore {
   hashes(level: number, from: number, count: number): Promise<readonly Uint8Array[]>
   /** Entries without payloads from an index of the log on, at most `LIMITS.pageRowsMax`. */
   entries(from: number, count: number): Promise<readonly Entry[]>
+  /** Entries of a range with payloads still sealed, by the log's order, at most `LIMITS.pageRowsMax`. */
+  range(range: LogRange, first: number): Promise<readonly { index: number; entry: Entry; sealed: string | null }[]>
   /** Where the entries of a call stand in the log, by the order that they have there; those that were not taken in yet are left out. */
   places(callId: string): Promise<readonly { process: string; seq: number; index: number }[]>
 }

@@ -17,7 +17,7 @@ import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
 import type { ExceptionRow, FigureFilter, FigureGroup, FigureRange, FigureRow } from './call-figures.ts'
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { Erased } from './erasure.ts'
-import type { LoggedCheckpoint, LoggedEntry } from './log.ts'
+import type { ExportedEntry, LoggedCheckpoint, LoggedEntry, LogRange } from './log.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Notice } from './notice-queue.ts'
 import type { GrantFilter } from './grants.ts'
@@ -372,6 +372,10 @@ export interface OperatorUseCases {
   /** What is in the log of a call's entries. Throws NOT_FOUND, UNAVAILABLE. */
   callProofs(by: Operator, id: CallId): Promise<readonly LoggedEntry[]>
   erasePayloads(by: Operator, asked: ErasureAsked): Promise<ErasedCalls>
+  /** Entries of the log for security and auditors; a look at payloads is recorded first. Throws FORBIDDEN, BAD_INPUT, UNAVAILABLE. */
+  logPage(by: Operator, range: LogRange, first: number, payloads: boolean): Promise<readonly ExportedEntry[]>
+  /** The text whose SHA-256 names a policy set; null where it is not kept. Throws FORBIDDEN, UNAVAILABLE. */
+  wholePolicySet(by: Operator, hash: string): Promise<string | null>
   /** Records a request that was refused before anybody was known. Never throws: a record that is away does not turn a refusal into something else. */
   refused(error: { code: ErrorCode; message: string }): Promise<void>
   setCredential(by: Operator, connector: string, credential: string, value: JsonObject): Promise<{ version: number }>

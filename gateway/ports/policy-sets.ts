@@ -91,8 +91,10 @@ export type NewProposal = Pick<PolicyProposal, 'id' | 'change' | 'policySet' | '
  */
 export interface PolicySets {
   active(): Promise<ActivePolicySet>
-  /** Keeps a set; nothing happens where it is kept already. */
-  keep(set: Omit<StoredPolicySet, 'storedAt'>): Promise<void>
+  /** Keeps a set with the text that it is named after (`Decider.wholeText`), where there is one; nothing happens where both are kept already. */
+  keep(set: Omit<StoredPolicySet, 'storedAt'> & { whole: string | null }): Promise<void>
+  /** The text whose SHA-256 is this hash; undefined where it is not kept: it was not, once. */
+  whole(hash: string): Promise<string | undefined>
   set(hash: string): Promise<StoredPolicySet | undefined>
   /** A policy as it stood in this set; undefined where set or policy are not known. */
   text(hash: string, policyId: string): Promise<PolicyText | undefined>

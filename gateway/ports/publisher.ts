@@ -6,6 +6,8 @@ import type { PolicyTests } from './policy-source.ts'
 /** Texts that hold: what they come to, and what the checks remark on without refusing it. */
 export interface Examined {
   policySet: string
+  /** See `Decider.wholeText`. */
+  whole: string
   policies: readonly PolicyText[]
   remarks: readonly string[]
 }

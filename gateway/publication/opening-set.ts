@@ -46,7 +46,11 @@ async function reopen(opening: Opening, stored: PolicySetTexts & { hash: string 
   if (decider.policySet !== stored.hash) {
     const active = await opening.sets.active()
     await activate(opening, decider, stored, { active, source: 'connectors', digest: null })
-  } else await opening.sets.count(stored.hash, opening.seriesOf(decider))
+  } else {
+    // A set from before whole texts were kept gets its own.
+    await keepSet(opening.sets, decider, stored)
+    await opening.sets.count(stored.hash, opening.seriesOf(decider))
+  }
   return decider
 }
 

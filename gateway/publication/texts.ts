@@ -28,4 +28,4 @@ export function textsDigest({ files, facts }: PolicySetTexts): string {
 
 /** Keeps a compiled set under its hash, so that its decisions can be read for ever. */
 export const keepSet = (sets: PolicySets, decider: Decider, texts: PolicySetTexts): Promise<void> =>
-  sets.keep({ hash: decider.policySet, files: texts.files, facts: texts.facts, policies: decider.policies() })
+  sets.keep({ hash: decider.policySet, whole: decider.wholeText(), files: texts.files, facts: texts.facts, policies: decider.policies() })

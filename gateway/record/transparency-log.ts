@@ -1,12 +1,14 @@
-import type { LogStore, TransparencyLog } from '../ports/log.ts'
+import { LIMITS } from '../limits.ts'
+import type { EntrySealer } from '../ports/entry-sealer.ts'
+import type { ExportedEntry, LogRange, LogStore, TransparencyLog } from '../ports/log.ts'
 import { leafOf } from './leaf.ts'
 import { inclusionProof } from './merkle.ts'
 import type { NoteSigner } from './signed-note.ts'
 import { subtreesOf, TILE_WIDTH } from './tile.ts'
 import { formatProof } from './tlog-proof.ts'
 
-/** The log of one origin, over what is stored of it (ports/log.ts). */
-export function createTransparencyLog(store: LogStore, signer: NoteSigner): TransparencyLog {
+/** The log of one origin, over what is stored of it (ports/log.ts). `sealer` opens the payloads of its entries. */
+export function createTransparencyLog(store: LogStore, signer: NoteSigner, sealer: EntrySealer): TransparencyLog {
   const subtrees = subtreesOf((level, index) => store.hashes(level, index * TILE_WIDTH, TILE_WIDTH))
   return {
     origin: signer.name,
@@ -20,6 +22,7 @@ export function createTransparencyLog(store: LogStore, signer: NoteSigner): Tran
       const entries = await store.entries(index * TILE_WIDTH, width)
       return entries.length === width ? Buffer.concat(entries.map((entry) => prefixed(leafOf(entry)))) : undefined
     },
+    page: (range, first, payloads) => pageOf(store, sealer, range, first, payloads),
     async proofs(callId) {
       const checkpoint = await store.checkpoint()
       const places = await store.places(callId)
@@ -41,4 +44,29 @@ function prefixed(leaf: Uint8Array): Uint8Array {
   const length = Buffer.alloc(2)
   length.writeUInt16BE(leaf.length)
   return Buffer.concat([length, leaf])
+}
+
+/** Sealed texts are long in few entries: they are read some at a time, until a page is full. */
+async function pageOf(
+  store: LogStore,
+  sealer: EntrySealer,
+  range: LogRange,
+  first: number,
+  payloads: boolean,
+): Promise<readonly ExportedEntry[]> {
+  const page: ExportedEntry[] = []
+  let { from } = range
+  for (let chars = 0; page.length < first && chars < LIMITS.exportPageCharsMax; ) {
+    const asked = Math.min(first - page.length, LIMITS.exportReadRowsMax)
+    const rows = await store.range({ ...range, from }, asked)
+    for (const { index, entry, sealed } of rows) {
+      const { commitment, erased = false } = entry
+      const payload = payloads && commitment !== null && sealed !== null ? sealer.open({ commitment, sealed }) : null
+      page.push({ index, leaf: leafOf(entry), payload, erased })
+      chars += payload?.text.length ?? 0
+      from = index + 1
+    }
+    if (rows.length < asked) break
+  }
+  return page
 }

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
 import { LIMITS } from '../limits.ts'
-import type { GrowLog, LogEdge, LoggedCheckpoint, LogGrowth, LogStore } from '../ports/log.ts'
+import type { GrowLog, LogEdge, LoggedCheckpoint, LogGrowth, LogRange, LogStore } from '../ports/log.ts'
 import { bareEntry } from './entries.ts'
 import type { Follower } from './follower-positions.ts'
 import { reading } from './outage.ts'
@@ -82,6 +82,21 @@ async function loggedEntries(db: Db, from: number, count: number): Promise<reado
   return rows.map(bareEntry)
 }
 
+async function entriesIn(db: Db, { from, before, since, until, calls }: LogRange, first: number) {
+  let query = db
+    .selectFrom('log_leaf as l')
+    .innerJoin('entry as e', (on) => on.onRef('e.process', '=', 'l.process').onRef('e.seq', '=', 'l.seq'))
+    .select(['l.index', 'e.process', 'e.seq', 'e.at_ms', 'e.call_id', 'e.body', 'e.commitment', 'e.sealed'])
+    .where('l.index', '>=', from)
+    .orderBy('l.index')
+    .limit(Math.min(first, LIMITS.pageRowsMax))
+  if (before !== undefined) query = query.where('l.index', '<', before)
+  if (since !== undefined) query = query.where('e.at_ms', '>=', since)
+  if (until !== undefined) query = query.where('e.at_ms', '<', until)
+  if (calls !== undefined) query = query.where('e.call_id', 'in', calls)
+  return (await query.execute()).map((row) => ({ index: row.index, entry: bareEntry(row), sealed: row.sealed }))
+}
+
 async function placesOf(db: Db, callId: string) {
   const { rows } = await sql<{ process: string; seq: number; index: number }>`select l.process, l.seq, l.index
     from entry e join log_leaf l on l.process = e.process and l.seq = e.seq
@@ -94,5 +109,6 @@ export const logStoreOn = (db: Db): LogStore => ({
   checkpoint: () => reading(() => checkpointOf(db)),
   hashes: (level, from, count) => reading(() => hashesFrom(db, level, from, Math.min(count, TILE_WIDTH))),
   entries: (from, count) => reading(() => loggedEntries(db, from, count)),
+  range: (range, first) => reading(() => entriesIn(db, range, first)),
   places: (callId) => reading(() => placesOf(db, callId)),
 })

@@ -16,6 +16,7 @@ import * as proposalTests from './migrations/0014-proposal-tests.ts'
 import * as holdFigures from './migrations/0015-hold-figures.ts'
 import * as payloads from './migrations/0016-payloads.ts'
 import * as log from './migrations/0017-log.ts'
+import * as wholePolicySets from './migrations/0020-whole-policy-sets.ts'
 import * as erasure from './migrations/0021-erasure.ts'
 import * as recordSearch from './migrations/0025-record-search.ts'
 import type { Tables } from './tables.ts'
@@ -38,6 +39,7 @@ const MIGRATIONS = {
   '0015-hold-figures': holdFigures,
   '0016-payloads': payloads,
   '0017-log': log,
+  '0020-whole-policy-sets': wholePolicySets,
   '0021-erasure': erasure,
   '0025-record-search': recordSearch,
 }

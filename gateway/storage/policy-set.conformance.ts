@@ -19,7 +19,7 @@ async function keep(sets: PolicySets, policies: Readonly<Record<string, string>>
   const texts = Object.entries(policies)
   const hash = sha256(JSON.stringify(texts))
   const files = [{ path: 'policies/org.cedar', connector: null, text: texts.map(([, text]) => text).join('\n') }]
-  await sets.keep({ hash, files, facts: null, policies: texts.map(([id, text]) => policy(id, text)) })
+  await sets.keep({ hash, whole: JSON.stringify(texts), files, facts: null, policies: texts.map(([id, text]) => policy(id, text)) })
   return hash
 }
 
@@ -73,15 +73,27 @@ export function policySetConformance(at: () => TestStore): void {
 
     test('a kept set is found by its hash, word for word, and never changes', async () => {
       const hash = await keep(sets(), { a: 'permit \u0000 "é" a;', b: 'permit b;' })
-      await sets().keep({ hash, files: [], facts: null, policies: [] })
+      await sets().keep({ hash, whole: null, files: [], facts: null, policies: [] })
       const set = await sets().set(hash)
       expect(set?.files).toEqual([{ path: 'policies/org.cedar', connector: null, text: 'permit \u0000 "é" a;\npermit b;' }])
+      expect(sha256((await sets().whole(hash)) ?? '')).toBe(hash)
       expect((await sets().text(hash, 'b'))?.text).toBe('permit b;')
       expect(await sets().text(hash, 'c')).toBeUndefined()
       expect(await sets().text('0'.repeat(64), 'a')).toBeUndefined()
       const { db } = at().storage.database
       await expect(sql`update policy_set set texts = '{}' where hash = ${hash}`.execute(db)).rejects.toThrow(/never changed/)
       await expect(sql`delete from policy_activation`.execute(db)).rejects.toThrow(/never changed/)
+    })
+
+    test('the text that a set is named after may come later, and is no other', async () => {
+      const whole = JSON.stringify({ made: at().clock.now() })
+      const set = { hash: sha256(whole), files: [], facts: null, policies: [] }
+      await sets().keep({ ...set, whole: null })
+      expect(await sets().whole(set.hash)).toBeUndefined()
+      await expect(sets().keep({ ...set, whole: `${whole} ` })).rejects.toThrow()
+      await sets().keep({ ...set, whole })
+      await sets().keep({ ...set, whole: null })
+      expect(await sets().whole(set.hash)).toBe(whole)
     })
 
     test('files come over whatever is active, with their digest; what stays is no entry', async () => {

@@ -78,14 +78,8 @@ export function policySetsOn(db: Db, writer: Writer, clock: Clock): PolicySets {
         const row = await db.selectFrom('gateway_state').select(['policy_set', 'files_digest', 'holds_reviewed']).executeTakeFirstOrThrow()
         return { policySet: row.policy_set, filesDigest: row.files_digest, holdsReviewed: row.holds_reviewed }
       }),
-    keep: ({ hash, policies, files, facts }) =>
-      writing(async ({ tx, atMs }) => {
-        await tx
-          .insertInto('policy_set')
-          .values({ hash, texts: JSON.stringify({ files, facts }), policies: JSON.stringify(policies), stored_ms: atMs })
-          .onConflict((oc) => oc.doNothing())
-          .execute()
-      }),
+    keep: (kept) => writing((scope) => keepIn(scope, kept)),
+    whole: (hash) => reading(() => wholeOf(db, hash)),
     set,
     text: async (hash, policyId) => (await set(hash))?.policies.find(({ id }) => id === policyId),
     history: (first, before) =>
@@ -140,6 +134,24 @@ export function policySetsOn(db: Db, writer: Writer, clock: Clock): PolicySets {
         await tx.updateTable('gateway_state').set({ holds_reviewed: policySet }).where('policy_set', '=', policySet).execute()
       }),
   }
+}
+
+async function keepIn({ tx, atMs }: TransactionScope, { hash, whole, policies, files, facts }: Parameters<PolicySets['keep']>[0]) {
+  await tx
+    .insertInto('policy_set')
+    .values({ hash, texts: JSON.stringify({ files, facts }), policies: JSON.stringify(policies), stored_ms: atMs })
+    .onConflict((oc) => oc.doNothing())
+    .execute()
+  if (whole === null) return
+  await tx
+    .insertInto('policy_set_whole')
+    .values({ hash, whole })
+    .onConflict((oc) => oc.doNothing())
+    .execute()
+}
+
+async function wholeOf(db: Db, hash: string): Promise<string | undefined> {
+  return (await db.selectFrom('policy_set_whole').select('whole').where('hash', '=', hash).executeTakeFirst())?.whole
 }
 
 async function testsOf(db: Db, hash: string): Promise<readonly PolicyTests[] | undefined> {

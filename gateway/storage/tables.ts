@@ -258,6 +258,12 @@ export interface PolicySetTable {
   stored_ms: number
 }
 
+/** Sets that were last in force before there was this table have none. */
+export interface PolicySetWholeTable {
+  hash: string
+  whole: string
+}
+
 export interface PolicyProposalTable {
   id: string
   change: PolicyProposal['change']
@@ -504,6 +510,7 @@ export interface Tables {
   credential: CredentialTable
   gateway_state: GatewayStateTable
   policy_set: PolicySetTable
+  policy_set_whole: PolicySetWholeTable
   policy_proposal: PolicyProposalTable
   policy_activation: PolicyActivationTable
   policy_publisher: PolicyPublisherTable

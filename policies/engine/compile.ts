@@ -69,12 +69,19 @@ export function compilePolicies(source: PolicySource, engine: CedarEngine, check
 }
 
 /** Of all that a validation looks at: equal digests, equal outcomes. */
-function digestOf(policies: readonly LoadedPolicy[], schema: CedarSchema, facts: DeclaredFacts): string {
-  const texts = policies.map(({ id, connector, text }): JsonValue => [id, connector, text])
-  return createHash('sha256')
-    .update(canonicalJson([texts, schema as unknown as JsonValue, factsJson(facts)]))
+const digestOf = (policies: readonly LoadedPolicy[], schema: CedarSchema, facts: DeclaredFacts): string =>
+  createHash('sha256')
+    .update(digestedText(policies, schema, facts))
     .digest('hex')
+
+function digestedText(policies: readonly LoadedPolicy[], schema: CedarSchema, facts: DeclaredFacts): string {
+  const texts = policies.map(({ id, connector, text }): JsonValue => [id, connector, text])
+  return canonicalJson([texts, schema as unknown as JsonValue, factsJson(facts)])
 }
+
+/** The text that a policy set is named after. It may be long, and is made anew each time. */
+export const wholeText = ({ policies, operations, facts }: Pick<Compiled, 'policies' | 'operations' | 'facts'>): string =>
+  digestedText(policies, fullSchema(operations, facts), facts)
 
 /** What is declared, as it goes into the policy set's digest: a window that changes is another policy. */
 export function factsJson({ all: { history, derived, lookup } }: DeclaredFacts): {

@@ -10,7 +10,7 @@ import { LIMITS } from '../../gateway/limits.ts'
 import type { Decider, Explanation, NearMiss, PolicyText, Question } from '../../gateway/ports/decider.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { CedarEngine, type EngineFault, engineVersion } from './cedar.ts'
-import { type Compiled, compilePolicies } from './compile.ts'
+import { type Compiled, compilePolicies, wholeText } from './compile.ts'
 import { CannotEncode } from './encode.ts'
 import { readsOf } from './expression.ts'
 import { type LoadedPolicy, policyText } from './load-policies.ts'
@@ -174,6 +174,10 @@ class CedarDecider implements Decider {
   readableClasses(principal: Principal, person: Person | undefined, id: OperationId): ReadonlySet<string> {
     const operation = this.#operations.get(id)
     return operation ? this.#classes.of(principal, person, operation) : new Set()
+  }
+
+  wholeText(): string {
+    return wholeText(this.#compiled)
   }
 
   policies(): readonly PolicyText[] {

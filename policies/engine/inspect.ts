@@ -12,9 +12,9 @@ export interface InspectInput {
 }
 
 /** What a start would make of the policies, how their tests end, and what is wrong with them though they are valid. Throws CONFIG_INVALID. */
-export function inspect({ source, tests, organisation }: InspectInput): Inspected {
+export function inspect({ source, tests, organisation }: InspectInput): Inspected & { whole: string } {
   const decider = createDecider(source)
   const tested = runPolicyTests(source, tests)
   const findings = findingsIn({ source, organisation, coverage: tested.coverage })
-  return { policySet: decider.policySet, policies: decider.policies(), tested, findings }
+  return { policySet: decider.policySet, whole: decider.wholeText(), policies: decider.policies(), tested, findings }
 }

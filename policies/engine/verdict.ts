@@ -13,13 +13,16 @@ export interface Answer {
   errors: readonly string[]
 }
 
+/** What of a policy goes into a verdict. */
+export type Ruling = Pick<LoadedPolicy, 'id' | 'hash' | 'hold' | 'annotations'>
+
 type DenyVerdict = Extract<Verdict, { effect: 'deny' }>
 
 /**
  * The two passes of semantics section 2. `all` is the answer over every policy of the slice, `permitsAlone` asks the slice's permits; it is
  * called only where every determining forbid is a hold. Whatever is unclear ends in deny.
  */
-export function verdictOf(all: Answer, permitsAlone: () => Answer, byId: ReadonlyMap<string, LoadedPolicy>): Verdict {
+export function verdictOf(all: Answer, permitsAlone: () => Answer, byId: ReadonlyMap<string, Ruling>): Verdict {
   const policies = all.reason
   if (all.errors.length > 0) return { effect: 'deny', policies, reason: 'policy_error', errors: all.errors }
   if (all.allow) return { effect: 'permit', policies }
@@ -36,7 +39,7 @@ export function verdictOf(all: Answer, permitsAlone: () => Answer, byId: Readonl
   return { effect: 'hold', policies, holds: matched.flatMap((policy) => (policy ? [matchedHold(policy)] : [])) }
 }
 
-function matchedHold({ id, hash, hold, annotations: { reason, advice } }: LoadedPolicy): MatchedHold {
+function matchedHold({ id, hash, hold, annotations: { reason, advice } }: Ruling): MatchedHold {
   return { policyId: id, policyHash: hash, approval: hold ?? '', ...(reason && { reason }), ...(advice && { advice }) }
 }
 

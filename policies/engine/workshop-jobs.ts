@@ -21,6 +21,8 @@ export interface Checked {
 /** A policy set with its policies as people read them. */
 export interface Examined {
   policySet: string
+  /** See `Decider.wholeText`. */
+  whole: string
   policies: readonly PolicyText[]
   /** What refuses nothing, `place: words`. */
   remarks: readonly string[]
@@ -50,14 +52,14 @@ export const JOBS = {
    * a failed test is one, in its file, and so is a finding that is an error.
    */
   examine(input: InspectInput): Examined {
-    const { policySet, policies, tested, findings } = inspect(input)
+    const { policySet, whole, policies, tested, findings } = inspect(input)
     const failures = tested.failed.map(({ file, name, message }) => ({ pointer: file, message: `test \`${name}\`: ${message}` }))
     refuse(failures, 'policy tests fail')
     const said = (severity: Finding['severity']): Fault[] =>
       findings.filter((finding) => finding.severity === severity).map(({ place, message }) => ({ pointer: place, message }))
     refuse(said('error'), 'policies cannot work')
     const remarks = said('warning').map(({ pointer, message }) => `${pointer}: ${message}`)
-    return { policySet, policies, remarks }
+    return { policySet, whole, policies, remarks }
   },
 
   /** See `inspect`. */

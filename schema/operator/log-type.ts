@@ -1,5 +1,5 @@
 import { Field, GraphQLISODateTime, Int, ObjectType } from 'type-graphql'
-import type { LoggedCheckpoint, LoggedEntry } from '../../gateway/ports/log.ts'
+import type { ExportedEntry, LoggedCheckpoint, LoggedEntry } from '../../gateway/ports/log.ts'
 
 @ObjectType('Checkpoint', { description: 'What the log says of itself, signed (C2SP tlog-checkpoint).' })
 export class CheckpointType {
@@ -49,5 +49,30 @@ export class LoggedEntryType {
     this.index = index
     this.leaf = Buffer.from(leaf).toString('utf8')
     this.proof = proof
+  }
+}
+
+@ObjectType('LogEntry', { description: 'An entry of the log, with its payload where that was asked for and is still there.' })
+export class LogEntryType {
+  @Field(() => Int, { description: 'In the log, from 0.' })
+  readonly index: number
+  @Field(() => String, { description: 'The text that was hashed.' })
+  readonly leaf: string
+  @Field(() => String, {
+    nullable: true,
+    description: 'JSON text. `commitment` in the leaf is SHA-256 over the bytes of the salt and this.',
+  })
+  readonly payload: string | null
+  @Field(() => String, { nullable: true, description: 'Of the commitment: 32 bytes in base64.' })
+  readonly salt: string | null
+  @Field(() => Boolean, { description: 'The payload was erased, and with it its salt.' })
+  readonly erased: boolean
+
+  constructor({ index, leaf, payload, erased }: ExportedEntry) {
+    this.index = index
+    this.leaf = Buffer.from(leaf).toString('utf8')
+    this.payload = payload?.text ?? null
+    this.salt = payload && Buffer.from(payload.salt).toString('base64')
+    this.erased = erased
   }
 }
