@@ -64,7 +64,7 @@ function program(): Command {
   importCommand(connector)
   refreshCommand(connector)
   policyCommands(root.command('policy').description('what policies do, before and after they are in force'))
-  auditCommands(root.command('audit').description('the record: what is in it, and what is to go'))
+  auditCommands(root.command('audit').description('the record: taken along, verified, decided again, and what is to go'))
   return root
 }
 

@@ -169,7 +169,8 @@ const openOn = (database: string, clock: Clock, bus: Bus): Promise<Storage> =>
     bus,
   })
 
-const transparencyOf = (storage: Storage) => createTransparencyLog(storage.log, noteSigner('gatehouse/acme', randomBytes(32)), storage.sealer)
+const transparencyOf = (storage: Storage) =>
+  createTransparencyLog(storage.log, noteSigner('gatehouse/acme', randomBytes(32)), storage.sealer)
 
 const LIBRARY: PolicyFile = {
   path: 'library/quiet.cedar (as quiet)',

@@ -2,7 +2,7 @@ import type { Entry } from '../core/entry.ts'
 import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
 
 /** The form of leaves, which their text names: a log may hold several. */
-const FORM = 'gatehouse/entry@v1'
+export const FORM = 'gatehouse/entry@v1'
 
 /**
  * The bytes that the log holds of an entry, in the place of the entry itself: canonical JSON (RFC 8785) of all but its payload, and the commitment to

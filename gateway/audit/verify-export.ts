@@ -1,0 +1,242 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GatewayError } from '../core/errors.ts'
+import { type Checkpoint, openCheckpoint } from '../record/checkpoint.ts'
+import { FORM as LEAF } from '../record/leaf.ts'
+import { leafHash, sameHash, verifyInclusion } from '../record/merkle.ts'
+import { parseVerifierKey } from '../record/signed-note.ts'
+import { TILE_WIDTH } from '../record/tile.ts'
+import { parseProof } from '../record/tlog-proof.ts'
+import { CallCheck, type CallTally } from './check-calls.ts'
+import { DecisionCheck, type DecisionTally } from './check-decisions.ts'
+import { checkConsistency, checkTiles, ExportedTiles } from './check-tree.ts'
+import { entire, type Leaf, readLeaf } from './exported-entry.ts'
+import { ABOUT, type About, CHECKPOINT, ENTRIES, type ExportedLine, linesOf, readAbout, readLine, SETS, VKEY } from './exported-line.ts'
+import { type AuditFault, Faults } from './faults.ts'
+
+export interface VerifyOptions {
+  /** Text of the key to verify with, `name+keyid+base64`; null takes the enclosed one, which proves consistency only. */
+  vkey: string | null
+  /** Text of an older checkpoint that this log has to go on from. */
+  since: string | null
+}
+
+export interface AuditReport {
+  /** Nothing is wrong. */
+  ok: boolean
+  origin: string
+  /** Entries that the checkpoint signs. */
+  size: number
+  /** Entries that the export has. */
+  entries: number
+  part: About['part']
+  asked: string
+  key: 'given' | 'enclosed'
+  keyId: string
+  payloads: { verified: number; erased: number; leftOut: number }
+  decisions: DecisionTally
+  /** Null where the export has no whole calls. */
+  calls: CallTally | null
+  /** Size of the older checkpoint; null without one. */
+  since: number | null
+  /** By index, at most `LIMITS.auditFaultsMax`. */
+  faults: readonly AuditFault[]
+  faultCount: number
+}
+
+/**
+ * Verifies an export with nothing but its files and a key. Reads it once, line by line; what it remembers of ended calls is their names. Throws BAD_INPUT
+ * where the folder is no export, or the key or the older checkpoint are none.
+ */
+export async function verifyExport(dir: string, { vkey, since }: VerifyOptions): Promise<AuditReport> {
+  const about = readAbout(await textIn(dir, ABOUT))
+  if (!about) throw new GatewayError('BAD_INPUT', `\`${join(dir, ABOUT)}\` is not that of an export of this form`)
+  const key = parseVerifierKey(vkey ?? (await textIn(dir, VKEY)))
+  const faults = new Faults()
+  const isWhole = about.part === 'whole'
+  if (since !== null && !isWhole)
+    throw new GatewayError('BAD_INPUT', 'a part of the log cannot be compared with an older checkpoint: export all of it')
+  const note = await textIn(dir, CHECKPOINT)
+  const opened = openedCheckpoint(note, key, faults)
+  const checkpoint = opened ?? { origin: key.name, size: about.size, root: new Uint8Array(32) }
+  const tiles = isWhole ? new ExportedTiles(dir, checkpoint.size, faults) : null
+  if (tiles && opened) await checkTiles(tiles, opened, faults)
+  const older = since === null ? null : olderCheckpoint(since, key, faults)
+  if (tiles && opened && older) await checkConsistency(tiles, older, opened, faults)
+  const check = new EntryCheck({ checkpoint, note, tiles, faults, part: about.part, sets: (hash) => setIn(dir, hash) })
+  for await (const line of linesOf(join(dir, ENTRIES))) await check.line(line)
+  const { entries, payloads, decisions, calls } = check.finish()
+  return {
+    ...{ ok: faults.count === 0, origin: checkpoint.origin, size: checkpoint.size, entries, part: about.part, asked: about.asked },
+    ...{ key: vkey === null ? 'enclosed' : 'given', keyId: key.keyId, payloads, decisions, calls },
+    ...{ since: older?.size ?? null, faults: faults.listed(), faultCount: faults.count },
+  }
+}
+
+async function textIn(dir: string, name: string): Promise<string> {
+  try {
+    return await readFile(join(dir, name), 'utf8')
+  } catch (cause) {
+    throw new GatewayError('BAD_INPUT', `\`${dir}\` is no export: it has no \`${name}\``, { cause })
+  }
+}
+
+const setIn = (dir: string, hash: string): Promise<string | undefined> =>
+  readFile(join(dir, SETS, `${hash}.json`), 'utf8').catch(() => undefined)
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+function openedCheckpoint(note: string, key: ReturnType<typeof parseVerifierKey>, faults: Faults): Checkpoint | undefined {
+  try {
+    return openCheckpoint(note, [key], key.name)
+  } catch (error) {
+    faults.add('checkpoint', null, reason(error))
+    return undefined
+  }
+}
+
+function olderCheckpoint(note: string, key: ReturnType<typeof parseVerifierKey>, faults: Faults): Checkpoint | null {
+  try {
+    return openCheckpoint(note, [key], key.name)
+  } catch (error) {
+    faults.add('consistency', null, `the older checkpoint is not of this log: ${reason(error)}`)
+    return null
+  }
+}
+
+interface EntryCheckOptions {
+  checkpoint: Checkpoint
+  note: string
+  /** Null for a part of the log, whose entries have proofs. */
+  tiles: ExportedTiles | null
+  faults: Faults
+  part: About['part']
+  sets: (hash: string) => Promise<string | undefined>
+}
+
+/** All lines of an export, in their order. */
+class EntryCheck {
+  readonly #options: EntryCheckOptions
+  readonly #payloads = { verified: 0, erased: 0, leftOut: 0 }
+  readonly #decisions: DecisionCheck
+  readonly #calls: CallCheck | null
+  readonly #processes = new Map<string, { seq: number; at: number }>()
+  #lines = 0
+  #next = 0
+  #missing = 0
+
+  constructor(options: EntryCheckOptions) {
+    this.#options = options
+    this.#decisions = new DecisionCheck(options.sets, options.faults)
+    this.#calls = options.part === 'range' ? null : new CallCheck(options.faults)
+  }
+
+  async line(text: string): Promise<void> {
+    const { faults, checkpoint } = this.#options
+    const line = readLine(text)
+    if (!line) {
+      faults.add('line', this.#next, `line ${this.#lines + 1} of \`${ENTRIES}\` is none of an export`)
+      return
+    }
+    this.#lines += 1
+    const { index } = line
+    if (index >= checkpoint.size) {
+      faults.add('extra', index, `the checkpoint signs ${checkpoint.size} entries`)
+      return
+    }
+    if (!this.#isInOrder(index)) return
+    await this.#checkLeaf(line)
+    const leaf = readLeaf(line.leaf)
+    if (!leaf) {
+      faults.add('leaf', index, `it is no entry of the form \`${LEAF}\``)
+      return
+    }
+    this.#checkSequence(index, leaf)
+    try {
+      await this.#checkContent(line, leaf)
+    } catch (error) {
+      // Only what was not written by a gateway has another shape than its kind says.
+      faults.add('leaf', index, `it cannot be read: ${reason(error)}`)
+    }
+  }
+
+  finish() {
+    const { faults, checkpoint, tiles } = this.#options
+    if (tiles && this.#next < checkpoint.size)
+      faults.add('missing', this.#next, `the export ends here, and the checkpoint signs ${checkpoint.size} entries`)
+    return { entries: this.#lines, payloads: this.#payloads, decisions: this.#decisions.tally, calls: this.#calls?.finish() ?? null }
+  }
+
+  #isInOrder(index: number): boolean {
+    const { faults, tiles } = this.#options
+    if (index < this.#next) {
+      faults.add('order', index, `it stands after entry ${this.#next - 1}`)
+      return false
+    }
+    if (tiles && index > this.#next) {
+      const count = index - this.#next
+      faults.add('missing', this.#next, count === 1 ? 'it is not there' : `it is not there, nor are the ${count - 1} after it`)
+      this.#missing += count
+    }
+    this.#next = index + 1
+    return true
+  }
+
+  async #checkLeaf({ index, leaf, proof }: ExportedLine): Promise<void> {
+    const { faults, tiles, checkpoint, note } = this.#options
+    const hash = leafHash(Buffer.from(leaf))
+    if (tiles) {
+      const tile = await tiles.tile(0, Math.floor(index / TILE_WIDTH))
+      const logged = tile?.[index % TILE_WIDTH]
+      if (logged && !sameHash(logged, hash)) faults.add('leaf', index, 'its text is not what the log has the hash of')
+      return
+    }
+    try {
+      const proved = parseProof(proof ?? '')
+      if (proved.index !== index) faults.add('proof', index, `its proof is that of entry ${proved.index}`)
+      else if (proved.checkpoint !== note) faults.add('proof', index, 'its proof is against another checkpoint')
+      else if (!verifyInclusion(index, checkpoint.size, hash, proved.path, checkpoint.root))
+        faults.add('proof', index, 'its text is not what its proof leads to the root')
+    } catch (error) {
+      faults.add('proof', index, reason(error))
+    }
+  }
+
+  #checkSequence(index: number, { process, seq, at }: Leaf): void {
+    const { faults, tiles } = this.#options
+    const last = this.#processes.get(process)
+    const follows = tiles && this.#missing === 0 ? seq === (last?.seq ?? 0) + 1 : seq > (last?.seq ?? 0)
+    if (!follows) faults.add('sequence', index, `entry ${seq} of process \`${process}\` follows entry ${last?.seq ?? 0}`)
+    if (last && at < last.at) faults.add('time', index, `it is ${last.at - at} ms earlier than the entry before it of its process`)
+    this.#processes.set(process, { seq, at })
+  }
+
+  async #checkContent(line: ExportedLine, leaf: Leaf): Promise<void> {
+    const { index } = line
+    const payload = this.#payloadOf(line, leaf)
+    const { body, isComplete } = entire(leaf, payload)
+    await this.#decisions.check(index, body, isComplete)
+    const { process, seq, call } = leaf
+    if (call !== null) this.#calls?.add({ index, process, seq, callId: call, body }, isComplete || Object.keys(leaf.body).length > 1)
+  }
+
+  /** Undefined where the payload is not there, or not what the entry commits to. */
+  #payloadOf({ index, payload, salt, erased }: ExportedLine, { commitment }: Leaf): string | undefined {
+    const { faults } = this.#options
+    if (payload === undefined) {
+      if (commitment !== null) this.#payloads[erased ? 'erased' : 'leftOut'] += 1
+      return undefined
+    }
+    const digest = createHash('sha256')
+      .update(Buffer.from(salt ?? '', 'base64'))
+      .update(payload)
+      .digest('hex')
+    if (digest === commitment) {
+      this.#payloads.verified += 1
+      return payload
+    }
+    faults.add('payload', index, 'salt and payload are not what the entry commits to')
+    return undefined
+  }
+}

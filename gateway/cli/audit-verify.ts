@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises'
+import { type AuditReport, verifyExport } from '../audit/verify-export.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { ExitCode, Output } from './output.ts'
+
+export interface AuditVerifyOptions {
+  /** The key itself, or a file that has it; null takes the enclosed one. */
+  key: string | null
+  /** File of an older checkpoint. */
+  since: string | null
+}
+
+/** Verifies an export and tells what is wrong with it. Exit 1 where anything is. Throws BAD_INPUT. */
+export async function verifyAudit(output: Output, dir: string, { key, since }: AuditVerifyOptions): Promise<ExitCode> {
+  const report = await verifyExport(dir, {
+    vkey: key === null ? null : /^[^\s+]+\+[0-9a-f]{8}\+/.test(key) ? key : await textOf(key, 'key'),
+    since: since === null ? null : await textOf(since, 'older checkpoint'),
+  })
+  output.print(reportInWords(report), report)
+  if (report.key === 'enclosed')
+    output.remark(
+      'verified with the key in the export itself: that shows that it is consistent, not whose it is. Give --key with the key from elsewhere',
+    )
+  return report.ok ? 0 : 1
+}
+
+const textOf = (file: string, what: string): Promise<string> =>
+  readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new GatewayError('BAD_INPUT', `the ${what} \`${file}\` cannot be read`, { cause })
+  })
+
+const FAULTS_PRINTED = 20
+
+function reportInWords(report: AuditReport): string {
+  const { ok, entries, size, origin, keyId, part, asked, payloads, since, faults, faultCount } = report
+  const found = faults
+    .slice(0, FAULTS_PRINTED)
+    .map(({ index, what, why }) => `  ${index === null ? 'log' : `entry ${index}`}: ${what}: ${why}`)
+  const lines = [
+    `${ok ? 'verified' : 'NOT verified'}: ${entries} of ${size} entries of ${origin}, signed by key ${keyId}${part === 'whole' ? '' : ` (a part: ${asked})`}`,
+    `payloads: ${payloads.verified} as committed to, ${payloads.erased} erased, ${payloads.leftOut} not enclosed`,
+    decisionsInWords(report.decisions),
+    ...callsInWords(report),
+    ...(since === null ? [] : [`older checkpoint: of ${since} entries`]),
+    ...(ok ? [] : [`${faultCount} faults:`, ...found, ...(faultCount > found.length ? [`  and ${faultCount - found.length} more`] : [])]),
+  ]
+  return lines.join('\n')
+}
+
+export function decisionsInWords({
+  same,
+  unasked,
+  withoutPayload,
+  withoutPolicySet,
+  differ,
+  engine,
+  engines,
+}: AuditReport['decisions']): string {
+  const counts = [
+    `${same} decided again alike`,
+    ...(unasked > 0 ? [`${unasked} denials for what policy was not asked`] : []),
+    ...(withoutPayload > 0 ? [`${withoutPayload} not decided again, without payload`] : []),
+    ...(withoutPolicySet > 0 ? [`${withoutPolicySet} not decided again, without policy set`] : []),
+    `${differ} otherwise`,
+  ]
+  const then = engines.filter((one) => one !== engine)
+  return `decisions: ${counts.join(', ')}${engine === null ? '' : ` (${engine}${then.length > 0 ? `, then ${then.join(', ')}` : ''})`}`
+}
+
+function callsInWords({ calls, part }: AuditReport): string[] {
+  if (!calls) return [`calls: not looked at, since a ${part} may begin and end within them`]
+  const { count, calls: ids } = calls.inDoubt
+  return [`calls: ${calls.calls}, ${count === 0 ? 'none in doubt' : `${count} in doubt: ${ids.slice(0, FAULTS_PRINTED).join(', ')}`}`]
+}

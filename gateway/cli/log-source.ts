@@ -1,0 +1,87 @@
+import type { Address } from '../config/address-file.ts'
+import { GatewayError } from '../core/errors.ts'
+import { isJsonObject, type JsonObject } from '../core/json.ts'
+import { LIMITS } from '../limits.ts'
+import { ask } from './control-plane.ts'
+
+/** Which entries of the log are asked for. Indexes from 0, times in ISO 8601. */
+export interface Asked {
+  from: number
+  before: number
+  since: string | null
+  until: string | null
+  calls: readonly string[] | null
+}
+
+/** An entry as the gateway gives it. */
+export interface GivenEntry {
+  index: number
+  leaf: string
+  payload: string | null
+  salt: string | null
+  erased: boolean
+}
+
+export interface GivenCheckpoint {
+  note: string
+  size: number
+  vkey: string
+}
+
+const PAGE = `query ($from: Int!, $before: Int!, $first: Int!, $since: DateTimeISO, $until: DateTimeISO, $calls: [ID!], $payloads: Boolean!) {
+  logEntries(from: $from, before: $before, first: $first, since: $since, until: $until, calls: $calls, payloads: $payloads) {
+    index leaf payload salt erased
+  }
+}`
+
+/** The log of a running gateway, read in pages. */
+export class LogSource {
+  readonly #address: Address
+
+  constructor(address: Address) {
+    this.#address = address
+  }
+
+  /** Throws NOT_FOUND while nothing is in the log. */
+  async checkpoint(): Promise<GivenCheckpoint> {
+    const { checkpoint } = await ask(this.#address, '{ checkpoint { note size vkey } }')
+    if (!isJsonObject(checkpoint)) throw new GatewayError('NOT_FOUND', 'nothing is in the log yet')
+    return { note: String(checkpoint.note), size: Number(checkpoint.size), vkey: String(checkpoint.vkey) }
+  }
+
+  /** In the log's order. */
+  async *entries(asked: Asked, payloads: boolean): AsyncGenerator<GivenEntry> {
+    for (let { from } = asked; from < asked.before; ) {
+      const variables = { ...asked, from, calls: asked.calls && [...asked.calls], payloads, first: LIMITS.pageRowsMax }
+      const { logEntries } = await ask(this.#address, PAGE, variables)
+      const page = (Array.isArray(logEntries) ? logEntries.filter(isJsonObject) : []).map(given)
+      yield* page
+      const last = page.at(-1)
+      if (!last) return
+      from = last.index + 1
+    }
+  }
+
+  /** Undefined where the set is not kept with its text. */
+  async policySet(hash: string): Promise<string | undefined> {
+    const { wholePolicySet } = await ask(this.#address, 'query ($hash: ID!) { wholePolicySet(hash: $hash) }', { hash })
+    return typeof wholePolicySet === 'string' ? wholePolicySet : undefined
+  }
+
+  /** Bytes of a file of the log below `/v1/`. Throws UNAVAILABLE. */
+  async file(path: string): Promise<Uint8Array> {
+    const response = await fetch(`${this.#address.url}/v1/${path}`, { redirect: 'error' }).catch((cause: unknown) => {
+      throw new GatewayError('UNAVAILABLE', `no gateway answers at \`${this.#address.url}\`: is it running?`, { cause })
+    })
+    if (!response.ok) throw new GatewayError('UNAVAILABLE', `the gateway has no \`${path}\`: ${response.status}`)
+    return new Uint8Array(await response.arrayBuffer())
+  }
+}
+
+const given = ({ index, leaf, payload, salt, erased }: JsonObject): GivenEntry => ({
+  index: Number(index),
+  leaf: String(leaf),
+  payload: typeof payload === 'string' ? payload : null,
+  salt: typeof salt === 'string' ? salt : null,
+  erased: erased === true,
+})
