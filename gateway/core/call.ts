@@ -58,6 +58,8 @@ export interface CallError {
   code: ErrorCode
   message: string
   advice?: string
+  /** Only where the gateway itself sent nothing: that says nothing of the system. */
+  sent?: false
 }
 
 /** Who had the payload of a call destroyed. */

@@ -5,10 +5,11 @@ import { type CallEnd, healthOf } from './connector-health.ts'
 const end = (word: string, index: number): CallEnd => {
   const at = instant(1_000 - index)
   const status = Number(word)
-  if (word === 'ok') return { state: 'completed', upstreamStatus: 200, code: null, at }
-  if (word === 'timeout') return { state: 'in_doubt', upstreamStatus: null, code: 'UPSTREAM_TIMEOUT', at }
-  if (word === 'withheld') return { state: 'in_doubt', upstreamStatus: 200, code: 'WITHHELD', at }
-  return { state: 'failed', upstreamStatus: status, code: 'UPSTREAM', at }
+  if (word === 'ok') return { state: 'completed', upstreamStatus: 200, code: null, sent: true, at }
+  if (word === 'timeout') return { state: 'in_doubt', upstreamStatus: null, code: 'UPSTREAM_TIMEOUT', sent: true, at }
+  if (word === 'unsent') return { state: 'failed', upstreamStatus: null, code: 'UPSTREAM', sent: false, at }
+  if (word === 'withheld') return { state: 'in_doubt', upstreamStatus: 200, code: 'WITHHELD', sent: true, at }
+  return { state: 'failed', upstreamStatus: status, code: 'UPSTREAM', sent: true, at }
 }
 
 /** Newest first. Since: how many calls back the present row began. */
@@ -21,6 +22,9 @@ test.each([
   ['timeout 502 401 ok 503', 'failing', 2, 3, 3, 0],
   ['407', 'failing', 0, 1, null, 0],
   ['302', 'failing', 0, 1, null, 0],
+  ['unsent unsent', 'unknown', null, 0, null, null],
+  ['unsent ok unsent 503', 'healthy', 1, 0, 1, 3],
+  ['unsent 503 unsent 503 ok', 'failing', 3, 2, 4, 1],
   ['withheld timeout', 'healthy', 0, 0, 0, 1],
 ] as const)('%j', (words, state, since, failuresInARow, success, failure) => {
   const ends = words === '' ? [] : words.split(' ').map(end)
@@ -31,6 +35,6 @@ test.each([
     failuresInARow,
     lastSuccessAt: at(success),
     lastFailure: failure === null ? null : ends[failure],
-    calls: ends.length,
+    calls: ends.filter(({ sent }) => sent).length,
   })
 })

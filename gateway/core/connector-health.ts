@@ -8,6 +8,8 @@ export interface CallEnd {
   state: Extract<CallState, 'completed' | 'failed' | 'in_doubt'>
   upstreamStatus: number | null
   code: ErrorCode | null
+  /** False where the gateway itself refused to send, or could not. */
+  sent: boolean
   at: Instant
 }
 
@@ -21,7 +23,7 @@ export interface ConnectorHealth {
   lastFailure: CallEnd | null
   /** In a row, up to now. */
   failuresInARow: number
-  /** How many ended calls were looked at. */
+  /** How many ended calls told something. */
   calls: number
 }
 
@@ -29,8 +31,9 @@ export interface ConnectorHealth {
 export const isAnswered = ({ state, upstreamStatus, code }: CallEnd): boolean =>
   state === 'completed' || code === 'WITHHELD' || (upstreamStatus !== null && passesThrough(upstreamStatus))
 
-/** Reads ends, newest first. */
-export function healthOf(ends: readonly CallEnd[]): ConnectorHealth {
+/** Reads ends, newest first. What was never sent says nothing of the system. */
+export function healthOf(ended: readonly CallEnd[]): ConnectorHealth {
+  const ends = ended.filter(({ sent }) => sent)
   const answered = ends.map(isAnswered)
   const success = answered.indexOf(true)
   const failure = answered.indexOf(false)

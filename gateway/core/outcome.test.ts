@@ -37,6 +37,11 @@ test.each([
   expect(judgeBreak(operation, { kind: 'broken', sent, message: 'm' }).kind).toBe(kind)
 })
 
+test('what the gateway refuses to send says nothing of the system', () => {
+  const judged = judgeBreak(write, { kind: 'refused', sent: false, message: 'm' })
+  expect(judged).toEqual({ kind: 'not_sent', error: { code: 'UPSTREAM', message: 'm', sent: false } })
+})
+
 test('only what can have no second effect is sent again', () => {
   expect([read, write, put, keyed].map(repeatable)).toEqual([true, false, true, true])
 })

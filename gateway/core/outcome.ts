@@ -28,8 +28,10 @@ export function judgeStatus(operation: Nature, status: number, sentBefore = fals
   return { kind: uncertain(operation), error }
 }
 
-/** What a broken exchange means. `sent: false` promises that nothing left, so nothing happened. */
+/** What a broken exchange means. `sent: false` promises that nothing left, so nothing happened; `refused`, that the gateway did not try. */
 export function judgeBreak(operation: Nature, broken: { kind: string; sent: boolean; message: string }): Judgement {
+  if (broken.kind === 'refused' && !broken.sent)
+    return { kind: 'not_sent', error: { code: 'UPSTREAM', message: broken.message, sent: false } }
   const code = broken.kind === 'timeout' ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM'
   return { kind: broken.sent ? uncertain(operation) : 'failed', error: { code, message: broken.message } }
 }

@@ -1,4 +1,4 @@
-import { type Call, FINAL_STATES } from '../core/call.ts'
+import { type Call, type CallError, FINAL_STATES } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
@@ -108,6 +108,9 @@ async function own(parts: Parts, principal: Principal, id: CallId): Promise<Call
   return call
 }
 
+/** What an agent is told of an error. */
+const toldOf = ({ code, message, advice }: CallError): CallError => ({ code, message, ...(advice === undefined ? {} : { advice }) })
+
 async function statusOf(parts: Parts, call: Call, reader: Principal): Promise<CallStatus> {
   const hold = FINAL_STATES.has(call.state) ? undefined : await holdOf(parts, call)
   const kept = keptFor(parts, reader, call)
@@ -122,7 +125,7 @@ async function statusOf(parts: Parts, call: Call, reader: Principal): Promise<Ca
     createdAt: call.createdAt,
     ...(hold ? { expiresAt: hold.expiresAt } : {}),
     ...(result ? { result: result.value, ...(result.masked ? { masked: result.masked } : {}) } : {}),
-    ...(error ? { error } : {}),
+    ...(error ? { error: toldOf(error) } : {}),
     ...(call.upstreamStatus === null ? {} : { upstream: { status: call.upstreamStatus } }),
   }
   return withEdit(status, call)

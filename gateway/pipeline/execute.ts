@@ -189,7 +189,10 @@ function stream(
 
 async function notSent(parts: Parts, run: Run, intent: IntentId, span: Span, error: unknown): Promise<Answer> {
   parts.telemetry.log.error({ callId: run.callId, error }, 'no credential could be leased')
-  const judged: Judgement = { kind: 'not_sent', error: { code: 'UNAVAILABLE', message: 'the credential for this system is not available' } }
+  const judged: Judgement = {
+    kind: 'not_sent',
+    error: { code: 'UNAVAILABLE', message: 'the credential for this system is not available', sent: false },
+  }
   return await ended(parts, run, intent, judged, 0, span)
 }
 

@@ -34,7 +34,7 @@ const notSent = (callId: CallId, intent: IntentId): Unit => ({
     outcome: {
       kind: 'not_sent',
       upstreamStatus: null,
-      error: { code: 'UNAVAILABLE', message: 'the record answered too late, so nothing was sent' },
+      error: { code: 'UNAVAILABLE', message: 'the record answered too late, so nothing was sent', sent: false },
       resultDigest: null,
       resultBytes: 0,
       upstreamMs: 0,

@@ -90,7 +90,7 @@ export async function endsOf(db: Db, connector: string): Promise<readonly CallEn
     .execute()
   return rows.flatMap(({ state, upstream_status: upstreamStatus, error, updated_at_ms }) =>
     state === 'completed' || state === 'failed' || state === 'in_doubt'
-      ? [{ state, upstreamStatus, code: error?.code ?? null, at: instant(updated_at_ms) }]
+      ? [{ state, upstreamStatus, code: error?.code ?? null, sent: error?.sent !== false, at: instant(updated_at_ms) }]
       : [],
   )
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { stateAfter } from '../core/call.ts'
 import { type Drift, summaryOf } from '../core/drift.ts'
 import { operationId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
@@ -94,15 +95,16 @@ export function driftConformance(at: () => TestStore): void {
     const { storage, recorder, clock, registry } = at()
     const epoch = registry.agent('helper')?.epoch ?? 0
     const ended: unknown[] = []
-    for (const kind of ['completed', 'failed', 'in_doubt'] as const) {
+    for (const kind of ['completed', 'failed', 'not_sent', 'in_doubt'] as const) {
       clock.nowMs += 10
       const unit = permitted(clock, { epoch })
       await recorder.admit(unit)
       if (!unit.intent) throw new Error('no intent')
       const done = finished(unit.call.id, unit.intent)
-      const error = kind === 'completed' ? null : ({ code: 'UPSTREAM_TIMEOUT', message: 'x' } as const)
+      const sent = kind !== 'not_sent'
+      const error = kind === 'completed' ? null : ({ code: 'UPSTREAM_TIMEOUT', message: 'x', ...(sent ? {} : { sent }) } as const)
       await recorder.finish({ ...done, outcome: { ...done.outcome, kind, upstreamStatus: null, error }, result: null, resultKept: 'none' })
-      ended.unshift({ state: kind, upstreamStatus: null, code: error?.code ?? null, at: clock.now() })
+      ended.unshift({ state: stateAfter(kind), upstreamStatus: null, code: error?.code ?? null, sent, at: clock.now() })
     }
     await recorder.admit(permitted(clock, { epoch }))
     expect(await storage.calls.ends('crm')).toEqual(ended)

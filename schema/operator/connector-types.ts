@@ -12,7 +12,7 @@ const optional = { nullable: true } as const
 const at = (instant: number | null | undefined): Date | null => (instant === null || instant === undefined ? null : new Date(instant))
 
 @ObjectType('ConnectorHealth', {
-  description: `What the newest calls of a connector tell of its system, of at most ${LIMITS.healthCallsMax}. A system that refuses a request works.`,
+  description: `What the newest calls of a connector tell of its system, of at most ${LIMITS.healthCallsMax}. A system that refuses a request works; what the gateway refused to send says nothing of it.`,
 })
 export class ConnectorHealthType {
   @Field(() => HealthEnum)
