@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link, Outlet } from '@tanstack/react-router'
+import { Link, Outlet, useLocation } from '@tanstack/react-router'
 import { useEffect } from 'react'
 import { signOut } from './gateway.ts'
 import { changePerson, mayChange, meQuery, sessionQuery } from './me.ts'
-import { pages } from './pages.ts'
+import { NotForYou } from './not-for-you.tsx'
+import { closedPage, pages } from './pages.ts'
 import { SignIn } from './sign-in.tsx'
 import { texts } from './texts.ts'
 import { type Theme, useTheme } from './theme.ts'
@@ -54,13 +55,28 @@ function Signed({ development, offline }: { development: boolean; offline: boole
               {texts.connection.offline}
             </p>
           )}
-          <Outlet />
+          <Page />
         </div>
       </div>
       <p className={said ? 'said said-shown' : 'said'} key={said} role="status" aria-live="polite">
         {said}
       </p>
     </>
+  )
+}
+
+/** What the address asks for, or who may see it instead. */
+function Page() {
+  const { data: me } = useQuery(meQuery)
+  const path = useLocation({ select: ({ pathname }) => pathname })
+  const closed = closedPage(me, path)
+  if (!closed) return <Outlet />
+  if (me) return <NotForYou title={closed.title} />
+  return (
+    <main id="content" className="plain">
+      <h1>{closed.title}</h1>
+      <Skeleton lines={8} />
+    </main>
   )
 }
 
@@ -99,7 +115,7 @@ function Account() {
       <p className="person">
         <strong>{me?.name ?? '\u00a0'}</strong>
         <span className="quiet">
-          {me && !mayChange(me) ? texts.account.readOnly : [...(me?.roles ?? []), ...(me?.groups ?? [])].join(', ')}
+          {me && !mayChange(me) ? texts.account.readOnly : [...new Set([...(me?.roles ?? []), ...(me?.groups ?? [])])].join(', ')}
         </span>
       </p>
       <label className="theme">

@@ -78,7 +78,7 @@ describe('a standing grant', () => {
     const second = await give('raj', holdId)
     expect(second).toMatchObject({ state: 'open', gives: { by: 'raj' } })
     expect(await bed.cases.grantGiven(as('maria'), second)).toBeUndefined()
-    expect((await bed.cases.votes(as('maria'), second.id)).map(({ voter }) => voter)).toEqual(['raj'])
+    expect((await bed.cases.votes(as('maria'), [second])).get(second.id)?.map(({ voter }) => voter)).toEqual(['raj'])
     await expect(bed.cases.approveHold(as('sana'), holdId, undefined)).rejects.toEqual(code('HOLD_NOT_OPEN'))
     const third = await give('maria', second.id, { maxUses: 3 })
     expect(third).toMatchObject({ state: 'open', gives: { by: 'maria', maxUses: 3 } })

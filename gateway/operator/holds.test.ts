@@ -27,7 +27,9 @@ test('one approval of one group: hold and call are approved, the vote is bound t
   end()
   expect(hold).toMatchObject({ id: both.holdId, state: 'approved' })
   expect(await stateOf(both)).toEqual(['approved', 'approved'])
-  expect(await bed.cases.votes(as('raj'), both.holdId)).toMatchObject([{ voter: 'maria', verdict: 'approve', comment: 'fine by me' }])
+  expect((await bed.cases.votes(as('raj'), [hold])).get(hold.id)).toMatchObject([
+    { voter: 'maria', verdict: 'approve', comment: 'fine by me' },
+  ])
   expect(await bed.entries(both.callId)).toContainEqual({
     kind: 'vote',
     hold: both.holdId,
@@ -320,7 +322,11 @@ test('approvers see the holds that ask for their groups, readers see all', async
   expect(await seen('olga')).toEqual([true, true])
   expect(await seen('olga', ['cfo-office'])).toEqual([false, true])
   expect(await bed.cases.hold(as('maria'), others.holdId)).toBeUndefined()
-  await expect(bed.cases.votes(as('maria'), others.holdId)).rejects.toEqual(code('NOT_FOUND'))
+  const hidden = await bed.cases.hold(as('chen'), others.holdId)
+  if (!hidden) throw new Error('no hold')
+  await expect(bed.cases.votes(as('maria'), [hidden])).rejects.toEqual(code('NOT_FOUND'))
+  await expect(bed.cases.callsOfHolds(as('maria'), [hidden])).rejects.toEqual(code('NOT_FOUND'))
+  expect((await bed.cases.callsOfHolds(as('chen'), [hidden])).get(hidden.id)?.id).toBe(others.callId)
 })
 
 test('an approval needs nothing that lives in a process: a vote given before a restart counts after it', async () => {

@@ -7,6 +7,7 @@ import { LIMITS } from '../limits.ts'
 import type { HoldFilter, Page, PageRequest } from '../ports/call-store.ts'
 import type { HoldProgress, Operator } from '../ports/operator.ts'
 import type { HoldChange } from '../ports/recorder.ts'
+import { findCall } from './calls.ts'
 import type { OperatorDeps } from './deps.ts'
 import { openingOf } from './opening-grant.ts'
 import { comment, hasRole, isAsked, isReader, mayBreakGlass, requirePerson } from './roles.ts'
@@ -22,13 +23,35 @@ export async function listHolds(deps: OperatorDeps, by: Operator, filter: HoldFi
 /** One hold; undefined where there is none, and where this person may not see it. */
 export async function findHold(deps: OperatorDeps, by: Operator, id: HoldId): Promise<Hold | undefined> {
   const hold = await deps.store.hold(id)
-  return hold && (isReader(by) || isAsked(by, hold) || mayBreakGlass(deps, by)) ? hold : undefined
+  return hold && maySee(deps, by, hold) ? hold : undefined
 }
 
-/** Votes in the order they came. Throws NOT_FOUND where the person may not see the hold. */
-export async function listVotes(deps: OperatorDeps, by: Operator, id: HoldId): Promise<readonly Vote[]> {
-  if (!(await findHold(deps, by, id))) throw noHold(id)
-  return deps.store.votes(id)
+const maySee = (deps: OperatorDeps, by: Operator, hold: Hold): boolean => isReader(by) || isAsked(by, hold) || mayBreakGlass(deps, by)
+
+function requireSeen(deps: OperatorDeps, by: Operator, holds: readonly Hold[]): void {
+  const unseen = holds.find((hold) => !maySee(deps, by, hold))
+  if (unseen) throw noHold(unseen.id)
+}
+
+/** Votes on these holds, each hold's in the order they came. Throws NOT_FOUND where the person may not see one of them. */
+export async function listVotes(deps: OperatorDeps, by: Operator, holds: readonly Hold[]): Promise<ReadonlyMap<HoldId, readonly Vote[]>> {
+  requireSeen(deps, by, holds)
+  return Map.groupBy(await deps.store.votesOn(holds.map(({ id }) => id)), ({ holdId }) => holdId)
+}
+
+/** The calls of these holds. Throws NOT_FOUND where the person may not see one of the holds, or has no right to what became of its call since. */
+export async function callsOfHolds(deps: OperatorDeps, by: Operator, holds: readonly Hold[]): Promise<ReadonlyMap<HoldId, Call>> {
+  requireSeen(deps, by, holds)
+  const calls = new Map((await deps.store.callsOf(holds.map(({ callId }) => callId))).map((call) => [call.id, call]))
+  const found = new Map<HoldId, Call>()
+  for (const hold of holds) {
+    const call = calls.get(hold.callId)
+    // An edit gives a call another hold, which may ask others.
+    const seen = call && (call.holdId === hold.id ? call : await findCall(deps, by, call.id))
+    if (!seen) throw noHold(hold.id)
+    found.set(hold.id, seen)
+  }
+  return found
 }
 
 /** What the voter was shown: a vote on a hold with another digest is refused. `among`: so many votes are given together. */
@@ -63,8 +86,9 @@ async function decide(deps: OperatorDeps, ballot: Ballot): Promise<Hold> {
 
 /** How far a hold is: who fills which seats, of those who may vote now, and how many refused. Throws NOT_FOUND as `listVotes` does. */
 export async function holdProgress(deps: OperatorDeps, by: Operator, hold: Hold): Promise<HoldProgress> {
+  requireSeen(deps, by, [hold])
   const [votes, call, publishers] = await Promise.all([
-    listVotes(deps, by, hold.id),
+    deps.store.votes(hold.id),
     deps.store.call(hold.callId),
     deps.store.publishers(hold.matched),
   ])
@@ -90,12 +114,25 @@ export interface Ballot {
   publishers: readonly string[]
 }
 
-/** Why this person may not vote on a hold; null where they may, as far as it is open. */
-export async function whyIneligible(deps: OperatorDeps, by: Operator, hold: Hold, call: Call): Promise<string | null> {
-  if (hasRole(by, 'local')) return 'the local operator credential is no person'
-  if (hasRole(by, 'auditor')) return 'auditors change nothing'
-  return ineligibility(hold, call, by, await deps.store.publishers(hold.matched))
+/** A hold with its call. */
+export type Held = Pick<Ballot, 'hold' | 'call'>
+
+/** Why this person may not vote on each of these holds; null where they may, as far as it is open. */
+export async function whyIneligible(deps: OperatorDeps, by: Operator, held: readonly Held[]): Promise<ReadonlyMap<HoldId, string | null>> {
+  const never = hasRole(by, 'local')
+    ? 'the local operator credential is no person'
+    : hasRole(by, 'auditor')
+      ? 'auditors change nothing'
+      : null
+  if (never !== null) return new Map(held.map(({ hold }) => [hold.id, never]))
+  const texts = new Map(held.flatMap(({ hold }) => hold.matched).map((matched) => [textKey(matched), matched]))
+  const published = Map.groupBy(await deps.store.publications([...texts.values()]), textKey)
+  const publishers = ({ matched }: Hold): readonly string[] =>
+    matched.flatMap((one) => published.get(textKey(one))?.map(({ person }) => person) ?? [])
+  return new Map(held.map(({ hold, call }) => [hold.id, ineligibility(hold, call, by, publishers(hold))]))
 }
+
+const textKey = ({ policyId, policyHash }: { policyId: string; policyHash: string }): string => `${policyHash} ${policyId}`
 
 /** Checks that this person may vote on this hold now. What it finds is checked again by the compare-and-set that writes the vote. */
 export async function admit(

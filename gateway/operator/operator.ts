@@ -9,7 +9,7 @@ import type { OperatorDeps } from './deps.ts'
 import { erasePayloads } from './erase.ts'
 import { editHold } from './edit-hold.ts'
 import { figuresOfHold, figuresOfVoters, holdFigures } from './figures.ts'
-import { approveHold, callsBefore, findHold, holdProgress, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
+import { approveHold, callsBefore, callsOfHolds, findHold, holdProgress, listHolds, listVotes, rejectHold, whyIneligible } from './holds.ts'
 import { callChanges, inboxChanges } from './live.ts'
 import { findGrant, giveStanding, grantGiven, grantOfCall, listGrants, revokeGrant, withdrawStanding } from './grants.ts'
 import { listNoticesGivenUp, openNotice } from './notices.ts'
@@ -117,6 +117,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     holds: bound(listHolds),
     hold: bound(findHold),
     votes: bound(listVotes),
+    callsOfHolds: bound(callsOfHolds),
     holdProgress: bound(holdProgress),
     callsBefore: bound(callsBefore),
     whyIneligible: bound(whyIneligible),

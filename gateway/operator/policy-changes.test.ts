@@ -283,7 +283,7 @@ test('who published a policy votes on no call that it holds', async () => {
   const hold = await bed.cases.hold(sana, holdId)
   const call = hold && (await bed.cases.call(sana, hold.callId))
   if (!hold || !call) throw new Error('no hold')
-  expect(await bed.cases.whyIneligible(sana, hold, call)).toContain('published')
+  expect((await bed.cases.whyIneligible(sana, [{ hold, call }])).get(holdId)).toContain('published')
   expect(await bed.cases.approveHold(as('maria'), holdId, undefined)).toMatchObject({ state: 'approved' })
 })
 

@@ -66,6 +66,13 @@ export interface HoldFilter {
   orderBy: 'NEWEST' | 'EXPIRES'
 }
 
+/** Somebody published a policy with this text. */
+export interface Publication {
+  policyId: string
+  policyHash: string
+  person: string
+}
+
 /** Reads of the projections. Bounded pages, newest first unless asked otherwise. Throws UNAVAILABLE when the database is away. */
 export interface CallStore {
   call(id: CallId): Promise<Call | undefined>
@@ -81,6 +88,8 @@ export interface CallStore {
   hold(id: HoldId): Promise<Hold | undefined>
   holds(filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
   votes(id: HoldId): Promise<readonly Vote[]>
+  /** Those on any of these holds, at most `LIMITS.pageRowsMax` of them, in the order they came. */
+  votesOn(ids: readonly HoldId[]): Promise<readonly Vote[]>
   /** When this person last looked at the arguments of a call, at or after `since`. */
   lookedAt(callId: CallId, person: string, since: Instant): Promise<Instant | undefined>
   /** What became of the newest holds by a policy (of one agent where one is named), decided at or after `since`; at most `first`. */
@@ -89,6 +98,8 @@ export interface CallStore {
   timedVotes(since: Instant, first: number): Promise<readonly TimedVote[]>
   /** Who published one of these policies with this text, sorted: they vote on no hold by it (semantics section 3). */
   publishers(policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]>
+  /** The same for several holds at once: who published which. */
+  publications(policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly Publication[]>
   entries(callId: CallId): Promise<readonly Entry[]>
   /** Entries of all kinds for one process or all, in order; at most `LIMITS.pageRowsMax`. */
   entriesAfter(position: { at: Instant; process: string; seq: number } | null, first: number): Promise<readonly Entry[]>

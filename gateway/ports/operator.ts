@@ -211,13 +211,16 @@ export interface OperatorUseCases {
   nearMisses(by: Operator, id: CallId, payloads: boolean): Promise<readonly NearMiss[] | null>
   holds(by: Operator, filter: HoldFilter, page: PageRequest<HoldId>): Promise<Page<Hold>>
   hold(by: Operator, id: HoldId): Promise<Hold | undefined>
-  votes(by: Operator, id: HoldId): Promise<readonly Vote[]>
+  /** Votes on holds that were listed, at most `LIMITS.pageRowsMax` of them, by hold; nothing for holds without votes. Throws NOT_FOUND. */
+  votes(by: Operator, holds: readonly Hold[]): Promise<ReadonlyMap<HoldId, readonly Vote[]>>
+  /** The calls of holds that were listed, at most `LIMITS.pageRowsMax` of them, by hold. Throws NOT_FOUND. */
+  callsOfHolds(by: Operator, holds: readonly Hold[]): Promise<ReadonlyMap<HoldId, Call>>
   /** By today's groups. Throws NOT_FOUND. */
   holdProgress(by: Operator, hold: Hold): Promise<HoldProgress>
   /** Calls of the same agent and subject just before a held one, newest first, at most `LIMITS.callsBeforeMax`. Throws NOT_FOUND. */
   callsBefore(by: Operator, hold: Hold): Promise<readonly Call[]>
-  /** Why this person may not vote on a hold; null where they may, as far as it is open. */
-  whyIneligible(by: Operator, hold: Hold, call: Call): Promise<string | null>
+  /** Why this person may not vote on each of these holds; null where they may, as far as it is open. */
+  whyIneligible(by: Operator, held: readonly { hold: Hold; call: Call }[]): Promise<ReadonlyMap<HoldId, string | null>>
   /** The newest executed call equal to this one, made before it: what the hold card says beside the arguments. */
   equalCall(by: Operator, call: Call): Promise<Pick<Call, 'id' | 'updatedAt'> | undefined>
   /** What a call is about, as its newest decision was asked; null where its operation declares no business key. Throws NOT_FOUND. */

@@ -6,10 +6,10 @@ import { callById, callsById, endsOf, lastEqualCall } from './calls.ts'
 import { readCounters } from './counters.ts'
 import { lastLook, ruleDecisions, timedVotes } from './hold-figures.ts'
 import { decisionsBefore, entriesAfter, entriesOfCall, type EntrySource } from './entries.ts'
-import { expiredHolds, holdById, holdsPage, releasableHolds, votesOf } from './holds.ts'
+import { expiredHolds, holdById, holdsPage, releasableHolds, votesOn } from './holds.ts'
 import { labelsOf } from './labels.ts'
 import { reading } from './outage.ts'
-import { publishersOf } from './policy-sets.ts'
+import { publicationsOf, publishersOf } from './policy-sets.ts'
 
 const bounded = (first: number): number => Math.max(0, Math.min(Math.trunc(first), LIMITS.pageRowsMax))
 
@@ -23,7 +23,8 @@ export function callStoreOn(source: EntrySource): CallStore {
     lastEqual: (joinKey, before) => reading(() => lastEqualCall(db, joinKey, before)),
     hold: (id) => reading(() => holdById(db, id)),
     holds: (filter, page) => reading(() => holdsPage(db, filter, { ...page, first: bounded(page.first) })),
-    votes: (id) => reading(() => votesOf(db, id)),
+    votes: (id) => reading(() => votesOn(db, [id])),
+    votesOn: (ids) => reading(() => votesOn(db, ids.slice(0, LIMITS.pageRowsMax))),
     lookedAt: (callId, person, since) =>
       reading(async () => {
         const at = await lastLook(db, callId, person, since)
@@ -32,6 +33,7 @@ export function callStoreOn(source: EntrySource): CallStore {
     ruleDecisions: (policyId, agent, since, first) => reading(() => ruleDecisions(db, policyId, agent, since, bounded(first))),
     timedVotes: (since, first) => reading(() => timedVotes(db, since, bounded(first))),
     publishers: (policies) => reading(() => publishersOf(db, policies)),
+    publications: (policies) => reading(() => publicationsOf(db, policies)),
     entries: (callId) => reading(() => entriesOfCall(source, callId, LIMITS.pageRowsMax)),
     entriesAfter: (position, first) => reading(() => entriesAfter(source, position, bounded(first))),
     decisionsBefore: (since, position, first) => reading(() => decisionsBefore(source, since, position, bounded(first))),

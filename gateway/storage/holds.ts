@@ -220,10 +220,17 @@ export async function holdsPage(db: Db, filter: HoldFilter, page: PageRequest<Ho
   return { rows: rows.slice(0, page.first), more: rows.length > page.first }
 }
 
-/** A hold's votes in order of time. */
-export async function votesOf(db: Db, id: HoldId): Promise<readonly Vote[]> {
-  const rows = await db.selectFrom('vote').selectAll().where('hold_id', '=', id).orderBy('at_ms').orderBy('voter').execute()
-  return rows.map((row) => ({ holdId: id, voter: row.voter, verdict: row.verdict, comment: row.comment, at: instant(row.at_ms) }))
+/** Votes on these holds in order of time. */
+export async function votesOn(db: Db, ids: readonly HoldId[]): Promise<readonly Vote[]> {
+  if (ids.length === 0) return []
+  const rows = await db.selectFrom('vote').selectAll().where('hold_id', 'in', ids).orderBy('at_ms').orderBy('voter').execute()
+  return rows.map((row) => ({
+    holdId: row.hold_id as HoldId,
+    voter: row.voter,
+    verdict: row.verdict,
+    comment: row.comment,
+    at: instant(row.at_ms),
+  }))
 }
 
 /** Open and approved holds whose time is over, first expired first. */

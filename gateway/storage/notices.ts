@@ -10,7 +10,7 @@ import { LIMITS } from '../limits.ts'
 import type { Notice, NoticeQueue, NoticeState } from '../ports/notice-queue.ts'
 import { callById } from './calls.ts'
 import type { Follower } from './followers.ts'
-import { holdById, votesOf } from './holds.ts'
+import { holdById, votesOn } from './holds.ts'
 import { reading } from './outage.ts'
 import { publishersOf } from './policy-sets.ts'
 import type { Db, NoticeTable, Tx } from './tables.ts'
@@ -76,7 +76,7 @@ async function subjectOf(tx: Tx, { body, callId }: Entry): Promise<Subject | nul
   const id = body.kind === 'hold.edited' ? call?.holdId : (holdOf(body) ?? call?.holdId)
   const hold = call && id ? await holdById(tx, id) : undefined
   if (!call || !hold) return null
-  const [publishers, votes] = [await publishersOf(tx, hold.matched), await votesOf(tx, hold.id)]
+  const [publishers, votes] = [await publishersOf(tx, hold.matched), await votesOn(tx, [hold.id])]
   return { hold, call, publishers, voted: votes.map(({ voter }) => voter) }
 }
 

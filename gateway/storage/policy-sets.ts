@@ -4,6 +4,7 @@ import { type Clock, instant } from '../core/clock.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { ProposalId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
+import type { Publication } from '../ports/call-store.ts'
 import type { PolicyText } from '../ports/decider.ts'
 import type { PolicyTests } from '../ports/policy-source.ts'
 import type {
@@ -292,12 +293,18 @@ async function insertPublishers(tx: Tx, { policySet, base, by }: PolicyProposal)
 }
 
 /** Who published one of these texts, sorted. */
-export async function publishersOf(db: Db, policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]> {
+export async function publishersOf(db: Db, policies: readonly PublishedText[]): Promise<readonly string[]> {
+  return [...new Set((await publicationsOf(db, policies)).map(({ person }) => person))]
+}
+
+type PublishedText = Omit<Publication, 'person'>
+
+/** Who published which of these texts, by person. */
+export async function publicationsOf(db: Db, policies: readonly PublishedText[]): Promise<readonly Publication[]> {
   if (policies.length === 0) return []
-  const rows = await db
+  return await db
     .selectFrom('policy_publisher')
-    .select('person')
-    .distinct()
+    .select(['policy_id as policyId', 'policy_hash as policyHash', 'person'])
     .where(({ eb, refTuple, tuple }) =>
       eb(
         refTuple('policy_id', 'policy_hash'),
@@ -307,5 +314,4 @@ export async function publishersOf(db: Db, policies: readonly { policyId: string
     )
     .orderBy('person')
     .execute()
-  return rows.map(({ person }) => person)
 }

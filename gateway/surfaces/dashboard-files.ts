@@ -8,7 +8,7 @@ import { sendProblem, toProblem } from './error-response.ts'
 import type { Handler, Routes } from './server.ts'
 
 /** Pages of the dashboard; what lies below them is theirs too. */
-const PAGES = [
+export const PAGES = [
   '/inbox',
   '/overview',
   '/calls',

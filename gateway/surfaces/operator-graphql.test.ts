@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getIntrospectionQuery } from 'graphql'
 import { serverAudits } from 'graphql-http'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { buildOperatorSchema } from '../../schema/operator/schema.ts'
 import { instant } from '../core/clock.ts'
 import { BuiltInIssuer } from '../identity/built-in-issuer.ts'
@@ -83,6 +83,31 @@ const failure = (code: string) => ({ errors: [{ extensions: { code } }] })
 
 let amount = 20_000
 const held = () => bed.ask({ amount: amount++ })
+
+const INBOX = `{ holds(filter: { state: [open] }, orderBy: EXPIRES, first: 50) { edges { node {
+  id agent subject operation alike votes { voter } ineligible requires { group } about { title } } } } }`
+
+test.each(['maria', 'olga'])('a page of fifty holds is read with as many questions to the store as one hold: %s', async (person) => {
+  const store = bed.storage.calls
+  const asked = async (): Promise<readonly [number, object]> => {
+    const spies = (['holds', 'hold', 'call', 'callsOf', 'votes', 'votesOn', 'publishers', 'publications'] as const).map((name) => {
+      const spy = vi.spyOn(store, name)
+      return [name, spy] as const
+    })
+    const { body } = await ask(person, INBOX)
+    const times = Object.fromEntries(spies.map(([name, spy]) => [name, spy.mock.calls.length]).filter(([, count]) => count !== 0))
+    for (const [, spy] of spies) spy.mockRestore()
+    const edges = (body as { data: { holds: { edges: { node: { ineligible: string | null } }[] } } }).data.holds.edges
+    expect(edges.every(({ node }) => (node.ineligible === null) === (person === 'maria'))).toBe(true)
+    return [edges.length, times]
+  }
+  const once = { holds: 1, callsOf: 1, votesOn: 1, publications: 1 }
+  await held()
+  const [before, few] = await asked()
+  expect(few).toEqual(once)
+  for (let i = before; i < 50; i++) await held()
+  expect(await asked()).toEqual([50, once])
+})
 
 describe('who is let in', () => {
   test.each([

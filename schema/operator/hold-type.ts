@@ -14,7 +14,7 @@ import { LIMITS } from '../../gateway/limits.ts'
 import { FIGURES_COST, RuleFiguresType } from './figures-type.ts'
 import { HoldStateEnum, VerdictEnum } from './enums.ts'
 import { BreakGlassType, GrantType, StandingBoundsType, StandingTermsType } from './grant-types.ts'
-import { callOf, mayView, spend } from './looks.ts'
+import { callOfHold, mayView, spend, votesOn, whyIneligible } from './looks.ts'
 import { OperationType } from './registry-types.ts'
 import { visible, visibleJson } from '../../gateway/core/visible-text.ts'
 
@@ -165,7 +165,7 @@ export class HoldType {
   }
 
   async #call(context: OperatorContext): Promise<Call> {
-    const call = await callOf(context, this.#hold.callId)
+    const call = await callOfHold(context, this.#hold)
     if (!call) throw new GatewayError('NOT_FOUND', `no call \`${this.#hold.callId}\``)
     return call
   }
@@ -316,9 +316,8 @@ export class HoldType {
 
   @Field(() => [VoteType])
   async votes(@Ctx() context: OperatorContext): Promise<VoteType[]> {
-    const { by, cases } = context
     spend(context, 1)
-    const votes = await cases.votes(by, this.#hold.id)
+    const votes = await votesOn(context, this.#hold)
     return votes.map((vote) => new VoteType(vote.voter, vote.verdict, vote.comment, vote.at))
   }
 
@@ -366,7 +365,7 @@ export class HoldType {
   @Field(() => String, { nullable: true, description: 'Why you may not vote on it; null where you may, as far as the hold is open.' })
   async ineligible(@Ctx() context: OperatorContext): Promise<string | null> {
     spend(context, 1)
-    return await context.cases.whyIneligible(context.by, this.#hold, await this.#call(context))
+    return await whyIneligible(context, this.#hold, await this.#call(context))
   }
 
   @Field(() => EqualCallType, { nullable: true, description: 'Null where no such call was executed before.' })

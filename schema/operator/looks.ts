@@ -2,7 +2,8 @@ import type { Call } from '../../gateway/core/call.ts'
 import type { Instant } from '../../gateway/core/clock.ts'
 import type { Entry } from '../../gateway/core/entry.ts'
 import { GatewayError } from '../../gateway/core/errors.ts'
-import type { CallId } from '../../gateway/core/ids.ts'
+import type { Hold, Vote } from '../../gateway/core/hold.ts'
+import type { CallId, HoldId } from '../../gateway/core/ids.ts'
 import { LIMITS } from '../../gateway/limits.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
 
@@ -12,21 +13,47 @@ interface Looks {
   payloads: Map<CallId, Promise<boolean>>
   trails: Map<string, Promise<readonly Entry[]>>
   calls: Map<CallId, Promise<Call | undefined>>
-  lastCalls: LastCalls | null
+  lastCalls: Together<string, string, Instant>
+  callsOfHolds: Together<Hold, HoldId, Call>
+  votes: Together<Hold, HoldId, readonly Vote[]>
+  ineligible: Together<Held, HoldId, string | null>
 }
 
-/** Agents whose newest calls are asked for in one turn, with one statement for every `LIMITS.pageRowsMax` of them. */
-interface LastCalls {
-  names: string[]
-  found: Promise<readonly ReadonlyMap<string, Instant>[]>
+interface Held {
+  hold: Hold
+  call: Call
 }
 
 const looks = new WeakMap<OperatorContext, Looks>()
 
 function looksOf(context: OperatorContext): Looks {
-  const known = looks.get(context) ?? { loads: 0, payloads: new Map(), trails: new Map(), calls: new Map(), lastCalls: null }
+  const known = looks.get(context) ?? freshLooks(context)
   looks.set(context, known)
   return known
+}
+
+function freshLooks(context: OperatorContext): Looks {
+  const { by, cases } = context
+  const idOf = ({ id }: Hold): HoldId => id
+  return {
+    loads: 0,
+    payloads: new Map(),
+    trails: new Map(),
+    calls: new Map(),
+    lastCalls: new Together(
+      (agent) => agent,
+      (agents) => {
+        spend(context, 1)
+        return cases.lastCalls(by, agents)
+      },
+    ),
+    callsOfHolds: new Together(idOf, (holds) => cases.callsOfHolds(by, holds)),
+    votes: new Together(idOf, (holds) => cases.votes(by, holds)),
+    ineligible: new Together(
+      ({ hold }) => hold.id,
+      (held) => cases.whyIneligible(by, held),
+    ),
+  }
 }
 
 /**
@@ -62,25 +89,49 @@ export const trailOf = (context: OperatorContext, id: CallId, payloads: boolean)
 export const callOf = (context: OperatorContext, id: CallId): Promise<Call | undefined> =>
   once(context, looksOf(context).calls, id, () => context.cases.call(context.by, id))
 
-/** When an agent made its newest call. Agents of one list are looked up together. */
-export async function lastCallOf(context: OperatorContext, agent: string): Promise<Instant | undefined> {
-  const known = looksOf(context)
-  const turn = known.lastCalls ?? lookUpTogether(context, known)
-  known.lastCalls = turn
-  turn.names.push(agent)
-  return (await turn.found).find((page) => page.has(agent))?.get(agent)
-}
+/** When an agent made its newest call. */
+export const lastCallOf = (context: OperatorContext, agent: string): Promise<Instant | undefined> => looksOf(context).lastCalls.of(agent)
 
-function lookUpTogether(context: OperatorContext, known: Looks): LastCalls {
-  const names: string[] = []
-  const found = new Promise<void>((resolve) => setImmediate(resolve)).then(async () => {
-    known.lastCalls = null
-    const pages: ReadonlyMap<string, Instant>[] = []
-    for (let at = 0; at < names.length; at += LIMITS.pageRowsMax) {
-      spend(context, 1)
-      pages.push(await context.cases.lastCalls(context.by, names.slice(at, at + LIMITS.pageRowsMax)))
-    }
-    return pages
-  })
-  return { names, found }
+/** A hold's call, where who asks may see it. */
+export const callOfHold = (context: OperatorContext, hold: Hold): Promise<Call | undefined> =>
+  once(context, looksOf(context).calls, hold.callId, () => looksOf(context).callsOfHolds.of(hold))
+
+/** A hold's votes as they stand. */
+export const votesOn = async (context: OperatorContext, hold: Hold): Promise<readonly Vote[]> =>
+  (await looksOf(context).votes.of(hold)) ?? []
+
+/** Why who asks may not vote on a hold. */
+export const whyIneligible = async (context: OperatorContext, hold: Hold, call: Call): Promise<string | null> =>
+  (await looksOf(context).ineligible.of({ hold, call })) ?? null
+
+/** What fields of a list ask for in one turn is read together, with one statement for every `LIMITS.pageRowsMax` of it. */
+class Together<Asked, Key, Found> {
+  readonly #keyOf: (asked: Asked) => Key
+  readonly #read: (asked: readonly Asked[]) => Promise<ReadonlyMap<Key, Found>>
+  #turn: { asked: Map<Key, Asked>; found: Promise<readonly ReadonlyMap<Key, Found>[]> } | null = null
+
+  constructor(keyOf: (asked: Asked) => Key, read: (asked: readonly Asked[]) => Promise<ReadonlyMap<Key, Found>>) {
+    this.#keyOf = keyOf
+    this.#read = read
+  }
+
+  async of(one: Asked): Promise<Found | undefined> {
+    this.#turn ??= this.#begin()
+    const { asked, found } = this.#turn
+    const key = this.#keyOf(one)
+    asked.set(key, one)
+    return (await found).find((page) => page.has(key))?.get(key)
+  }
+
+  #begin() {
+    const asked = new Map<Key, Asked>()
+    const found = new Promise<void>((resolve) => setImmediate(resolve)).then(async () => {
+      this.#turn = null
+      const all = [...asked.values()]
+      const pages: ReadonlyMap<Key, Found>[] = []
+      for (let at = 0; at < all.length; at += LIMITS.pageRowsMax) pages.push(await this.#read(all.slice(at, at + LIMITS.pageRowsMax)))
+      return pages
+    })
+    return { asked, found }
+  }
 }

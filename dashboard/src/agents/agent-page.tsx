@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { texts } from '../texts.ts'
+import { OperationLink } from '../ui/page-links.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { StateChip } from '../ui/state-chip.tsx'
@@ -180,7 +181,7 @@ function Permissions({
               {permissions.map(({ id, title, reversibility }) => (
                 <tr key={id}>
                   <td>
-                    <code>{id}</code>
+                    <OperationLink id={id} />
                     {title !== null && (
                       <div className="quiet">
                         <VisibleText text={title} />

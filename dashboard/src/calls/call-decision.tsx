@@ -4,6 +4,7 @@ import { useState } from 'react'
 import { SourceText } from '../policies/source-text.tsx'
 import { texts } from '../texts.ts'
 import { JsonText } from '../ui/json-text.tsx'
+import { PolicyLink, PolicyLinks } from '../ui/page-links.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { VisibleText } from '../ui/visible-text.tsx'
@@ -36,7 +37,7 @@ export function CallDecision({ call }: { call: CallData }) {
         {reasons.map(({ policyId, reason, text, place }) => (
           <li key={policyId} className="reason">
             <p className="block-head">
-              <code>{policyId}</code>
+              <PolicyLink id={policyId} />
               {place !== null && <code className="quiet">{place}</code>}
             </p>
             {reason !== null && <p>{reason}</p>}
@@ -59,7 +60,7 @@ export function CallDecision({ call }: { call: CallData }) {
       {denyReason === 'no_permit' && <WhyNot id={call.id} />}
       {shadow.length > 0 && (
         <p>
-          {texts.call.shadow}: {shadow.join(', ')}
+          {texts.call.shadow}: <PolicyLinks ids={shadow} />
         </p>
       )}
       <Asked call={call} />

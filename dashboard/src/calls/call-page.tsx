@@ -4,6 +4,7 @@ import type { ReactNode } from 'react'
 import { pollMs, useLive } from '../live.ts'
 import { mayRead, useMe } from '../me.ts'
 import { texts } from '../texts.ts'
+import { AgentLink, OperationLink } from '../ui/page-links.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { StateChip } from '../ui/state-chip.tsx'
@@ -92,7 +93,7 @@ function Head({ call }: { call: CallData }) {
   return (
     <header className="card-head">
       <p className="quiet">
-        <code>{operation}</code>
+        <OperationLink id={operation} />
       </p>
       <h1>{about?.title ?? humanised(operationName(operation))}</h1>
       {about && about.description !== '' && <p className="quiet">{about.description}</p>}
@@ -108,7 +109,9 @@ function Head({ call }: { call: CallData }) {
       </ul>
       <dl className="who">
         <Fact name={texts.hold.asks}>
-          <Agent name={agent} />{' '}
+          <strong>
+            <AgentLink name={agent} />
+          </strong>{' '}
           <span className="quiet">
             {texts.hold.owner} {owner}
           </span>
@@ -152,17 +155,6 @@ function Head({ call }: { call: CallData }) {
         </p>
       )}
     </header>
-  )
-}
-
-/** Leads to its page, for those who may read it. */
-function Agent({ name }: { name: string }) {
-  const me = useMe()
-  if (!mayRead(me)) return <strong>{name}</strong>
-  return (
-    <Link to="/agents/$name" params={{ name }}>
-      <strong>{name}</strong>
-    </Link>
   )
 }
 

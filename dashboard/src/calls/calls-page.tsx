@@ -1,7 +1,6 @@
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
 import { useCallback, useEffect, useMemo, useRef } from 'react'
-import { mayRead, useMe } from '../me.ts'
 import { texts } from '../texts.ts'
 import { announce } from '../ui/announcer.ts'
 import { useKeys } from '../ui/keys.ts'
@@ -17,7 +16,6 @@ import { rememberList } from './list-address.ts'
 
 /** The log of calls: what fits the filters of the address, newest first, however many there are. */
 export function CallsPage() {
-  const me = useMe()
   const raw = useSearch({ strict: false }) as Record<string, unknown>
   const key = JSON.stringify(readSearch(raw))
   const search = useMemo(() => JSON.parse(key) as CallSearch, [key])
@@ -30,18 +28,9 @@ export function CallsPage() {
         <h1>{texts.calls.title}</h1>
         <span className="quiet hint-keys">{texts.calls.keysHint}</span>
       </header>
-      {me && !mayRead(me) ? (
-        <div className="empty">
-          <h2>{texts.calls.onlyReaders}</h2>
-          <p className="quiet">{texts.calls.onlyReadersWhy}</p>
-        </div>
-      ) : (
-        <>
-          <InDoubtNotice />
-          <CallFilters search={search} textField={textField} />
-          <Found key={key} search={search} place={key} />
-        </>
-      )}
+      <InDoubtNotice />
+      <CallFilters search={search} textField={textField} />
+      <Found key={key} search={search} place={key} />
     </main>
   )
 }

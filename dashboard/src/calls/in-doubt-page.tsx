@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { mayRead, useMe } from '../me.ts'
 import { texts } from '../texts.ts'
+import { AgentLink, OperationLink } from '../ui/page-links.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { VisibleText } from '../ui/visible-text.tsx'
@@ -13,20 +13,13 @@ import { InDoubtCheck } from './in-doubt-check.tsx'
 
 /** Calls of which nobody knows whether they took place, and what to do about each. */
 export function InDoubtPage() {
-  const me = useMe()
-  const reads = mayRead(me)
-  const { data, error, isPending, refetch } = useQuery({ ...inDoubtQuery, enabled: reads })
+  const { data, error, isPending, refetch } = useQuery(inDoubtQuery)
   return (
     <main id="content" className="plain doubts">
       <header className="page-head">
         <h1>{texts.inDoubt.title}</h1>
       </header>
-      {me && !reads ? (
-        <div className="empty">
-          <h2>{texts.calls.onlyReaders}</h2>
-          <p className="quiet">{texts.calls.onlyReadersWhy}</p>
-        </div>
-      ) : isPending ? (
+      {isPending ? (
         <Skeleton lines={8} />
       ) : data === undefined ? (
         <Problem error={error} again={() => void refetch()} />
@@ -62,7 +55,7 @@ function DoubtfulCard({ call }: { call: DoubtfulCall }) {
         </Link>
       </h2>
       <p className="quiet">
-        <code>{operation}</code> · <strong>{agent}</strong> {texts.hold.owner} {owner}
+        <OperationLink id={operation} /> · <AgentLink name={agent} /> {texts.hold.owner} {owner}
         {subject !== null && (
           <>
             {' '}

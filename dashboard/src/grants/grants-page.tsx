@@ -6,6 +6,7 @@ import { hasRole, mayChange, mayRead, useMe } from '../me.ts'
 import { texts } from '../texts.ts'
 import { announce } from '../ui/announcer.ts'
 import { Confirm } from '../ui/confirm.tsx'
+import { AgentLink, OperationLink } from '../ui/page-links.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { ScrollRegion } from '../ui/scroll-region.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
@@ -114,11 +115,11 @@ function GrantRow({ grant }: { grant: ListedGrant }) {
   return (
     <tr>
       <th scope="row">
-        {grant.agent}
+        <AgentLink name={grant.agent} />
         <div className="quiet">{grant.subject === null ? words.forNobody : words.forSomebody(grant.subject)}</div>
       </th>
       <td>
-        <code>{grant.operation}</code>
+        <OperationLink id={grant.operation} />
         <div className="quiet">{loose.length === 0 ? words.allPinned : words.loose(loose)}</div>
         <Allowed id={grant.id} />
         {grant.state !== 'live' && <span className="chip">{words.states[grant.state]}</span>}{' '}

@@ -1,4 +1,5 @@
 import { texts } from '../texts.ts'
+import { CallLink } from '../ui/page-links.tsx'
 import { StateChip } from '../ui/state-chip.tsx'
 import { Ago } from '../ui/when.tsx'
 import { humanised, operationName } from '../words.ts'
@@ -26,8 +27,8 @@ export function CallsBefore({ calls }: { calls: HoldContext['callsBefore'] }) {
       {runs(calls).map(({ newest, count }) => (
         <li key={newest.id}>
           <span className="before-what">
-            {humanised(operationName(newest.operation))} {count > 1 && <strong>{texts.before.times(count)}</strong>}{' '}
-            <code className="quiet">{newest.operation}</code>
+            <CallLink id={newest.id}>{humanised(operationName(newest.operation))}</CallLink>{' '}
+            {count > 1 && <strong>{texts.before.times(count)}</strong>} <code className="quiet">{newest.operation}</code>
           </span>
           <StateChip state={newest.state} />
           <span className="quiet">

@@ -5,6 +5,7 @@ import { pollMs } from '../live.ts'
 import { mayChange, useMe } from '../me.ts'
 import { texts } from '../texts.ts'
 import { useKeys } from '../ui/keys.ts'
+import { AgentLink, CallLink, OperationLink, PolicyLink } from '../ui/page-links.tsx'
 import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { EscapedText, VisibleText } from '../ui/visible-text.tsx'
@@ -94,7 +95,7 @@ function CardHead({ card, state }: { card: HoldCardData; state: HoldState }) {
   return (
     <header className="card-head">
       <p className="quiet">
-        <code>{card.operation}</code>
+        <OperationLink id={card.operation} />
       </p>
       <h2 id="hold-title" tabIndex={-1}>
         {card.about?.title ?? humanised(operationName(card.operation))}
@@ -123,7 +124,9 @@ function Who({ card }: { card: HoldCardData }) {
       <div>
         <dt>{texts.hold.asks}</dt>
         <dd>
-          <strong>{card.agent}</strong>{' '}
+          <strong>
+            <AgentLink name={card.agent} />
+          </strong>{' '}
           <span className="quiet">
             {texts.hold.owner} {card.owner}
           </span>
@@ -164,7 +167,9 @@ function What({ card }: { card: HoldCardData }) {
       {card.equalCall && (
         <div className="notice notice-warn">
           <strong>{texts.hold.equal}</strong>
-          <p>{texts.hold.equalWhy(card.equalCall.id, moment(card.equalCall.at))}</p>
+          <p>
+            <CallLink id={card.equalCall.id}>{texts.hold.equalWhy(card.equalCall.id, moment(card.equalCall.at))}</CallLink>
+          </p>
         </div>
       )}
       {card.edited && (
@@ -261,11 +266,9 @@ function Stopped({ card, context }: { card: HoldCardData; context: UseQueryResul
                 {texts.hold.policyText} <code>{policyId}</code>
               </summary>
               {text === null ? <p className="quiet">{texts.hold.policyChanged}</p> : <pre className="json">{text}</pre>}
-              {place !== null && (
-                <p className="quiet">
-                  <code>{place}</code>
-                </p>
-              )}
+              <p className="quiet">
+                <PolicyLink id={policyId} /> <code>{place}</code>
+              </p>
             </details>
           </li>
         ))}

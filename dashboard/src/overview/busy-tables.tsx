@@ -1,5 +1,5 @@
-import { Link } from '@tanstack/react-router'
 import { texts } from '../texts.ts'
+import { AgentLink, OperationLink } from '../ui/page-links.tsx'
 import { CallsLink, within } from './calls-link.tsx'
 import { duration, whole } from './numbers.ts'
 import { type Overview, slowest } from './overview-data.ts'
@@ -35,7 +35,9 @@ export function OperationsTable({ overview }: { overview: Overview }) {
             <tbody>
               {rows.map(({ key, calls, upstream }) => (
                 <tr key={key}>
-                  <th scope="row">{key}</th>
+                  <th scope="row">
+                    <OperationLink id={key} />
+                  </th>
                   <td className="number">
                     <CallsLink search={{ operation: key, ...within(overview.total) }}>{whole(calls)}</CallsLink>
                   </td>
@@ -78,9 +80,7 @@ export function AgentsTable({ overview }: { overview: Overview }) {
             {overview.agents.rows.map(({ key, calls, held, denied, failed }) => (
               <tr key={key}>
                 <th scope="row">
-                  <Link to="/agents/$name" params={{ name: key }}>
-                    {key}
-                  </Link>
+                  <AgentLink name={key} />
                 </th>
                 <td className="number">
                   <CallsLink search={{ agent: key, ...span }}>{whole(calls)}</CallsLink>

@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import type { CSSProperties } from 'react'
 import type { CallSearch } from '../calls/call-search.ts'
 import { texts } from '../texts.ts'
@@ -53,7 +54,13 @@ export function ExceptionsTable({ exceptions, span }: { exceptions: readonly Exc
               <th scope="col">{words.stage}</th>
               {columns.map((connector) => (
                 <th key={connector ?? ''} scope="col" className="number">
-                  {connector ?? words.door}
+                  {connector === null ? (
+                    words.door
+                  ) : (
+                    <Link to="/connectors/$name" params={{ name: connector }}>
+                      {connector}
+                    </Link>
+                  )}
                 </th>
               ))}
             </tr>

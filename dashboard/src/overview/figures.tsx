@@ -27,21 +27,30 @@ const FIGURES: readonly (readonly [Figure, CallSearch | null])[] = [
 export function Figures({ overview, range }: { overview: Overview; range: Range }) {
   const { total, before } = overview
   return (
-    <dl className="stats overview-stats">
-      <OpenHolds open={overview.open} />
-      {FIGURES.map(([figure, search]) => {
-        const now = total.rows[0]?.[figure] ?? 0
-        return (
-          <div className="stat" key={figure}>
-            <dt>{texts.overview.figures[figure]}</dt>
-            <dd>
-              {search === null || now === 0 ? whole(now) : <CallsLink search={{ ...search, ...within(total) }}>{whole(now)}</CallsLink>}
-            </dd>
-            <Compared now={now} before={before.rows[0]?.[figure] ?? 0} range={range} />
-          </div>
-        )
-      })}
-    </dl>
+    <>
+      <dl className="stats overview-stats">
+        <OpenHolds open={overview.open} />
+        {FIGURES.map(([figure, search]) => {
+          const now = total.rows[0]?.[figure] ?? 0
+          return (
+            <div className="stat" key={figure}>
+              <dt>{texts.overview.figures[figure]}</dt>
+              <dd>
+                {figure === 'granted' ? (
+                  <Link to="/grants">{whole(now)}</Link>
+                ) : search === null || now === 0 ? (
+                  whole(now)
+                ) : (
+                  <CallsLink search={{ ...search, ...within(total) }}>{whole(now)}</CallsLink>
+                )}
+              </dd>
+              <Compared now={now} before={before.rows[0]?.[figure] ?? 0} range={range} />
+            </div>
+          )
+        })}
+      </dl>
+      <p className="quiet overview-precision">{texts.overview.compared[range]}</p>
+    </>
   )
 }
 

@@ -28,6 +28,7 @@ const OVERVIEW = graphql(`
       edges { cursor }
       pageInfo { hasNextPage }
     }
+    givenUp: noticesGivenUp(first: 50) { about person channel holdId attempts why at }
     open: holds(filter: { state: [open] }, orderBy: EXPIRES, first: 100) {
       edges { node { id expiresAt } }
       pageInfo { hasNextPage }

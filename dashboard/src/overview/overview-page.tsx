@@ -7,6 +7,7 @@ import { Skeleton } from '../ui/skeleton.tsx'
 import { When } from '../ui/when.tsx'
 import { AgentsTable, OperationsTable } from './busy-tables.tsx'
 import { ExceptionsTable } from './exceptions-table.tsx'
+import { GivenUp } from './given-up.tsx'
 import { Figures } from './figures.tsx'
 import { HoldChart, ThroughputChart } from './overview-charts.tsx'
 import { type Overview, overviewQuery } from './overview-data.ts'
@@ -57,6 +58,7 @@ function Answer({ overview, range, fresh, onLonger }: { overview: Overview; rang
           {words.counting} <When at={total.completeUpTo} />.
         </p>
       )}
+      <GivenUp notices={overview.givenUp} since={total.since} />
       <Figures overview={overview} range={range} />
       {totals ? (
         <div className="overview-parts" aria-busy={!fresh}>

@@ -1,5 +1,6 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { useEffect, useMemo, useState } from 'react'
+import { Link } from '@tanstack/react-router'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { ask } from '../gateway.ts'
 import { texts } from '../texts.ts'
 import { Problem } from '../ui/problem.tsx'
@@ -16,8 +17,8 @@ const words = texts.policies.active
 type Policy = PolicySet['policies'][number]
 type Coverage = Check['coverage'][number]
 
-/** The set that binds: its policies to search, and its files to read. */
-export function ActiveTab() {
+/** The set that binds: its policies to search, and its files to read. `named`: the policy that the address is about. */
+export function ActiveTab({ named }: { named: string | undefined }) {
   const status = useQuery(statusQuery)
   const active = status.data?.active ?? null
   const set = useQuery({ ...setQuery(active ?? ''), enabled: active !== null })
@@ -39,7 +40,7 @@ export function ActiveTab() {
           </ul>
         </div>
       )}
-      <ActiveSet key={set.data.hash} set={set.data} />
+      <ActiveSet key={set.data.hash} set={set.data} named={named} />
     </>
   )
 }
@@ -49,7 +50,7 @@ interface Place {
   line: number
 }
 
-function ActiveSet({ set }: { set: PolicySet }) {
+function ActiveSet({ set, named }: { set: PolicySet; named: string | undefined }) {
   const [wanted, setWanted] = useState('')
   const [file, setFile] = useState('')
   const [place, setPlace] = useState<Place>()
@@ -85,6 +86,11 @@ function ActiveSet({ set }: { set: PolicySet }) {
       </div>
       {covered.error && <Refusal error={covered.error} />}
       {covered.data && <p role="status">{words.covered(covered.data.passed, covered.data.failed)}</p>}
+      {named !== undefined && set.policies.every(({ id }) => id !== named) && (
+        <p className="notice notice-warn" role="status">
+          {words.notActive(named)}
+        </p>
+      )}
       {place && <WholeFile set={set} place={place} onClose={() => setPlace(undefined)} />}
       {shown.length === 0 ? (
         <p className="empty quiet">{words.nothing}</p>
@@ -94,6 +100,7 @@ function ActiveSet({ set }: { set: PolicySet }) {
             <PolicyRow
               key={policy.id}
               policy={policy}
+              named={policy.id === named}
               coverage={covered.data ? (coverage.get(policy.id) ?? null) : undefined}
               open={setPlace}
             />
@@ -135,10 +142,23 @@ function isWanted(policy: Policy, wanted: string): boolean {
     .every((word) => where.includes(word))
 }
 
-function PolicyRow({ policy, coverage, open }: { policy: Policy; coverage: Coverage | null | undefined; open: (place: Place) => void }) {
+interface RowProps {
+  policy: Policy
+  named: boolean
+  coverage: Coverage | null | undefined
+  open: (place: Place) => void
+}
+
+function PolicyRow({ policy, named, coverage, open }: RowProps) {
+  const row = useRef<HTMLLIElement>(null)
+  useEffect(() => {
+    if (!named) return
+    row.current?.scrollIntoView({ block: 'center' })
+    row.current?.focus({ preventScroll: true })
+  }, [named])
   const { hold, reason, advice, shadow } = annotationsOf(policy)
   return (
-    <li className="policy">
+    <li ref={row} className="policy" {...(named ? { tabIndex: -1, 'aria-current': true } : {})}>
       <div className="policy-head">
         <strong className="mono">{policy.id}</strong>
         <span className="chips">
@@ -148,6 +168,9 @@ function PolicyRow({ policy, coverage, open }: { policy: Policy; coverage: Cover
           {shadow !== undefined && <span className="chip">{words.shadow}</span>}
           {coverage !== undefined && <CoverageChip coverage={coverage} shadow={shadow !== undefined} />}
         </span>
+        <Link to="/calls" search={{ policy: policy.id }} className="policy-calls" aria-label={words.callsOf(policy.id)}>
+          {words.calls}
+        </Link>
         <button type="button" className="link mono" onClick={() => open({ file: policy.file, line: policy.line })}>
           {nameOf(policy.file)}:{policy.line}
         </button>
@@ -162,7 +185,7 @@ function PolicyRow({ policy, coverage, open }: { policy: Policy; coverage: Cover
           {words.advice} <VisibleText text={advice} />
         </p>
       )}
-      <details>
+      <details open={named}>
         <summary>{words.text}</summary>
         <SourceText name={`${policy.id}.cedar`} text={policy.text} />
       </details>

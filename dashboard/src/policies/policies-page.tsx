@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { type Me, mayChange, mayRead, useMe } from '../me.ts'
+import { type Me, mayChange, useMe } from '../me.ts'
 import { texts } from '../texts.ts'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { ActiveTab } from './active-tab.tsx'
@@ -26,13 +26,7 @@ export function PoliciesPage() {
       <header className="page-head">
         <h1>{words.title}</h1>
       </header>
-      {!me ? (
-        <Skeleton lines={12} />
-      ) : mayRead(me) ? (
-        <Tabs me={me} wanted={tab} item={item} />
-      ) : (
-        <p className="notice notice-plain">{words.notForYou}</p>
-      )}
+      {me ? <Tabs me={me} wanted={tab} item={item} /> : <Skeleton lines={12} />}
     </main>
   )
 }
@@ -63,5 +57,5 @@ function Shown({ tab, item, me }: { tab: Tab; item: string | undefined; me: Me }
   if (tab === 'proposals') return item === undefined ? <ProposalsTab /> : <ProposalView key={item} id={item} me={me} />
   if (tab === 'history') return <HistoryTab me={me} />
   if (tab === 'why') return <WhyTab me={me} />
-  return <ActiveTab />
+  return <ActiveTab named={item} />
 }

@@ -160,7 +160,7 @@ describe.skipIf(!hasBrowser)('the overview', () => {
     expect(await stat('Calls')).toBe('16')
     await page.goBack()
     await page.waitForURL('**/overview')
-    await page.getByText('same time last week').first().waitFor()
+    await page.getByText('Compared with the same 24 hours a week before').first().waitFor()
     expect(await page.getByRole('button', { name: '24 hours' }).getAttribute('aria-pressed')).toBe('true')
   })
 

@@ -284,7 +284,7 @@ describe.skipIf(!hasBrowser)('the policies page', () => {
     await page.getByText('policies without a fault').waitFor()
     await leave()
     await enter('maria')
-    await page.getByText('Policies are read by operators, security and auditors.').waitFor()
+    await page.getByText('Operators, security and auditors see it.').waitFor()
     expect(await page.getByRole('link', { name: 'Policies' }).count()).toBe(0)
   }, 240_000)
 
