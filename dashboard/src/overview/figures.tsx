@@ -49,7 +49,7 @@ export function Figures({ overview, range }: { overview: Overview; range: Range 
           )
         })}
       </dl>
-      <p className="quiet overview-precision">{texts.overview.compared[range]}</p>
+      <p className="quiet overview-compared">{texts.overview.compared[range]}</p>
     </>
   )
 }

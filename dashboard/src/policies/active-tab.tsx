@@ -168,12 +168,14 @@ function PolicyRow({ policy, named, coverage, open }: RowProps) {
           {shadow !== undefined && <span className="chip">{words.shadow}</span>}
           {coverage !== undefined && <CoverageChip coverage={coverage} shadow={shadow !== undefined} />}
         </span>
-        <Link to="/calls" search={{ policy: policy.id }} className="policy-calls" aria-label={words.callsOf(policy.id)}>
-          {words.calls}
-        </Link>
-        <button type="button" className="link mono" onClick={() => open({ file: policy.file, line: policy.line })}>
-          {nameOf(policy.file)}:{policy.line}
-        </button>
+        <span className="policy-links">
+          <Link to="/calls" search={{ policy: policy.id }} aria-label={words.callsOf(policy.id)}>
+            {words.calls}
+          </Link>
+          <button type="button" className="link mono" onClick={() => open({ file: policy.file, line: policy.line })}>
+            {nameOf(policy.file)}:{policy.line}
+          </button>
+        </span>
       </div>
       {reason !== undefined && (
         <p>

@@ -207,6 +207,17 @@ describe.skipIf(!hasBrowser)('the calls', () => {
 
   test('a held call: who approved it, what policy said, where the time went, and its record', async () => {
     await enter('aisha', `/calls/${made.held}`)
+    await page.getByRole('link', { name: 'erp.releasePayment', exact: true }).click()
+    await page.waitForURL('**/connectors/erp?q=erp.releasePayment')
+    await page.locator('.connector-operation').getByText('erp.releasePayment', { exact: true }).waitFor()
+    await page.goBack()
+    const [policy] = await page.locator('.reason .block-head a').allInnerTexts()
+    await page.locator('.reason .block-head a').first().click()
+    await page.waitForURL(`**/policies/active/${policy}`)
+    await expect.poll(() => page.evaluate('document.activeElement?.querySelector("strong")?.innerText')).toBe(policy)
+    await page.getByRole('link', { name: `Calls that ${policy} decided` }).click()
+    await page.waitForURL(`**/calls?policy=${policy}`)
+    await page.goto(`${bed.url}/calls/${made.held}`)
     for (const words of ['Completed', 'Held by policy', 'checked against the invoice', 'Vendor', 'V-1001', 'The invoice is due today.'])
       await page.getByText(words).first().waitFor()
     await page.getByText(/^Waited for people: from .* for .*$/).waitFor({ state: 'attached' })
@@ -268,26 +279,30 @@ describe.skipIf(!hasBrowser)('the calls', () => {
     await shoot(page, `calls-none-${window.width}-${window.theme}`)
   })
 
-  test.each(sizes)('calls of each kind, at $width px, $theme', async (window) => {
-    await enter('aisha', `/calls/${made.held}`, window)
-    await page.getByRole('button', { name: 'Show arguments and answer' }).click()
-    await page.getByText('2345').first().waitFor()
-    for (const [name, words] of [
-      ['held', 'checked against the invoice'],
-      ['denied', 'A policy forbids it.'],
-      ['unpermitted', 'Why no policy permitted it'],
-      ['failed', 'UPSTREAM'],
-      ['masked', 'Masked in the answer'],
-      ['doubt', 'What to check'],
-    ] as const) {
-      if (name !== 'held') await page.goto(`${bed.url}/calls/${made[name]}`)
-      await page.getByText(words).first().waitFor()
-      await page.getByRole('heading', { name: 'Record' }).waitFor()
-      expect(await violations(page), name).toEqual([])
-      expect(await fits(page), name).toBe(true)
-      await shoot(page, `call-${name}-${window.width}-${window.theme}`)
-    }
-  }, 120_000)
+  test.each(sizes)(
+    'calls of each kind, at $width px, $theme',
+    async (window) => {
+      await enter('aisha', `/calls/${made.held}`, window)
+      await page.getByRole('button', { name: 'Show arguments and answer' }).click()
+      await page.getByText('2345').first().waitFor()
+      for (const [name, words] of [
+        ['held', 'checked against the invoice'],
+        ['denied', 'A policy forbids it.'],
+        ['unpermitted', 'Why no policy permitted it'],
+        ['failed', 'UPSTREAM'],
+        ['masked', 'Masked in the answer'],
+        ['doubt', 'What to check'],
+      ] as const) {
+        if (name !== 'held') await page.goto(`${bed.url}/calls/${made[name]}`)
+        await page.getByText(words).first().waitFor()
+        await page.getByRole('heading', { name: 'Record' }).waitFor()
+        expect(await violations(page), name).toEqual([])
+        expect(await fits(page), name).toBe(true)
+        await shoot(page, `call-${name}-${window.width}-${window.theme}`)
+      }
+    },
+    120_000,
+  )
 
   test.each(sizes)('what is in doubt, at $width px, $theme', async (window) => {
     await enter('aisha', '/in-doubt', window)

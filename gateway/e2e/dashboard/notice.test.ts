@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type HookReceiver, receiveHooks } from '../../notify/test-receivers.ts'
 import { type Bed, startBed } from '../harness.ts'
-import { fields } from '../send.ts'
+import { fields, items } from '../send.ts'
 import { Browsers, fits, hasBrowser, shoot, violations } from './browser.ts'
 
 const FOREVER = { timeout: 60_000, interval: 20 }
@@ -101,6 +101,30 @@ describe.skipIf(!hasBrowser)('the link of a notice in a browser', () => {
     await page.getByRole('heading', { name: 'This link opens nothing' }).waitFor()
     expect([await violations(page), await fits(page)]).toEqual([[], true])
     await shoot(page, `notice-${width}-${theme}`)
+    await page.close()
+  })
+
+  test('that reached nobody stands on the overview, with who was not told and why', async () => {
+    hooks.answer = (_request, response) => void response.writeHead(410, {}).end()
+    const headers = { authorization: `Bearer ${await bed.agentToken('invoice-clerk')}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ vendorId: 'V-1001', amount: 2_000, currency: 'EUR', reference: 'NOTICE-410' })
+    await (await fetch(`${bed.url}/proxy/erp/payments`, { method: 'POST', headers, body })).arrayBuffer()
+    const people = async () => {
+      const { noticesGivenUp } = await bed.people('olga', '{ noticesGivenUp(first: 50) { person } }')
+      return items(noticesGivenUp).map((notice) => fields(notice).person)
+    }
+    await expect.poll(async () => (await people()).includes('maria'), FOREVER).toBe(true)
+    await browsers.forget()
+    const page = await browsers.open()
+    await page.goto(await signInLink('olga'))
+    await page.goto(`${bed.url}/overview`)
+    const row = page
+      .getByRole('region', { name: 'Notices that reached nobody' })
+      .getByRole('row', { name: /^maria a call waits webhook:ops/ })
+    expect(await row.innerText()).toContain('the receiver answered 410: it wants no more')
+    expect(await violations(page)).toEqual([])
+    await row.getByRole('link', { name: 'a call waits' }).click()
+    await page.waitForURL('**/inbox/hold_*')
     await page.close()
   })
 })

@@ -156,7 +156,7 @@ describe.skipIf(!hasBrowser)('the overview', () => {
     await drawn()
     await page.getByRole('button', { name: '30 days' }).click()
     await page.waitForURL('**/overview?range=30d')
-    await page.getByText('in the 30 days before').first().waitFor()
+    await page.getByText('Compared with the 30 days before.').first().waitFor()
     expect(await stat('Calls')).toBe('16')
     await page.goBack()
     await page.waitForURL('**/overview')
@@ -206,7 +206,7 @@ describe.skipIf(!hasBrowser)('the overview', () => {
 
   test('approvers without a reading role have no such page', async () => {
     await enter('maria', '/overview')
-    await page.getByText('This could not be loaded').waitFor()
+    await page.getByRole('heading', { name: 'This page is not for your roles' }).waitFor()
     expect(await page.getByRole('link', { name: 'Overview' }).count()).toBe(0)
   })
 
