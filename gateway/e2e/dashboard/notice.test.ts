@@ -117,6 +117,7 @@ describe.skipIf(!hasBrowser)('the link of a notice in a browser', () => {
     await browsers.forget()
     const page = await browsers.open()
     await page.goto(await signInLink('olga'))
+    await page.getByRole('heading', { name: 'Inbox' }).waitFor()
     await page.goto(`${bed.url}/overview`)
     const row = page
       .getByRole('region', { name: 'Notices that reached nobody' })
