@@ -239,6 +239,8 @@ export const LIMITS = Object.freeze({
   callsBeforeMax: 10,
   votesAtOnceMax: 50,
   erasedCallsPerBatchMax: 100,
+  retentionPagesPerSweepMax: 50,
+  retentionMsMin: 3_600_000,
   quickVoteMs: 3_000,
   figuresDaysMax: 90,
   figuresDecisionsMax: 200,

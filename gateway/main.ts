@@ -244,14 +244,14 @@ function openBus({ redisUrl: url, organisation }: Configuration, telemetry: Runn
 
 function openDatabaseEarly(
   { dataDir }: GatewayOptions,
-  { databaseUrl, organisation }: Configuration,
+  { databaseUrl, organisation, retention }: Configuration,
   key: Uint8Array,
   bus: Bus,
   { log }: RunningTelemetry,
   closers: Closers,
 ) {
   const sealer = createEntrySealer(key, organisation)
-  const opening = openStorage({ dataDir, sealer, clock: systemClock, bus, log, ...(databaseUrl ? { databaseUrl } : {}) })
+  const opening = openStorage({ dataDir, sealer, clock: systemClock, bus, log, retention, ...(databaseUrl ? { databaseUrl } : {}) })
   const opened = opening.catch(() => undefined)
   closers.add(async () => (await opened)?.close())
   return opening

@@ -129,6 +129,14 @@ describe('notifications', () => {
 })
 
 describe('a whole configuration', () => {
+  test('payloads and answers are kept for good, or as long as it says', () => {
+    const kept = (more: string) => loadConfiguration(lay({ 'gatehouse.yaml': `${FILES['gatehouse.yaml']}${more}` }), {}).retention
+    expect(kept('')).toEqual({})
+    expect(kept('retention: {payloads: 400d, results: 30d}\n')).toEqual({ payloads: 400 * 86_400_000, results: 30 * 86_400_000 })
+    expect(() => kept('retention: {payloads: 59m}\n')).toThrow(/retention\.payloads: at least 1h/)
+    expect(() => kept('retention: {entries: 7d}\n')).toThrow(/unknown key `entries`/)
+  })
+
   test('comes in with paths absolute, durations in milliseconds and variables filled in', () => {
     const read = loadConfiguration(lay(), { ERP_URL: 'http://127.0.0.1:9' })
     expect(read.manifests[0]).toMatchObject({

@@ -61,6 +61,7 @@ export interface Configuration {
   telemetry: GatehouseFile['telemetry']
   limits: AgentLimits
   labelWindowMs: number
+  retention: GatehouseFile['retention']
 }
 
 /** A path as messages show it: relative to where the process runs where that is shorter. */
@@ -144,6 +145,7 @@ export function loadConfiguration(file: string, environment: Environment, option
       openHolds: value.limits.openHolds ?? LIMITS.openHoldsDefault,
     },
     labelWindowMs: value.labels.window,
+    retention: value.retention,
   }
 }
 

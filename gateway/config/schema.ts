@@ -82,6 +82,9 @@ function isWebhookSecret(text: string): boolean {
   return byteLength >= 24 && byteLength <= 64
 }
 
+/** Long enough that no call of then is still on its way into the record. */
+const kept = duration.refine((ms) => ms >= LIMITS.retentionMsMin, `at least ${LIMITS.retentionMsMin / 3_600_000}h`)
+
 export const gatehouseFile = z.strictObject({
   organisation: name,
   /** Address as clients see it, where a proxy stands in front: an origin without a path. */
@@ -137,6 +140,15 @@ export const gatehouseFile = z.strictObject({
       openHolds: z.int().positive().optional(),
     })
     .default({}),
+  /** For how long what calls were about is kept; absent for ever. What happened is kept in any case. */
+  retention: z
+    .strictObject({
+      /** Arguments, facts, and what agents and people wrote, from when the call was made. */
+      payloads: kept.optional(),
+      /** Answers that are kept for agents to fetch, and to repeat to equal keys. */
+      results: kept.optional(),
+    })
+    .prefault({}),
   labels: z
     .strictObject({
       /** How long what an agent has read sticks to it, for each subject. */

@@ -139,6 +139,7 @@ function configurationOf(
     limits: { callsPerMinute: 100_000, concurrentCalls: 1_000, openHolds: 1_000 },
     policyChanges: 'files',
     library: [],
+    retention: {},
     labelWindowMs: LIMITS.labelWindowHoursDefault * 3_600_000,
     policyFolders: [],
   }

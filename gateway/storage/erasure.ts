@@ -21,7 +21,7 @@ interface Subject {
  * Followers write from payloads, so they are kept from reading until this has committed; what they wrote before is seen. Locks are taken in the order of
  * all: grants before calls before holds.
  */
-async function erase({ tx, append, atMs }: TransactionScope, ids: readonly CallId[], by: string, why: string): Promise<Erased> {
+async function destroy({ tx, atMs }: TransactionScope, ids: readonly CallId[], by: string, why: string): Promise<Destroyed> {
   await tx.selectFrom('follower').select('name').orderBy('name').forUpdate().execute()
   await lockGivenGrants(tx, ids)
   const calls = await lockedCalls(tx, ids)
@@ -32,9 +32,26 @@ async function erase({ tx, append, atMs }: TransactionScope, ids: readonly CallI
   await blankCalls(tx, going, { at: instant(atMs), by, why })
   await blankHolds(tx, named)
   await forgetWords(tx, named)
-  for (const id of named) append(id, { kind: 'erased', calls: [id], by, why, entries: counts.get(id) ?? 0 })
   const entries = [...counts.values()].reduce((sum, count) => sum + count, 0)
-  return { calls: named, entries, kept: [...kept].map(([call, reason]) => ({ call, why: reason })) }
+  return { calls: named, entries, kept: [...kept].map(([call, reason]) => ({ call, why: reason })), counts }
+}
+
+interface Destroyed extends Erased {
+  counts: ReadonlyMap<CallId, number>
+}
+
+/** The same with an entry for each call, under that call. */
+async function eraseEach(scope: TransactionScope, ids: readonly CallId[], by: string, why: string): Promise<Erased> {
+  const { counts, ...erased } = await destroy(scope, ids, by, why)
+  for (const id of erased.calls) scope.append(id, { kind: 'erased', calls: [id], by, why, entries: counts.get(id) ?? 0 })
+  return erased
+}
+
+/** The same with one entry for all of them. */
+export async function eraseTogether(scope: TransactionScope, ids: readonly CallId[], by: string, why: string): Promise<Erased> {
+  const { calls, entries, kept } = await destroy(scope, ids, by, why)
+  if (calls.length > 0) scope.append(null, { kind: 'erased', calls, by, why, entries })
+  return { calls, entries, kept }
 }
 
 const texts = (values: readonly string[]) => sql`${[...values]}::text[]`
@@ -125,5 +142,5 @@ async function forgetWords(tx: Tx, ids: readonly CallId[]): Promise<void> {
 
 /** Erasure by the contract of `Erasure`. */
 export const erasureOn = (writer: Pick<Transactions, 'transact'>): Erasure => ({
-  erase: (calls, by, why) => writer.transact((scope) => erase(scope, [...new Set(calls)], by, why)),
+  erase: (calls, by, why) => writer.transact((scope) => eraseEach(scope, [...new Set(calls)], by, why)),
 })

@@ -9,6 +9,7 @@ import { lapseReviews } from './break-glass.ts'
 import { giveBackUses, lockGrants } from './grants.ts'
 import { takeDueSteps, takeDueWarnings } from './holds.ts'
 import { keepHouse } from './housekeeping.ts'
+import { type Retention, retain } from './retention.ts'
 import { endOtherProcesses } from './processes.ts'
 import type { Tx } from './tables.ts'
 import { GATEWAY } from './unit-entries.ts'
@@ -87,6 +88,7 @@ export interface MaintenanceOptions {
   writer: Writer
   bus: Bus
   clock: Clock
+  retention?: Retention
   log?: Log
 }
 
@@ -184,16 +186,30 @@ async function round(options: MaintenanceOptions, turn: number): Promise<void> {
  */
 export function startMaintenance(options: MaintenanceOptions): () => Promise<void> {
   let running: Promise<void> | undefined
+  let retaining: Promise<void> | undefined
   let turn = 0
+  const closing = new AbortController()
+  // Beside the rounds: it takes longer than others wait for a heartbeat.
+  const sweep = (): void => {
+    const { writer, retention, clock, log } = options
+    if (!retention || turn % SWEEP_EVERY !== 0) return
+    retaining ??= retain(writer, retention, clock.now(), closing.signal)
+      .catch((error: unknown) => log?.warn({ error }, 'retention of the record failed and will be tried again'))
+      .finally(() => {
+        retaining = undefined
+      })
+  }
   const timer = setInterval(() => {
     running ??= round(options, ++turn)
       .catch((error: unknown) => options.log?.warn({ error }, 'maintenance of the record failed and will be tried again'))
       .finally(() => {
         running = undefined
       })
+    sweep()
   }, LIMITS.heartbeatMs).unref()
   return async () => {
     clearInterval(timer)
-    await running
+    closing.abort()
+    await Promise.all([running, retaining])
   }
 }

@@ -18,6 +18,7 @@ import * as payloads from './migrations/0016-payloads.ts'
 import * as log from './migrations/0017-log.ts'
 import * as wholePolicySets from './migrations/0020-whole-policy-sets.ts'
 import * as erasure from './migrations/0021-erasure.ts'
+import * as retention from './migrations/0022-retention.ts'
 import * as recordSearch from './migrations/0025-record-search.ts'
 import type { Tables } from './tables.ts'
 
@@ -41,6 +42,7 @@ const MIGRATIONS = {
   '0017-log': log,
   '0020-whole-policy-sets': wholePolicySets,
   '0021-erasure': erasure,
+  '0022-retention': retention,
   '0025-record-search': recordSearch,
 }
 

@@ -30,6 +30,7 @@ import { noticeQueueOn } from './notices.ts'
 import { logStoreOn } from './log.ts'
 import { policySetsOn } from './policy-sets.ts'
 import { recordSearchOn } from './record-search.ts'
+import type { Retention } from './retention.ts'
 import { createRegistry, type RunningRegistry } from './registry.ts'
 import { openWriter, type Writer } from './writer.ts'
 
@@ -41,6 +42,8 @@ export interface StorageOptions {
   sealer: EntrySealer
   clock: Clock
   bus: Bus
+  /** For how long payloads and answers are kept; absent for ever. */
+  retention?: Retention
   log?: Log
 }
 
@@ -78,14 +81,14 @@ export interface Storage {
 
 /** Opens the database and everything that speaks SQL. Throws UNAVAILABLE, DATA_LOCKED. */
 export async function openStorage(options: StorageOptions): Promise<Storage> {
-  const { sealer, clock, bus, log } = options
+  const { sealer, clock, bus, retention, log } = options
   const database = await openDatabase(options)
   const writer = await openWriter(database, sealer, clock, log).catch(async (error: unknown) => {
     await database.close()
     throw error
   })
   const logged = log ? { log } : {}
-  const maintenance = { database, sealer, writer, bus, clock, ...logged }
+  const maintenance = { database, sealer, writer, bus, clock, ...(retention && { retention }), ...logged }
   const registries: RunningRegistry[] = []
   let stopMaintenance: (() => Promise<void>) | undefined
   let running: RunningFollowers | undefined

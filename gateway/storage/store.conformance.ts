@@ -19,6 +19,7 @@ import { noticeConformance } from './notice.conformance.ts'
 import { readConformance } from './read.conformance.ts'
 import { recordSearchConformance } from './record-search.conformance.ts'
 import { registryConformance } from './registry.conformance.ts'
+import { retentionConformance } from './retention.conformance.ts'
 import type { TestDatabase } from './test-databases.ts'
 import { closeTestStore, emptyCalls, openTestStore, type TestStore } from './test-store.ts'
 
@@ -65,4 +66,5 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   logConformance(at)
   erasureConformance(at)
   recordSearchConformance(at)
+  retentionConformance(at)
 }

@@ -488,11 +488,29 @@ export interface LogStateTable {
   at_ms: number | null
 }
 
+/** How far retention has come. */
+export interface RetentionSweepTable {
+  what: 'payloads' | 'results' | 'entries'
+  at_ms: Generated<number>
+  process: Generated<string>
+  seq: Generated<number>
+  call_id: Generated<string>
+}
+
+/** A call that retention passed while it was still needed. */
+export interface RetentionLeftTable {
+  what: 'payloads' | 'results'
+  call_id: string
+  tried_ms: number
+}
+
 export interface Tables {
   entry: EntryTable
   log_hash: LogHashTable
   log_leaf: LogLeafTable
   log_state: LogStateTable
+  retention_sweep: RetentionSweepTable
+  retention_left: RetentionLeftTable
   call: CallTable
   execution: ExecutionTable
   hold: HoldTable
