@@ -122,6 +122,11 @@ test('a grant lets the same calls pass at every door, and none else; the decisio
   expect(await grantOf(id)).toMatchObject({ state: 'live', used: 3 * DOORS.length, totals: [{ spent: '44.0' }] })
   await scene.bed.people('aisha', 'mutation ($id: ID!) { revokeGrant(id: $id, why: "enough") { state } }', { id })
   expect(await atEveryDoor(() => ask())).toEqual(HELD)
+  // Figures count what passed under it beside what policy said of it.
+  const query = 'query ($since: DateTimeISO!) { metrics(range: { since: $since }) { rows { granted completed } } }'
+  const since = new Date(Date.now() - 3_600_000).toISOString()
+  const figures = async () => fields(fields((await scene.bed.people('aisha', query, { since })).metrics)).rows
+  await expect.poll(figures, FOREVER).toEqual([{ granted: 3 * DOORS.length, completed: 3 * DOORS.length + 1 }])
 }, 120_000)
 
 /**

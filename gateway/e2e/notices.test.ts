@@ -25,7 +25,10 @@ notifications:
 `
   bed = await startBed({
     environment: { MAIL_PASSWORD: PASSWORD, HOOK_SECRET: SECRET },
-    edits: { 'people.yaml': withMail, 'gatehouse.yaml': (text) => `${text}${notifications}` },
+    edits: {
+      'people.yaml': withMail,
+      'gatehouse.yaml': (text) => `${text.replace('within: 24h', 'within: 8s')}${notifications}`,
+    },
   })
 }, 120_000)
 afterAll(async () => {
@@ -172,6 +175,39 @@ describe('a receiver', () => {
     expect(bed.log()).toContain('a notice was given up')
     await decide('maria', held)
   })
+})
+
+describe('broken glass', () => {
+  test('is told at once to security and to whoever owns the agent, and again to security when nobody reviews it in time', async () => {
+    const held = await hold()
+    const { hold: shown } = await bed.people('yuki', `{ hold(id: "${held.holdId}") { digest } }`)
+    const query =
+      'mutation ($id: ID!, $digest: String!, $reason: String!) { breakGlass(id: $id, digest: $digest, reason: $reason) { state } }'
+    const reason = 'line 3 stands still and nobody of finance answers'
+    await bed.people('yuki', query, { id: held.holdId, digest: String(fields(shown).digest), reason })
+    const { brokenGlass } = await bed.people('aisha', '{ brokenGlass { edges { node { id } } } }')
+    const use = String(fields(fields(items(fields(brokenGlass).edges)[0]).node).id)
+    const told = (words: string) =>
+      mail.mails
+        .filter(({ text }) => text?.includes(use) && text.includes(words))
+        .flatMap(({ to }) => addressesOf(to))
+        .sort()
+    await expect.poll(() => told('yuki approved a held call alone'), FOREVER).toEqual(['aisha@acme.example', 'paul@acme.example'])
+    const used = mail.mails.find(({ text }) => text?.includes('approved a held call alone'))?.text
+    expect(used).toContain(reason)
+    expect(used).toContain(held.holdId)
+    // Nobody looks: it lapses once, and until somebody does nobody breaks the glass.
+    await expect.poll(() => told('Nobody has reviewed in time'), FOREVER).toEqual(['aisha@acme.example'])
+    const next = await hold()
+    const { hold: refused } = await bed.people('kofi', `{ hold(id: "${next.holdId}") { digest breakGlassRefused } }`)
+    expect(fields(refused).breakGlassRefused).toMatch(/review of what `yuki` approved alone is overdue/)
+    const again = { id: next.holdId, digest: String(fields(refused).digest), reason }
+    await expect(bed.people('kofi', query, again)).rejects.toThrow('NOT_ELIGIBLE')
+    const review = 'mutation ($id: ID!) { reviewBreakGlass(id: $id, verdict: justified, comment: "called the plant") { state } }'
+    await bed.people('aisha', review, { id: use })
+    expect(await bed.people('kofi', query, again)).toEqual({ breakGlass: { state: 'approved' } })
+    expect((await entriesOf(held, 'grant.review_lapsed')).length).toBe(1)
+  }, 120_000)
 })
 
 test('no secret, address or link is in the record, the database, the log or the metrics', async () => {

@@ -11,6 +11,7 @@ import { callFigures, DAY_MS, HOUR_MS } from './call-figures.ts'
 import { discoverProcesses, enterFollower, takePage, waitingProcesses } from './follower-positions.ts'
 import { takeOverLapsed } from './maintenance.ts'
 import { endProcess } from './processes.ts'
+import { givenGrant, using } from './test-grants.ts'
 import { emptyCalls, type TestStore } from './test-store.ts'
 import { approved, denied, finished, held, newHold, outcomeOf, permitted, releaseOf, type Sample } from './test-units.ts'
 import { openWriter, type Writer } from './writer.ts'
@@ -299,6 +300,22 @@ export function callFigureConformance(at: () => TestStore): void {
         }),
         { numRuns: 6, seed: 20260728 },
       )
+    })
+
+    test('calls under a standing grant are counted once each, when they are used', async () => {
+      await follow()
+      await empty()
+      const { recorder, storage, clock } = at()
+      await givenGrant(at(), { maxUses: 2, totals: [] })
+      const asked = [using(clock, { amount: 1 }), using(clock, { amount: 2 }, true), using(clock, { amount: 3 })]
+      for (const unit of asked) await recorder.decide(unit)
+      await follow()
+      const [first] = asked
+      if (!first?.would.intent) throw new Error('the call has an intent')
+      await recorder.finish({ ...finished(first.callId, first.would.intent), reserved: true })
+      await follow()
+      const rows = await storage.figures.rows(whole([clock.nowMs]), 'TOTAL', {})
+      expect(rows).toMatchObject([{ calls: 4, granted: 2, held: 2, completed: 1 }])
     })
 
     test('exceptions say where, and why where it is known', async () => {
