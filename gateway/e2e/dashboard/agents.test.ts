@@ -168,7 +168,7 @@ describe.skipIf(!hasBrowser)('agents', () => {
     await page.close()
     await browsers.forget()
     await enter('maria', '/agents/invoice-clerk')
-    await page.getByText('looking at an agent needs the role', { exact: false }).waitFor()
+    await page.getByRole('heading', { name: 'This page is not for your roles' }).waitFor()
     expect(await page.getByRole('link', { name: 'Agents', exact: true }).count()).toBe(0)
   })
 

@@ -89,7 +89,7 @@ describe.skipIf(!hasBrowser)('connectors', () => {
 
   test('who reads nothing is told why', async () => {
     await enter('maria', '/connectors')
-    await page.getByText('listing connectors needs the role', { exact: false }).waitFor()
+    await page.getByRole('heading', { name: 'This page is not for your roles' }).waitFor()
     expect(await page.getByRole('link', { name: 'Connectors', exact: true }).count()).toBe(0)
   })
 
