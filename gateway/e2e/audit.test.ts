@@ -1,8 +1,10 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type ExportedLine, readLine, tileFile } from '../audit/exported-line.ts'
 import { type AuditReport, verifyExport } from '../audit/verify-export.ts'
@@ -414,6 +416,45 @@ describe('what is wrong with a log that was written anew is found and named', ()
     expect((await verified(dir)).faults[0]).toMatchObject({ index: null, what: 'checkpoint' })
     const since = readFileSync(join(whole, 'checkpoint'), 'utf8')
     expect((await verifyExport(dir, { vkey: null, since })).faults).toMatchObject([{ what: 'consistency' }])
+  })
+})
+
+const GO = spawnSync('go', ['version']).status === 0
+if (!GO && process.env.CI !== 'true')
+  process.stderr.write('SKIPPED: exports are not verified by Go, which is not installed (golang-go golang-golang-x-mod-dev)\n')
+
+/** `golang.org/x/mod/sumdb` as the distribution has it: nothing is fetched. */
+describe.skipIf(!GO && process.env.CI !== 'true')('code that nobody here wrote', () => {
+  let program: string
+  const check = (dir: string) => spawnSync(program, [dir], { encoding: 'utf8' })
+
+  beforeAll(() => {
+    program = join(folder, 'check-export')
+    const env = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(folder, 'go-cache'), GOFLAGS: '' }
+    execFileSync('go', ['build', '-o', program, fileURLToPath(new URL('./foreign/check-export.go', import.meta.url))], { env })
+  }, 180_000)
+
+  test('opens the checkpoint and comes to its root over all entries', () => {
+    expect(check(whole)).toMatchObject({ status: 0, stdout: `gatehouse/acme: ${linesIn(whole).length} entries, 0 proofs\n` })
+  })
+
+  test('follows the proofs of a part', async () => {
+    const dir = await exported('proved', { calls: [calls.held, calls.plain] })
+    const { length } = linesIn(dir)
+    expect(check(dir)).toMatchObject({ status: 0, stdout: `gatehouse/acme: ${length} entries, ${length} proofs\n` })
+  })
+
+  test.each<[string, string, (text: string) => string, RegExp]>([
+    ['the checkpoint', 'checkpoint', (text) => text.replace(/\n\d+\n/, '\n1\n'), /checkpoint: /],
+    ['an entry', 'entries.ndjson', (text) => text.replace('"index":9,"leaf":"{', '"index":9,"leaf":" {'), /do not add up/],
+    ['that one was dropped', 'entries.ndjson', (text) => text.replace(/\n{"index":9,.*/, ''), /entry 9 is not there/],
+  ])('finds as we do: %s', async (_title, name, change, said) => {
+    const dir = join(folder, 'for go')
+    rmSync(dir, { recursive: true, force: true })
+    cpSync(whole, dir, { recursive: true })
+    writeFileSync(join(dir, name), change(readFileSync(join(dir, name), 'utf8')))
+    expect(check(dir)).toMatchObject({ status: 1, stderr: expect.stringMatching(said) })
+    expect((await verified(dir)).ok).toBe(false)
   })
 })
 
