@@ -19,6 +19,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'all'>> = {
   'gateway/credentials': INNER,
   'gateway/egress': INNER,
   'gateway/notify': INNER,
+  // Webhooks are signed and judged in one place.
+  'gateway/sinks': [...INNER, 'gateway/notify/signed-post.ts'],
   'gateway/record': INNER,
   // What verifies needs neither database nor network; see below.
   'gateway/audit': [...INNER, 'gateway/record', 'policies/engine'],

@@ -33,6 +33,7 @@ import { openChannels } from './notify/channels.ts'
 import { startSender } from './notify/sender.ts'
 import { authenticateOperator, LocalOperator, operatorOf } from './local-operator.ts'
 import { openPolicies } from './open-policies.ts'
+import { openSinks } from './open-sinks.ts'
 import { createOperator } from './operator/operator.ts'
 import { createCalls } from './pipeline/calls.ts'
 import { dryDecision } from './pipeline/dry-decision.ts'
@@ -281,9 +282,13 @@ async function openRecord(
   const signer = noteSigner(`gatehouse/${configuration.organisation}`, logKeySeed(key))
   const channels = openChannels(configuration.notifications, dialer)
   const told = channels.length === 0 ? [] : [noticesFollower(directoryOf(registry, channels))]
-  const followers = storage.follow([logFollower(growLog(signer.name, [signer])), callFigures, searchFollower(), ...told], (follower) =>
-    telemetry.count('follower_failures', { follower }),
+  const { organisation } = configuration
+  const sinks = openSinks(configuration.sinks, { organisation, version: VERSION, dialer, clock: systemClock, calls: storage.calls })
+  const followers = storage.follow(
+    [logFollower(growLog(signer.name, [signer])), callFigures, searchFollower(), ...told, ...sinks],
+    (follower) => telemetry.count('follower_failures', { follower }),
   )
+  if (sinks.length > 0) telemetry.gauge('sinks_stopped', () => followers.stopped())
   telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
   telemetry.gauge('record_queue_units', () => recorder.depth())
   return { storage, recorder, registry, policies, channels, transparency: createTransparencyLog(storage.log, signer, storage.sealer) }

@@ -70,6 +70,36 @@ const notifying = (settings: string) => ({
 const WEBHOOK_SECRET = `whsec_${'A'.repeat(32)}`
 const hook = (url: string, name = 'ops', secret = WEBHOOK_SECRET) => `{name: ${name}, url: "${url}", secret: "${secret}"}`
 
+describe('sinks', () => {
+  const sinks = (text: string) => ({ 'gatehouse.yaml': `${FILES['gatehouse.yaml']}sinks: ${text}\n` })
+  const hookTo = (url: string, rest = '') => `{name: siem, kind: webhook, url: "${url}", secret: "${WEBHOOK_SECRET}"${rest}}`
+
+  test('come in with paths beside the file, all kinds, and no payloads', () => {
+    const file = lay(
+      sinks(
+        `[{name: disk, kind: file, path: out/record.ndjson}, ${hookTo('https://siem.acme.example/x', ', format: ocsf, kinds: [vote]')}]`,
+      ),
+    )
+    expect(loadConfiguration(file, {}).sinks).toEqual([
+      { name: 'disk', format: 'entry', kinds: 'all', payloads: false, to: { kind: 'file', path: join(folder, 'out/record.ndjson') } },
+      {
+        ...{ name: 'siem', format: 'ocsf', kinds: ['vote'], payloads: false },
+        to: { kind: 'webhook', url: 'https://siem.acme.example/x', secret: WEBHOOK_SECRET, egress: [] },
+      },
+    ])
+    expect(loadConfiguration(lay(), {}).sinks).toEqual([])
+  })
+
+  test.each([
+    ['two of a name', '[{name: a, kind: file, path: x}, {name: a, kind: file, path: y}]', 'sink `a` stands there twice'],
+    ['two into one file', '[{name: a, kind: file, path: x}, {name: b, kind: file, path: ./x}]', 'another sink writes into this file'],
+    ['a kind that is none', '[{name: a, kind: file, path: x, kinds: [votes]}]', 'no such kind of entry'],
+    ['plain text for anywhere', `[${hookTo('http://siem.acme.example/x')}]`, 'would go in plain text'],
+    ['a user in the address', `[${hookTo('https://u:p@siem.acme.example/x')}]`, 'an address takes no user'],
+    ['a file without a path', '[{name: a, kind: file}]', 'path'],
+  ])('%s is a fault', (_title, text, fault) => expect(faultsOf(lay(sinks(text))).join()).toContain(fault))
+})
+
 describe('notifications', () => {
   test('come in with the usual port and with addresses apart from people', () => {
     const read = loadConfiguration(

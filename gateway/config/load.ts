@@ -8,10 +8,12 @@ import type { Manifest } from '../ports/connector.ts'
 import type { Notifications } from '../ports/notifier.ts'
 import type { FactsFile, LibraryUse, PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
+import type { SinkSettings } from '../ports/sink.ts'
 import { checkApprovals, readApprovals, readBreakGlass } from './approvals.ts'
 import type { Environment } from './environment.ts'
 import { Faults } from './faults.ts'
 import { readNotifications } from './notifications.ts'
+import { readSinks } from './sinks.ts'
 import {
   agentsFile,
   gatehouseFile,
@@ -58,6 +60,7 @@ export interface Configuration {
   agents: readonly AgentSeed[]
   clients: ReadonlyMap<string, ClientAuthentication>
   notifications: Notifications
+  sinks: readonly SinkSettings[]
   telemetry: GatehouseFile['telemetry']
   limits: AgentLimits
   labelWindowMs: number
@@ -113,6 +116,7 @@ export function loadConfiguration(file: string, environment: Environment, option
   const policyTests = readPolicyTests(policyFolders, faults)
   checkApprovals(approvals, approvalPlaces, people, faults)
   const notifications = readNotifications(value, people, place, faults)
+  const sinks = readSinks(value, (path) => resolve(beside(path)), place, faults)
   const breakGlass = readBreakGlass(value.breakGlass, place(['breakGlass']), people, faults)
   const redis = readRedisUrl(value, environment, faults)
   faults.refuse()
@@ -134,6 +138,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     approvals,
     approvalPlaces,
     notifications,
+    sinks,
     ...(breakGlass ? { breakGlass } : {}),
     people: people.map(({ region, mail: _mail, ...person }) => ({ ...person, ...(region ? { region } : {}) })),
     agents,

@@ -21,14 +21,7 @@ export function readNotifications(
     )
   const names = new Set<string>()
   for (const [i, { name, url }] of webhooks.entries()) {
-    const { protocol, hostname, username, password } = new URL(url)
-    if (protocol === 'http:' && !egress.includes(hostname.replace(/^\[|\]$/g, '')))
-      faults.add(
-        at('webhooks', i, 'url'),
-        `notices to webhook \`${name}\` would go in plain text: use https, or list the host under \`egress\` if it is private`,
-      )
-    if (username !== '' || password !== '')
-      faults.add(at('webhooks', i, 'url'), 'an address takes no user: receivers know the gateway by its signature')
+    checkReceiver(`notices to webhook \`${name}\``, url, egress, at('webhooks', i, 'url'), faults)
     if (names.has(name)) faults.add(at('webhooks', i, 'name'), `webhook \`${name}\` stands there twice`)
     names.add(name)
   }
@@ -38,6 +31,14 @@ export function readNotifications(
     webhooks,
     mailOf: new Map(people.flatMap(({ name, mail }) => (mail === undefined ? [] : [[name, mail] as const]))),
   }
+}
+
+/** What may not be the address of a receiver of webhooks: it would be told in plain text for just anywhere, or names a user. */
+export function checkReceiver(what: string, url: string, egress: readonly string[], askedAt: string, faults: Faults): void {
+  const { protocol, hostname, username, password } = new URL(url)
+  if (protocol === 'http:' && !egress.includes(hostname.replace(/^\[|\]$/g, '')))
+    faults.add(askedAt, `${what} would go in plain text: use https, or list the host under \`egress\` if it is private`)
+  if (username !== '' || password !== '') faults.add(askedAt, 'an address takes no user: receivers know the gateway by its signature')
 }
 
 /** What `check` remarks: people who are to be told, and no way to tell them. */

@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { durationMs } from '../core/duration.ts'
+import { ENTRY_KINDS } from '../core/entry-kinds.ts'
 import { isAmount } from '../core/grant.ts'
 import { CLASS_NAME } from '../core/output-shape.ts'
 import { LIMITS } from '../limits.ts'
+import { SINK_FORMATS } from '../ports/sink.ts'
 
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name is lower-case letters, digits and dashes, starting with a letter')
 const words = z.array(z.string().min(1)).default([])
@@ -45,6 +47,9 @@ const externalIssuer = z.strictObject({
 /** Whether what is sent carries the arguments of the call. */
 const withArguments = z.enum(['omit', 'include']).default('omit')
 
+/** By Standard Webhooks: `whsec_` and base64 of 24 to 64 bytes. */
+const webhookSecret = z.string().refine(isWebhookSecret, 'write `whsec_` and the base64 of 24 to 64 random bytes, from the environment')
+
 const notifications = z.strictObject({
   /** Host names and address literals that may lead to private addresses, as in a connector's manifest. */
   egress: words,
@@ -67,8 +72,7 @@ const notifications = z.strictObject({
       z.strictObject({
         name,
         url: z.url({ protocol: /^https?$/ }),
-        /** By Standard Webhooks: `whsec_` and base64 of 24 to 64 bytes. */
-        secret: z.string().refine(isWebhookSecret, 'write `whsec_` and the base64 of 24 to 64 random bytes, from the environment'),
+        secret: webhookSecret,
         arguments: withArguments,
       }),
     )
@@ -84,6 +88,37 @@ function isWebhookSecret(text: string): boolean {
 
 /** Long enough that no call of then is still on its way into the record. */
 const kept = duration.refine((ms) => ms >= LIMITS.retentionMsMin, `at least ${LIMITS.retentionMsMin / 3_600_000}h`)
+
+const sinkTerms = {
+  /** Its position in the record is kept under it: another name begins anew. */
+  name,
+  /** `entry`: entries as the log has them. `ocsf`: events of the Open Cybersecurity Schema Framework. */
+  format: z.enum(SINK_FORMATS).default('entry'),
+  /** Kinds of entries that go there; all by default. */
+  kinds: z
+    .array(z.enum(ENTRY_KINDS, { error: `no such kind of entry: ${ENTRY_KINDS.join(', ')}` }))
+    .min(1)
+    .optional(),
+  /** Payloads go along: arguments, facts, what agents and people wrote. What has left cannot be erased any more. */
+  payloads: z.boolean().default(false),
+}
+
+const sink = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('file'),
+    ...sinkTerms,
+    /** A file of lines of JSON; what is full or of a day before stands beside it. */
+    path: z.string().min(1),
+  }),
+  z.strictObject({
+    kind: z.literal('webhook'),
+    ...sinkTerms,
+    url: z.url({ protocol: /^https?$/ }),
+    secret: webhookSecret,
+    /** Host names and address literals that may lead to private addresses. */
+    egress: words,
+  }),
+])
 
 export const gatehouseFile = z.strictObject({
   organisation: name,
@@ -127,6 +162,8 @@ export const gatehouseFile = z.strictObject({
   agents: z.string().min(1),
   /** How people are told that a hold waits for them. */
   notifications: notifications.prefault({}),
+  /** Where the record goes besides: each entry at least once. */
+  sinks: z.array(sink).max(LIMITS.sinksMax).default([]),
   telemetry: z
     .strictObject({
       logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

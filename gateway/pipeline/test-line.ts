@@ -135,6 +135,7 @@ function configurationOf(
     agents: [agent('clerk'), agent('other'), agent('third')],
     clients: new Map(),
     notifications: { egress: [], smtp: null, webhooks: [], mailOf: new Map() },
+    sinks: [],
     telemetry: { logLevel: 'warn', serviceName: 'gatehouse' },
     limits: { callsPerMinute: 100_000, concurrentCalls: 1_000, openHolds: 1_000 },
     policyChanges: 'files',

@@ -5,22 +5,38 @@ import { databaseNowMs } from './calls.ts'
 import { bareEntry, entryFromRow, type EntryRow, type EntrySource } from './entries.ts'
 import type { Db, Tx } from './tables.ts'
 
-/** Reads the record, every entry once. */
-export interface Follower {
+/** What a follower is given of the record. */
+interface Reading {
   /** Under which it is remembered: another name begins anew. */
   readonly name: string
-  /** What `take` is asked about; it passes over all other entries. */
+  /** What it is given; it passes over all other entries. */
   readonly kinds: readonly EntryKind[] | 'all'
   /** Where a new one starts; `end` by default. */
   readonly from?: 'beginning' | 'end'
   /** It is given entries without their payloads: it reads less, and what was erased is no different from what was not. */
-  readonly bare?: true
+  readonly bare?: boolean
+}
+
+/** Reads the record, every entry once. */
+export interface Follower extends Reading {
   /**
    * Does what follows from the entries, in the transaction that moves the position: both happen, or neither, so what is written through `tx` is written
    * once for each entry. Entries are of one process and in its order; those of several processes come in any order, also those of one call, and
    * one page after another. Whatever it throws stops this follower, which tries again from the same entry.
    */
   take(tx: Tx, entries: readonly Entry[]): Promise<void>
+}
+
+/** Carries the record out of the database, every entry at least once: what it wrote is not undone where its position could not be moved. */
+export interface Carrier extends Reading {
+  /**
+   * Hands on the first so many of the entries, at least one, and returns how many: only then its position moves behind them. Nothing in the database waits
+   * meanwhile. Entries are of one process and in its order. A `SinkRefused` stops it until the process starts anew; all else it throws has it try again
+   * from the same entry.
+   */
+  carry(entries: readonly Entry[], signal: AbortSignal): Promise<number>
+  /** Once it is asked for nothing more. */
+  close(): Promise<void>
 }
 
 /** A process with something to read, or one that is gone and read to its end. */
@@ -31,7 +47,7 @@ export interface Waiting {
 }
 
 /** Makes a follower known. One that starts at the end passes over what every process has written by now. */
-export async function enterFollower(db: Db, { name, from = 'end' }: Follower): Promise<void> {
+export async function enterFollower(db: Db, { name, from = 'end' }: Pick<Reading, 'name' | 'from'>): Promise<void> {
   await db.transaction().execute(async (tx) => {
     const { numInsertedOrUpdatedRows: added } = await tx
       .insertInto('follower')
@@ -45,9 +61,9 @@ export async function enterFollower(db: Db, { name, from = 'end' }: Follower): P
   })
 }
 
-/** Takes or renews the lease for `LIMITS.followerLeaseMs`. False where another process that is not known to be gone has it. */
-export async function leaseFollower(db: Db, name: string, owner: string): Promise<boolean> {
-  const { rows } = await sql`update follower f set owner = ${owner}, until_ms = ${databaseNowMs} + ${LIMITS.followerLeaseMs}
+/** Takes or renews the lease for `leaseMs`. False where another process that is not known to be gone has it. */
+export async function leaseFollower(db: Db, name: string, owner: string, leaseMs: number = LIMITS.followerLeaseMs): Promise<boolean> {
+  const { rows } = await sql`update follower f set owner = ${owner}, until_ms = ${databaseNowMs} + ${leaseMs}
     where f.name = ${name} and (f.owner is null or f.owner = ${owner} or f.until_ms <= ${databaseNowMs}
       or exists (select 1 from process p where p.id = f.owner and p.lapsed_at_ms is not null))
     returning 1`.execute(db)
@@ -103,41 +119,89 @@ interface PageRow extends Omit<EntryRow, 'process'> {
   process: string | null
 }
 
+interface Page {
+  entries: readonly Entry[]
+  /** How many entries it passed, of all kinds. */
+  passed: number
+  /** The last of them. */
+  last: number
+}
+
+/** The next page of a process behind `after`. Numbers may be missing where old entries were removed. */
+async function readPage({ db, sealer }: EntrySource, { kinds, bare = false }: Reading, process: string, after: number): Promise<Page> {
+  const { rows } = await sql<PageRow>`with page as materialized (
+      select process, seq, at_ms, kind, call_id, body, commitment, case when ${bare} then null else sealed end as sealed from entry
+      where process = ${process} and seq > ${after} order by seq limit ${LIMITS.followerPageEntriesMax})
+    select a.read, a.last, p.process, p.seq, p.at_ms, p.call_id, p.body, p.commitment, p.sealed
+    from (select count(*) as read, max(seq) as last from page) a left join page p on ${kinds === 'all' ? sql`true` : sql`p.kind = any(${kinds}::text[])`}
+    order by p.seq`.execute(db)
+  const read = (row: EntryRow): Entry => (bare ? bareEntry(row) : entryFromRow(sealer, row))
+  const { read: passed = 0, last = null } = rows[0] ?? {}
+  const entries = rows.flatMap((row) => (row.process === null ? [] : [read({ ...row, process: row.process })]))
+  return { entries, passed, last: last ?? after }
+}
+
+async function positionOf(db: Db, name: string, process: string): Promise<number | undefined> {
+  const position = await db
+    .selectFrom('follower_position')
+    .select('seq')
+    .where('follower', '=', name)
+    .where('process', '=', process)
+    .where('ended', '=', false)
+    .executeTakeFirst()
+  return position?.seq
+}
+
+/** False where another has moved it from there meanwhile. */
+async function movePosition(db: Db, name: string, process: string, from: number, to: { seq: number; ended: boolean }): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('follower_position')
+    .set(to)
+    .where('follower', '=', name)
+    .where('process', '=', process)
+    .where('seq', '=', from)
+    .where('ended', '=', false)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
 /**
  * Has the follower take the next page of a process, after whoever takes one for it now. Returns how many entries it passed; 0 also where another took them in the
  * meantime.
  */
 export function takePage({ db, sealer }: EntrySource, follower: Follower, { process, lapsed }: Waiting): Promise<number> {
-  const { name, kinds, take } = follower
-  const read = (row: EntryRow): Entry => (follower.bare ? bareEntry(row) : entryFromRow(sealer, row))
+  const { name, take } = follower
   return db.transaction().execute(async (tx) => {
-    const place = () =>
-      tx.updateTable('follower_position').where('follower', '=', name).where('process', '=', process).where('ended', '=', false)
     // Whatever the lease says, its pages are taken one after another.
     await tx.selectFrom('follower').select('name').where('name', '=', name).forUpdate().execute()
-    const position = await tx
-      .selectFrom('follower_position')
-      .select('seq')
-      .where('follower', '=', name)
-      .where('process', '=', process)
-      .where('ended', '=', false)
-      .executeTakeFirst()
-    if (!position) return 0
-    // Numbers may be missing where old entries were removed.
-    const { rows } = await sql<PageRow>`with page as materialized (
-        select process, seq, at_ms, kind, call_id, body, commitment, case when ${follower.bare ?? false} then null else sealed end as sealed from entry
-        where process = ${process} and seq > ${position.seq} order by seq limit ${LIMITS.followerPageEntriesMax})
-      select a.read, a.last, p.process, p.seq, p.at_ms, p.call_id, p.body, p.commitment, p.sealed
-      from (select count(*) as read, max(seq) as last from page) a left join page p on ${kinds === 'all' ? sql`true` : sql`p.kind = any(${kinds}::text[])`}
-      order by p.seq`.execute(tx)
-    const { read: passed = 0, last = null } = rows[0] ?? {}
-    const entries = rows.flatMap((row) => (row.process === null ? [] : [read({ ...row, process: row.process })]))
+    const from = await positionOf(tx, name, process)
+    if (from === undefined) return 0
+    const { entries, passed, last } = await readPage({ db: tx, sealer }, follower, process, from)
     if (entries.length > 0) await take(tx, entries)
     const ended = lapsed && passed < LIMITS.followerPageEntriesMax
-    if (passed > 0 || ended)
-      await place()
-        .set({ seq: last ?? position.seq, ended })
-        .execute()
+    if (passed > 0 || ended) await movePosition(tx, name, process, from, { seq: last, ended })
     return passed
   })
+}
+
+/**
+ * Has the carrier hand on what it can at once of the next page of a process, without a transaction around it. True where there may be more; false also where
+ * another moved the position in the meantime, and both have handed on the same.
+ */
+export async function carryPage(
+  source: EntrySource,
+  carrier: Carrier,
+  { process, lapsed }: Waiting,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { name } = carrier
+  const from = await positionOf(source.db, name, process)
+  if (from === undefined) return false
+  const { entries, passed, last } = await readPage(source, carrier, process, from)
+  const carried = entries.length === 0 ? 0 : await carrier.carry(entries, signal)
+  const whole = carried >= entries.length
+  const seq = whole ? last : (entries[carried - 1]?.seq ?? from)
+  const ended = whole && lapsed && passed < LIMITS.followerPageEntriesMax
+  if (seq === from && !ended) return false
+  return (await movePosition(source.db, name, process, from, { seq, ended })) && (!whole || passed >= LIMITS.followerPageEntriesMax)
 }

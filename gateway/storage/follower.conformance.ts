@@ -3,7 +3,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createInProcessBus } from '../bus/in-process.ts'
 import type { Entry } from '../core/entry.ts'
 import { LIMITS } from '../limits.ts'
+import { SinkRefused } from '../ports/sink.ts'
 import {
+  type Carrier,
+  carryPage,
   discoverProcesses,
   enterFollower,
   type Follower,
@@ -40,7 +43,7 @@ export function followerConformance(at: () => TestStore): void {
       for (const { process, seq, body } of entries)
         await sql`insert into followed values (${name}, ${process}, ${seq}, ${body.kind})`.execute(tx)
     }
-    const follow = (...followers: Follower[]): RunningFollowers => {
+    const follow = (...followers: (Follower | Carrier)[]): RunningFollowers => {
       const { storage, clock } = at()
       const started = startFollowers(followers, {
         ...{ database: storage.database, sealer: storage.sealer, writer: storage.writer, clock, bus: createInProcessBus() },
@@ -83,6 +86,16 @@ export function followerConformance(at: () => TestStore): void {
       for (let waiting = await waitingProcesses(db(), follower.name); waiting.length > 0; ) {
         for (const each of waiting) await takePage(source(), follower, each)
         waiting = await waitingProcesses(db(), follower.name)
+      }
+    }
+
+    const everythingCarried = async (carrier: Carrier): Promise<void> => {
+      const never = new AbortController().signal
+      await enterFollower(db(), carrier)
+      await discoverProcesses(db(), carrier.name, null)
+      for (let waiting = await waitingProcesses(db(), carrier.name); waiting.length > 0; ) {
+        for (const each of waiting) await carryPage(source(), carrier, each, never)
+        waiting = await waitingProcesses(db(), carrier.name)
       }
     }
 
@@ -177,6 +190,101 @@ export function followerConformance(at: () => TestStore): void {
       expect(await leaseFollower(db(), name, 'p-one')).toBe(false)
       await db().updateTable('process').set({ lapsed_at_ms: 1 }).where('id', '=', 'p-two').execute()
       expect(await leaseFollower(db(), name, 'p-one')).toBe(true)
+    })
+
+    /** Keeps what it carried, at most `atOnce` at a time. */
+    const carrying = async (atOnce: number, extra: Partial<Carrier> = {}) => {
+      const carried: { process: string; seq: number; kind: string }[] = []
+      const carrier: Carrier = {
+        ...{ name: `carrying-${++names}`, kinds: ['decision', 'outcome'], bare: true },
+        carry(entries) {
+          const taken = entries.slice(0, atOnce)
+          carried.push(...taken.map(({ process, seq, body }) => ({ process, seq, kind: body.kind })))
+          return Promise.resolve(taken.length)
+        },
+        close: () => Promise.resolve(),
+        ...extra,
+      }
+      await enterFollower(db(), carrier)
+      return { carrier, carried, expected: await markAfter(carrier.kinds) }
+    }
+    /** What is written of these kinds from here on. */
+    const markAfter = async (kinds: Follower['kinds']) => {
+      const before = new Set((await written(kinds)).map(key))
+      return async () => sorted((await written(kinds)).filter((each) => !before.has(key(each))))
+    }
+
+    test('a carrier is given everything in order, however little it carries at once, and its position follows', async () => {
+      const { carrier, carried, expected } = await carrying(7)
+      await callsOf(20)
+      const followers = follow(carrier)
+      await vi.waitFor(() => expect(carried).toHaveLength(40), BOUND)
+      await followers.close()
+      expect(carried).toEqual(await expected())
+      const again = await carrying(7, { name: carrier.name })
+      const later = follow(again.carrier)
+      await callsOf(1)
+      await vi.waitFor(() => expect(again.carried).toHaveLength(2), BOUND)
+      await later.close()
+    })
+
+    test('a carrier that fails is given the same again', async () => {
+      let left = 2
+      const seen: number[] = []
+      const { carrier, expected } = await carrying(1, {
+        carry(entries) {
+          seen.push(entries[0]?.seq ?? 0)
+          return left-- > 0 ? Promise.reject(new Error('away')) : Promise.resolve(entries.length)
+        },
+      })
+      await callsOf(1)
+      const followers = follow(carrier)
+      const first = (await expected())[0]?.seq
+      await vi.waitFor(() => expect(seen).toEqual([first, first, first]), BOUND)
+      await vi.waitFor(async () => expect((await followers.lagSeconds()).get(carrier.name)).toBe(0), BOUND)
+      expect(followers.stopped().get(carrier.name)).toBe(0)
+      await followers.close()
+    })
+
+    test('nothing in the database waits while a carrier carries, and its end is not waited for', async () => {
+      const begun = Promise.withResolvers<void>()
+      const { carrier, expected } = await carrying(1, {
+        carry: (_entries, signal) => {
+          begun.resolve()
+          return new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('ended'))))
+        },
+      })
+      await callsOf(1)
+      const followers = follow(carrier)
+      await begun.promise
+      await callsOf(1)
+      await followers.close()
+      const { carrier: next, carried } = await carrying(100, { name: carrier.name })
+      await everythingCarried(next)
+      expect(carried).toEqual(await expected())
+    })
+
+    test('a carrier that is refused for good stops, says so, and goes on from the same entry in another start', async () => {
+      const { carrier, expected } = await carrying(1, { carry: () => Promise.reject(new SinkRefused('the receiver answered 400')) })
+      await callsOf(1)
+      const followers = follow(carrier)
+      await vi.waitFor(() => expect(followers.stopped()).toEqual(new Map([[carrier.name, 1]])), BOUND)
+      expect(failures).toContain(carrier.name)
+      await followers.close()
+      const { carrier: next, carried } = await carrying(100, { name: carrier.name })
+      await everythingCarried(next)
+      expect(carried).toEqual(await expected())
+    })
+
+    test('of several that carry the same at once one moves the position, and nothing is left out', async () => {
+      const { carrier, carried, expected } = await carrying(1)
+      await callsOf(2)
+      const mine: Waiting = { process: lastProcess(at()), lapsed: false }
+      const never = new AbortController().signal
+      await Promise.all(Array.from({ length: 4 }, () => carryPage(source(), carrier, mine, never)))
+      await everythingCarried(carrier)
+      const once = new Map(carried.map((each) => [key(each), each]))
+      expect([...once.values()]).toEqual(await expected())
     })
 
     test('a process that is gone is read to its end and not asked again, and numbers may be missing', async () => {

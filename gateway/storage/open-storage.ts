@@ -22,7 +22,7 @@ import { credentialStoreOn } from './credentials.ts'
 import { prepareCounters } from './counter-series.ts'
 import { type Database, type DatabaseKind, openDatabase } from './database.ts'
 import { erasureOn } from './erasure.ts'
-import { type Follower, type RunningFollowers, startFollowers } from './followers.ts'
+import { type Carrier, type Follower, type RunningFollowers, startFollowers } from './followers.ts'
 import { driftStoreOn } from './drifts.ts'
 import { grantsOn } from './grant-store.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
@@ -74,7 +74,10 @@ export interface Storage {
   /** Heartbeats and housekeeping until `close`. */
   startMaintenance(): void
   /** Has followers read the record until `close`; `onFailure` is told of each that fails, every time. Call it once. */
-  follow(followers: readonly Follower[], onFailure?: (follower: string) => void): Pick<RunningFollowers, 'lagSeconds'>
+  follow(
+    followers: readonly (Follower | Carrier)[],
+    onFailure?: (follower: string) => void,
+  ): Pick<RunningFollowers, 'lagSeconds' | 'stopped'>
   /** Ends everything, the process's own place in the record too. Close the recorder before. Calling it twice is harmless. */
   close(): Promise<void>
 }

@@ -85,6 +85,12 @@ export const METRICS = {
     labels: ['follower'],
     help: 'Seconds that the oldest entry waits which a follower of the record has not taken: the same from every replica.',
   },
+  sinks_stopped: {
+    name: 'gatehouse_sinks_stopped',
+    type: 'gauge',
+    labels: ['follower'],
+    help: '1 for a sink whose receiver will never take what it is given, so that it stopped until this process starts anew, else 0. Absent without sinks.',
+  },
   connector_drift: {
     name: 'gatehouse_connector_drift',
     type: 'gauge',
@@ -94,7 +100,14 @@ export const METRICS = {
   waiters: { name: 'gatehouse_waiters', type: 'gauge', labels: [], help: 'Requests that wait for people or for a running call.' },
 } as const satisfies Record<string, MetricDescription>
 
-export type GaugeName = 'connector_drift' | 'record_queue_units' | 'waiters' | 'bus_connected' | 'follower_lag_seconds' | 'notices_waiting'
+export type GaugeName =
+  | 'connector_drift'
+  | 'record_queue_units'
+  | 'waiters'
+  | 'bus_connected'
+  | 'follower_lag_seconds'
+  | 'notices_waiting'
+  | 'sinks_stopped'
 
 /** One value, or one for each value of the gauge's label. */
 type Reading = number | ReadonlyMap<string, number>
