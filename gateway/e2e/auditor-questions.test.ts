@@ -334,6 +334,33 @@ describe('an auditor asks', () => {
     await expect(sample({ seed: '' })).rejects.toThrow(/BAD_INPUT: `seed`/)
   })
 
+  test('page by page, while the record grows', async () => {
+    const query = `query ($after: String) { entries(filter: { kinds: ["view", "vote", "policy.*"], since: "${since}" }, first: 3, after: $after) {
+      edges { cursor node { process seq } } pageInfo { hasNextPage endCursor } } }`
+    const whole = nodes((await bed.people('lee', query.replace('first: 3', 'first: 500'))).entries)
+    const found: Fields[] = []
+    for (let after: unknown = null; ; ) {
+      const { entries } = await bed.people('lee', query, { after })
+      found.push(...nodes(entries))
+      await bed.people('lee', 'query ($id: ID!) { call(id: $id) { input } }', { id: made.small })
+      const { hasNextPage, endCursor } = fields(fields(entries).pageInfo)
+      if (hasNextPage !== true) break
+      after = endCursor
+    }
+    expect(whole.length).toBeGreaterThan(6)
+    expect(found).toEqual(whole)
+    for (const after of [
+      '',
+      'x',
+      Buffer.from(`1 p 1'; drop table entry`).toString('base64url'),
+      Buffer.from('01 p 1').toString('base64url'),
+    ])
+      await expect(bed.people('lee', query, { after })).rejects.toThrow(/BAD_INPUT: `after` is not a cursor/)
+    await expect(bed.people('lee', '{ entries(filter: { kinds: ["views"] }) { edges { cursor } } }')).rejects.toThrow(
+      /BAD_INPUT: no entry is of the kind `views`/,
+    )
+  })
+
   test('and the guide has no other questions than those, at least twenty', () => {
     expect([...QUESTIONS.keys()].sort()).toEqual([...asked].sort())
     expect(asked.size).toBeGreaterThanOrEqual(20)
