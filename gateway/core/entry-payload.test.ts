@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { EntryBody } from './entry.ts'
-import { payloadOf, withoutPayload, withPayload } from './entry-payload.ts'
+import { payloadOf, shortened, withoutPayload, withPayload } from './entry-payload.ts'
 
 const MARK = 'personal'
 
@@ -73,4 +73,27 @@ test.each(BODIES.map((body) => [body.kind, body] as const))(
 test('an entry of another kind has none', () => {
   const body: EntryBody = { kind: 'lapsed', process: 'p1' }
   expect([payloadOf(body), withoutPayload(body)]).toEqual([null, body])
+})
+
+test('an entry that is too long keeps its shape', () => {
+  const policies = Array.from({ length: 5_000 }, (_, at) => `policy-${at}`)
+  const body = {
+    kind: 'decision',
+    request,
+    decision: { ...decision, verdict: { effect: 'permit', policies } },
+    release: null,
+  } as unknown as EntryBody
+  const short = shortened(withoutPayload(body))
+  expect(short).toMatchObject({
+    kind: 'decision',
+    request: { agent: 'clerk', input: {} },
+    decision: { verdict: { effect: 'permit', policies: [] } },
+  })
+  expect(
+    shortened({ kind: 'policy.activated', policies: Object.fromEntries(policies.map((id) => [id, 'hash'])), by: 'x'.repeat(2_000) }),
+  ).toEqual({
+    kind: 'policy.activated',
+    policies: {},
+    by: '',
+  })
 })

@@ -129,3 +129,16 @@ export function withPayload(body: EntryBody, payload: EntryPayload): EntryBody {
       return { ...body, ...payload } as EntryBody
   }
 }
+
+const LONG_CHARS = 1_000
+const MANY_MEMBERS = 64
+
+/** The same shape without what makes it long: long texts, lists and maps are empty. For an entry that has no room in the log. */
+export function shortened<T>(value: T): T {
+  if (JSON.stringify(value).length <= LONG_CHARS) return value
+  if (typeof value === 'string') return '' as T
+  if (Array.isArray(value)) return [] as T
+  const members = Object.entries(value as object)
+  if (members.length > MANY_MEMBERS) return {} as T
+  return Object.fromEntries(members.map(([name, member]) => [name, member === undefined ? member : shortened(member)])) as T
+}

@@ -116,7 +116,8 @@ describe('blocks', () => {
     expect(page?.blocks.some(({ language, text }) => language === 'sh' && label !== undefined && text.includes(`node ${label}`))).toBe(true)
   })
 
-  const SECRETS = { REPORT_WRITER_SECRET_HASH: 'scrypt$', MAIL_PASSWORD: 'secret', CHAT_SECRET: `whsec_${'A'.repeat(32)}` }
+  const HOOK = `whsec_${'A'.repeat(32)}`
+  const SECRETS = { REPORT_WRITER_SECRET_HASH: 'scrypt$', MAIL_PASSWORD: 'secret', CHAT_SECRET: HOOK, SIEM_SECRET: HOOK }
   const FILES: Readonly<Record<string, z.ZodType>> = {
     'gatehouse.yaml': gatehouseFile.partial(),
     'people.yaml': peopleFile,

@@ -8,6 +8,7 @@ import {
   evidencePayload,
   payloadOf,
   requestPayload,
+  shortened,
   withoutPayload,
   withPayload,
 } from '../core/entry-payload.ts'
@@ -44,7 +45,7 @@ export function pendingEntry(callId: string | null, body: EntryBody): PendingEnt
   const { text, payload } = body.kind === 'decision' ? decisionTexts(body) : textsOf(body)
   // A leaf of the log has room for so much; what is longer is committed to as a whole.
   if (text.length <= LIMITS.entryTextCharsMax) return { callId, kind, text, payload }
-  return { callId, kind, text: JSON.stringify({ kind }), payload: `{"whole":${JSON.stringify(body)}}` }
+  return { callId, kind, text: JSON.stringify(shortened(withoutPayload(body))), payload: `{"whole":${JSON.stringify(body)}}` }
 }
 
 function textsOf(body: EntryBody): { text: string; payload: string | null } {

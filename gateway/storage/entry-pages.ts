@@ -10,7 +10,7 @@ import { type Db, withoutNul } from './tables.ts'
 const OF_EVERY_CALL: readonly EntryKind[] = ['decision', 'intent', 'outcome', 'labelled']
 /** As the index says it. */
 const seldom = sql<boolean>`kind not in ('decision', 'intent', 'outcome', 'labelled')`
-const person = sql`coalesce(body->>'by', body->>'voter', body->>'person')`
+const person = sql`entry_person(body)`
 const byPerson = sql<boolean>`kind not in ('decision', 'intent', 'outcome', 'labelled', 'notice.sent', 'notice.given_up')`
 
 interface Step {

@@ -255,7 +255,7 @@ describe.skipIf(!hasBrowser)('several calls at once', () => {
     await enter('maria')
     expect(await page.getByRole('link', { name: 'Approvers' }).count()).toBe(0)
     await page.goto(`${bed.url}/approvers`)
-    await page.getByRole('alert').getByText('security').waitFor()
+    await page.getByRole('heading', { name: 'This page is not for your roles' }).waitFor()
   })
 
   test('a lost answer: the page says that it does not know, then shows what counts, and sends nothing again', async () => {
