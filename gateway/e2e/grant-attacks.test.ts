@@ -1,16 +1,13 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { JsonObject } from '../core/json.ts'
 import { freshPostgres } from '../storage/test-databases.ts'
+import { type Attack, attackTable, type TestedElsewhere } from './attack-table.ts'
 import { type Ask, DOORS } from './doors.ts'
 import { FOREVER, HeldScene, PROBER, sent } from './held-scene.ts'
 import { Replica } from './replica.ts'
 import { type Fields, fields, items, type Reply, send } from './send.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const postgres = await freshPostgres('attacks on grants')
 
 const STANDING = '  standing: { max_uses: 50, max_total: { of: /count, value: "1000" }, until: 1d, pinned: [/flag] }\n'
@@ -128,18 +125,6 @@ test('a grant lets the same calls pass at every door, and none else; the decisio
   const figures = async () => fields(fields((await scene.bed.people('aisha', query, { since })).metrics)).rows
   await expect.poll(figures, FOREVER).toEqual([{ granted: 3 * DOORS.length, completed: 3 * DOORS.length + 1 }])
 }, 120_000)
-
-/**
- * `guard`: the line that stops it, as it stands in its file; without it the test fails. Where there is a `second`, that stops the effect even then: taken out
- * alone, the guard changes what is told or nothing at all, and has a test of its own beside its file.
- */
-interface Attack {
-  name: string
-  guard: readonly [file: string, line: string]
-  second?: string
-  needsPostgres?: true
-  run(): Promise<void>
-}
 
 const ATTACKS: readonly Attack[] = [
   {
@@ -268,7 +253,7 @@ const ATTACKS: readonly Attack[] = [
 ]
 
 /** Attacks on grants whose tests stand elsewhere, by the words of their titles. */
-const ELSEWHERE: readonly (readonly [attack: string, file: string, title: string])[] = [
+const ELSEWHERE: readonly TestedElsewhere[] = [
   ['values that are nearly the same', 'gateway/core/grant.test.ts', 'its members in another order'],
   ['amounts that policy cannot hold', 'gateway/core/grant.test.ts', 'an amount too fine'],
   [
@@ -290,25 +275,4 @@ const ELSEWHERE: readonly (readonly [attack: string, file: string, title: string
   ['kill -9 of both gateways while they work', 'gateway/storage/grant-replicas.test.ts', 'no use lost, none counted twice'],
 ]
 
-describe('attacks on grants', () => {
-  // Some restart a gateway.
-  test.each(ATTACKS)(
-    '$name',
-    async ({ needsPostgres, run }) => {
-      if (needsPostgres && !postgres) return
-      await run()
-    },
-    90_000,
-  )
-
-  test.each(ATTACKS.map(({ name, guard: [file, line] }) => [name, file, line] as const))(
-    '%s: its guard stands in %s',
-    (_name, file, line) => {
-      expect(readFileSync(join(ROOT, file), 'utf8')).toContain(line)
-    },
-  )
-
-  test.each(ELSEWHERE)('%s: tested in %s', (_attack, file, title) => {
-    expect(readFileSync(join(ROOT, file), 'utf8')).toContain(title)
-  })
-})
+attackTable('attacks on grants', ATTACKS, ELSEWHERE, postgres !== undefined)

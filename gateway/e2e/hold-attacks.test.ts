@@ -1,17 +1,15 @@
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { freshPostgres } from '../storage/test-databases.ts'
 import { edited } from './acme-copy.ts'
+import { type Attack, attackTable, type TestedElsewhere } from './attack-table.ts'
 import { type Ask, McpClient } from './doors.ts'
 import { CLAIMED, FOREVER, HeldScene, LED, PROBER, sent, SOON_OVER } from './held-scene.ts'
 import { Replica } from './replica.ts'
 import { type Fields, fields, items, jsonOf, type Reply, send } from './send.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const postgres = await freshPostgres('attacks on holds')
 
 /** The organisation asks two support leads, one of whom owns the agent; what waits for its agent may be edited before. */
@@ -74,18 +72,6 @@ async function replica(): Promise<Replica> {
 }
 
 const policies = (): string => join(dirname(scene.bed.configFile), 'policies/probe.cedar')
-
-/**
- * `guard`: the line that stops it, as it stands in its file; without it the test fails. Where there is a `second`, that stops the effect even then: taken out
- * alone, the guard changes what is told or nothing at all, and has a test of its own beside its file.
- */
-interface Attack {
-  name: string
-  guard: readonly [file: string, line: string]
-  second?: string
-  needsPostgres?: true
-  run(): Promise<void>
-}
 
 const ATTACKS: readonly Attack[] = [
   {
@@ -310,7 +296,7 @@ forbid (principal, action == Probe::Action::"writeThing", resource) when { conte
 ]
 
 /** Attacks on holds whose tests stand elsewhere, by the words of their titles. */
-const ELSEWHERE: readonly (readonly [attack: string, file: string, title: string])[] = [
+const ELSEWHERE: readonly TestedElsewhere[] = [
   [
     'approve on a restarted server',
     'gateway/e2e/holds.test.ts',
@@ -344,25 +330,4 @@ const ELSEWHERE: readonly (readonly [attack: string, file: string, title: string
   ['a page of another site votes with a session', 'gateway/e2e/dashboard/sign-in.test.ts', 'does not speak for a person by %s'],
 ]
 
-describe('attacks on holds', () => {
-  // Some restart a gateway.
-  test.each(ATTACKS)(
-    '$name',
-    async ({ needsPostgres, run }) => {
-      if (needsPostgres && !postgres) return
-      await run()
-    },
-    90_000,
-  )
-
-  test.each(ATTACKS.map(({ name, guard: [file, line] }) => [name, file, line] as const))(
-    '%s: its guard stands in %s',
-    (_name, file, line) => {
-      expect(readFileSync(join(ROOT, file), 'utf8')).toContain(line)
-    },
-  )
-
-  test.each(ELSEWHERE)('%s: tested in %s', (_attack, file, title) => {
-    expect(readFileSync(join(ROOT, file), 'utf8')).toContain(title)
-  })
-})
+attackTable('attacks on holds', ATTACKS, ELSEWHERE, postgres !== undefined)

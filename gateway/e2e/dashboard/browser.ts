@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import AxeBuilder from '@axe-core/playwright'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll } from 'vitest'
+import type { Bed } from '../harness.ts'
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
 const SHOTS = fileURLToPath(new URL('../../../dist.screenshots', import.meta.url))
@@ -29,6 +30,9 @@ export interface Window {
   width?: number
   theme?: 'light' | 'dark'
 }
+
+/** A gateway that makes links to sign in. */
+type SignInPlace = Pick<Bed, 'url' | 'people'>
 
 /** A Chromium with a fresh profile for the tests of one file. */
 export class Browsers {
@@ -69,6 +73,16 @@ export class Browsers {
       if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) this.complaints.push(message.text())
     })
     page.on('pageerror', (error) => this.complaints.push(String(error)))
+    return page
+  }
+
+  /** A page of a window of this width, at `path` of the gateway, with this person signed in by a link. */
+  async enter({ url, people }: SignInPlace, person: string, path: string, window: Window = {}): Promise<Page> {
+    const page = await this.open(window)
+    const { signInLink } = await people(null, 'mutation ($person: String!) { signInLink(person: $person) }', { person })
+    await page.goto(String(signInLink))
+    await page.getByRole('heading', { name: 'Inbox' }).waitFor()
+    await page.goto(`${url}${path}`)
     return page
   }
 

@@ -85,11 +85,7 @@ describe.skipIf(!hasBrowser)('the calls', () => {
   })
 
   async function enter(person: string, path: string, window: Parameters<Browsers['open']>[0] = {}): Promise<void> {
-    page = await browsers.open(window)
-    const { signInLink } = await bed.people(null, 'mutation ($person: String!) { signInLink(person: $person) }', { person })
-    await page.goto(String(signInLink))
-    await page.getByRole('heading', { name: 'Inbox' }).waitFor()
-    await page.goto(`${bed.url}${path}`)
+    page = await browsers.enter(bed, person, path, window)
   }
 
   const rows = () => page.locator('.call-rows .call-row')

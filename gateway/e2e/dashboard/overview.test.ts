@@ -90,11 +90,7 @@ describe.skipIf(!hasBrowser)('the overview', () => {
   })
 
   async function enter(person: string, path: string, window: Parameters<Browsers['open']>[0] = {}, at = bed): Promise<void> {
-    page = await browsers.open(window)
-    const { signInLink } = await at.people(null, 'mutation ($person: String!) { signInLink(person: $person) }', { person })
-    await page.goto(String(signInLink))
-    await page.getByRole('heading', { name: 'Inbox' }).waitFor()
-    await page.goto(`${at.url}${path}`)
+    page = await browsers.enter(at, person, path, window)
   }
 
   const stat = (name: string) =>
