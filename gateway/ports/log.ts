@@ -99,6 +99,4 @@ export interface LogStore {
   entries(from: number, count: number): Promise<readonly Entry[]>
   /** Entries of a range with payloads still sealed, by the log's order, at most `LIMITS.pageRowsMax`. */
   range(range: LogRange, first: number): Promise<readonly { index: number; entry: Entry; sealed: string | null }[]>
-  /** Where the entries of a call stand in the log, by the order that they have there; those that were not taken in yet are left out. */
-  places(callId: string): Promise<readonly { process: string; seq: number; index: number }[]>
 }

@@ -25,16 +25,14 @@ export function createTransparencyLog(store: LogStore, signer: NoteSigner, seale
     page: (range, first, payloads) => pageOf(store, sealer, range, first, payloads),
     async proofs(callId) {
       const checkpoint = await store.checkpoint()
-      const places = await store.places(callId)
-      const proved = places.map(async ({ process, seq, index }) => {
-        const [entry] = await store.entries(index, 1)
-        if (!entry) return []
-        const leaf = leafOf(entry)
-        if (!checkpoint || index >= checkpoint.size) return [{ process, seq, index, leaf, proof: null }]
+      const entries = await store.range({ from: 0, calls: [callId] }, LIMITS.pageRowsMax)
+      const proved = entries.map(async ({ index, entry }) => {
+        const logged = { process: entry.process, seq: entry.seq, index, leaf: leafOf(entry) }
+        if (!checkpoint || index >= checkpoint.size) return { ...logged, proof: null }
         const path = await inclusionProof(subtrees, index, checkpoint.size)
-        return [{ process, seq, index, leaf, proof: formatProof({ index, path, checkpoint: checkpoint.note }) }]
+        return { ...logged, proof: formatProof({ index, path, checkpoint: checkpoint.note }) }
       })
-      return (await Promise.all(proved)).flat()
+      return Promise.all(proved)
     },
   }
 }

@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import { instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
 import { LIMITS } from '../limits.ts'
@@ -97,18 +96,10 @@ async function entriesIn(db: Db, { from, before, since, until, calls }: LogRange
   return (await query.execute()).map((row) => ({ index: row.index, entry: bareEntry(row), sealed: row.sealed }))
 }
 
-async function placesOf(db: Db, callId: string) {
-  const { rows } = await sql<{ process: string; seq: number; index: number }>`select l.process, l.seq, l.index
-    from entry e join log_leaf l on l.process = e.process and l.seq = e.seq
-    where e.call_id = ${callId} order by l.index limit ${LIMITS.pageRowsMax}`.execute(db)
-  return rows
-}
-
 /** The log by the contract of `LogStore`. */
 export const logStoreOn = (db: Db): LogStore => ({
   checkpoint: () => reading(() => checkpointOf(db)),
   hashes: (level, from, count) => reading(() => hashesFrom(db, level, from, Math.min(count, TILE_WIDTH))),
   entries: (from, count) => reading(() => loggedEntries(db, from, count)),
   range: (range, first) => reading(() => entriesIn(db, range, first)),
-  places: (callId) => reading(() => placesOf(db, callId)),
 })
