@@ -101,6 +101,7 @@ describe('the log that is served', () => {
     const [first] = tilesOf(before.size)
     const path = first ? `/v1/${tilePath(first)}` : ''
     const tile = await bytes(path)
+    expect(await bytes(path.replace('/tile/', '/tiles/'))).toEqual(tile)
     const token = await bed.agentToken('support-triage', 'sam')
     await send(bed.url, { method: 'GET', path: '/proxy/crm/tickets', headers: { authorization: `Bearer ${token}` } })
     await vi.waitFor(async () => expect((await checkpoint()).size).toBeGreaterThan(before.size), { timeout: 20_000, interval: 50 })
@@ -112,7 +113,10 @@ describe('the log that is served', () => {
     ['a width that is not there yet', '/v1/tile/0/000.p/255', 404],
     ['a path that is no tile', '/v1/tile/0/0', 404],
     ['out of the log', '/v1/tile/../../etc/passwd', 404],
+    ['a path that is no tile, by the other name', '/v1/tiles/0/0', 404],
+    ['both names at once', '/v1/tiles/tile/0/000', 404],
     ['entries without a token', '/v1/tile/entries/000.p/1', 401],
+    ['entries without a token, by the other name', '/v1/tiles/entries/000.p/1', 401],
   ])('%s', async (_title, path, status) => {
     expect((await get(path)).status).toBe(status)
   })

@@ -19,7 +19,7 @@ const PREFIX = '/v1/'
 const FOREVER = 'public, max-age=31536000, immutable'
 
 /**
- * The log as C2SP tlog-tiles has it, below `/v1`: `checkpoint`, `tile/<L>/<N>` for everybody, since hashes tell nothing; `tile/entries/<N>` for security and
+ * The log as C2SP tlog-tiles has it, below `/v1`: `checkpoint`, `tile/<L>/<N>` (also as `tiles/<L>/<N>`) for everybody, since hashes tell nothing; `tile/entries/<N>` for security and
  * auditors, since entries tell who did what. `log.vkey` is the key to verify with.
  */
 export function logRoutes(deps: LogDoorDeps): Routes {
@@ -33,12 +33,19 @@ export function logRoutes(deps: LogDoorDeps): Routes {
     '/v1/log.vkey': guarded(deps, async (_req, res) => {
       send(res, 'text/plain; charset=utf-8', 'no-cache', Buffer.from(`${transparency.vkey}\n`))
     }),
+    // C2SP clients look below `tile/`; exports and their readers call the folder `tiles/`.
     '/v1/tile/': guarded(deps, (req, res) => sendTile(deps, req, res)),
+    '/v1/tiles/': guarded(deps, (req, res) => sendTile(deps, req, res)),
   }
 }
 
 async function sendTile({ transparency, parseTile, authenticate }: LogDoorDeps, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const address = parseTile((req.url ?? '').split('?', 1)[0]?.slice(PREFIX.length) ?? '')
+  const address = parseTile(
+    (req.url ?? '')
+      .split('?', 1)[0]
+      ?.slice(PREFIX.length)
+      .replace(/^tiles\//, 'tile/') ?? '',
+  )
   if (!address) throw new GatewayError('NOT_FOUND', 'no tile has this path')
   const { level, index, width } = address
   if (level === 'entries') {
