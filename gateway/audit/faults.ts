@@ -5,6 +5,7 @@ export interface AuditFault {
   index: number | null
   what:
     | 'checkpoint'
+    | 'witness'
     | 'consistency'
     | 'tile'
     | 'root'

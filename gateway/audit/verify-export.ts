@@ -10,6 +10,7 @@ import { TILE_WIDTH } from '../record/tile.ts'
 import { parseProof } from '../record/tlog-proof.ts'
 import { CallCheck, type CallTally } from './check-calls.ts'
 import { DecisionCheck, type DecisionTally } from './check-decisions.ts'
+import { checkWitnesses, type WitnessPolicy, type WitnessTally } from './check-witnesses.ts'
 import { checkConsistency, checkTiles, ExportedTiles } from './check-tree.ts'
 import { entire, type Leaf, readLeaf } from './exported-entry.ts'
 import { ABOUT, type About, CHECKPOINT, ENTRIES, type ExportedLine, linesOf, readAbout, readLine, SETS, VKEY } from './exported-line.ts'
@@ -20,6 +21,8 @@ export interface VerifyOptions {
   vkey: string | null
   /** Text of an older checkpoint that this log has to go on from. */
   since: string | null
+  /** Whose cosignatures its checkpoint must have; nobody's where absent. */
+  witnesses?: WitnessPolicy
 }
 
 export interface AuditReport {
@@ -40,6 +43,8 @@ export interface AuditReport {
   calls: CallTally | null
   /** Size of the older checkpoint; null without one. */
   since: number | null
+  /** Null where none are asked for. */
+  witnesses: WitnessTally | null
   /** By index, at most `LIMITS.auditFaultsMax`. */
   faults: readonly AuditFault[]
   faultCount: number
@@ -49,7 +54,7 @@ export interface AuditReport {
  * Verifies an export with nothing but its files and a key. Reads it once, line by line; what it remembers of ended calls is their names. Throws BAD_INPUT
  * where the folder is no export, or the key or the older checkpoint are none.
  */
-export async function verifyExport(dir: string, { vkey, since }: VerifyOptions): Promise<AuditReport> {
+export async function verifyExport(dir: string, { vkey, since, witnesses }: VerifyOptions): Promise<AuditReport> {
   const about = readAbout(await textIn(dir, ABOUT))
   if (!about) throw new GatewayError('BAD_INPUT', `\`${join(dir, ABOUT)}\` is not that of an export of this form`)
   const key = parseVerifierKey(vkey ?? (await textIn(dir, VKEY)))
@@ -59,6 +64,7 @@ export async function verifyExport(dir: string, { vkey, since }: VerifyOptions):
     throw new GatewayError('BAD_INPUT', 'a part of the log cannot be compared with an older checkpoint: export all of it')
   const note = await textIn(dir, CHECKPOINT)
   const opened = openedCheckpoint(note, key, faults)
+  const witnessed = witnesses ? checkWitnesses(note, witnesses, faults) : null
   const checkpoint = opened ?? { origin: key.name, size: about.size, root: new Uint8Array(32) }
   const tiles = isWhole ? new ExportedTiles(dir, checkpoint.size, faults) : null
   if (tiles && opened) await checkTiles(tiles, opened, faults)
@@ -70,7 +76,7 @@ export async function verifyExport(dir: string, { vkey, since }: VerifyOptions):
   return {
     ...{ ok: faults.count === 0, origin: checkpoint.origin, size: checkpoint.size, entries, part: about.part, asked: about.asked },
     ...{ key: vkey === null ? 'enclosed' : 'given', keyId: key.keyId, payloads, decisions, calls },
-    ...{ since: older?.size ?? null, faults: faults.listed(), faultCount: faults.count },
+    ...{ since: older?.size ?? null, witnesses: witnessed, faults: faults.listed(), faultCount: faults.count },
   }
 }
 

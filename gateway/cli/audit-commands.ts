@@ -4,6 +4,8 @@ import { gateway, run } from './command.ts'
 
 const words = (raw: string): readonly string[] => [...new Set(raw.split(',').map((word) => word.trim()))].filter((word) => word !== '')
 
+const collected = (raw: string, before: readonly string[]): readonly string[] => [...before, raw]
+
 const count = (raw: string): number => {
   if (!/^[1-9]\d{0,5}$/.test(raw)) throw new InvalidArgumentError('give a number from 1 on')
   return Number(raw)
@@ -25,12 +27,16 @@ export function auditCommands(audit: Command): void {
     .argument('<dir>', 'the export')
     .option('--key <key>', "the log's key, or a file that has it; without it the enclosed one, which shows consistency only")
     .option('--since <file>', 'an older checkpoint, which the log has to go on from')
+    .option('--witness <key>', 'key of a witness that must have cosigned, or a file of such keys; repeatable', collected, [])
+    .option('--witnesses <count>', 'so many of them are enough; all without', count)
     .action(
       run(async (output, options, dir: string) => {
         const { verifyAudit } = await import('./audit-verify.ts')
         return await verifyAudit(output, dir, {
           key: (options.key as string | undefined) ?? null,
           since: (options.since as string | undefined) ?? null,
+          witnesses: options.witness as readonly string[],
+          needed: (options.witnesses as number | undefined) ?? null,
         })
       }),
     )

@@ -8,13 +8,18 @@ export interface AuditVerifyOptions {
   key: string | null
   /** File of an older checkpoint. */
   since: string | null
+  /** Keys of witnesses, or files that have them, one a line. */
+  witnesses: readonly string[]
+  /** How many of them must have cosigned; null is all. */
+  needed: number | null
 }
 
 /** Verifies an export and tells what is wrong with it. Exit 1 where anything is. Throws BAD_INPUT. */
-export async function verifyAudit(output: Output, dir: string, { key, since }: AuditVerifyOptions): Promise<ExitCode> {
+export async function verifyAudit(output: Output, dir: string, { key, since, witnesses, needed }: AuditVerifyOptions): Promise<ExitCode> {
   const report = await verifyExport(dir, {
-    vkey: key === null ? null : /^[^\s+]+\+[0-9a-f]{8}\+/.test(key) ? key : await textOf(key, 'key'),
+    vkey: key === null ? null : isKey(key) ? key : await textOf(key, 'key'),
     since: since === null ? null : await textOf(since, 'older checkpoint'),
+    witnesses: { vkeys: (await Promise.all(witnesses.map(keysIn))).flat(), needed },
   })
   output.print(reportInWords(report), report)
   if (report.key === 'enclosed')
@@ -24,6 +29,11 @@ export async function verifyAudit(output: Output, dir: string, { key, since }: A
   return report.ok ? 0 : 1
 }
 
+const isKey = (text: string): boolean => /^[^\s+]+\+[0-9a-f]{8}\+/.test(text)
+
+const keysIn = async (given: string): Promise<readonly string[]> =>
+  isKey(given) ? [given] : (await textOf(given, 'file of keys')).split('\n').filter((line) => line.trim() !== '')
+
 const textOf = (file: string, what: string): Promise<string> =>
   readFile(file, 'utf8').catch((cause: unknown) => {
     throw new GatewayError('BAD_INPUT', `the ${what} \`${file}\` cannot be read`, { cause })
@@ -32,7 +42,7 @@ const textOf = (file: string, what: string): Promise<string> =>
 const FAULTS_PRINTED = 20
 
 function reportInWords(report: AuditReport): string {
-  const { ok, entries, size, origin, keyId, part, asked, payloads, since, faults, faultCount } = report
+  const { ok, entries, size, origin, keyId, part, asked, payloads, since, witnesses, faults, faultCount } = report
   const found = faults
     .slice(0, FAULTS_PRINTED)
     .map(({ index, what, why }) => `  ${index === null ? 'log' : `entry ${index}`}: ${what}: ${why}`)
@@ -41,11 +51,15 @@ function reportInWords(report: AuditReport): string {
     `payloads: ${payloads.verified} as committed to, ${payloads.erased} erased, ${payloads.leftOut} not enclosed`,
     decisionsInWords(report.decisions),
     ...callsInWords(report),
+    ...(witnesses === null ? [] : [witnessesInWords(witnesses)]),
     ...(since === null ? [] : [`older checkpoint: of ${since} entries`]),
     ...(ok ? [] : [`${faultCount} faults:`, ...found, ...(faultCount > found.length ? [`  and ${faultCount - found.length} more`] : [])]),
   ]
   return lines.join('\n')
 }
+
+const witnessesInWords = ({ needed, cosigned }: NonNullable<AuditReport['witnesses']>): string =>
+  `witnesses: ${needed} needed, cosigned by ${cosigned.length === 0 ? 'none' : cosigned.map(({ name, at }) => `${name} at ${at}`).join(', ')}`
 
 export function decisionsInWords({
   same,

@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import { type Hash, HASH_BYTES } from './merkle.ts'
-import { type NoteSigner, type NoteVerifier, openNote, signNote } from './signed-note.ts'
+import { type KnownSignature, type NoteSigner, type NoteVerifier, openNote, signNote } from './signed-note.ts'
 
 /** What a log says of itself at one size (C2SP tlog-checkpoint). */
 export interface Checkpoint {
@@ -36,10 +36,10 @@ export function openCheckpoint(
   note: string,
   known: readonly NoteVerifier[],
   origin: string,
-): Checkpoint & { signedBy: readonly NoteVerifier[] } {
-  const { text, signedBy } = openNote(note, known)
+): Checkpoint & { text: string; signatures: readonly KnownSignature[] } {
+  const { text, signatures } = openNote(note, known)
   const checkpoint = parseCheckpointText(text)
   if (checkpoint.origin !== origin)
     throw new GatewayError('BAD_INPUT', `this is a checkpoint of \`${checkpoint.origin}\`, not of \`${origin}\``)
-  return { ...checkpoint, signedBy }
+  return { ...checkpoint, text, signatures }
 }
