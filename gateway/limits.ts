@@ -288,6 +288,12 @@ export const LIMITS = Object.freeze({
   spansQueuedMax: 4_096,
   spansPerBatchMax: 512,
   traceExportDelayMs: 1_000,
-  traceExportTimeoutMsMax: 10_000,
+  otlpExportTimeoutMsMax: 10_000,
+  metricExportIntervalMsMin: 1_000,
+  metricExportIntervalMsMax: 3_600_000,
+  metricExportIntervalMsDefault: 60_000,
+  telemetryFlushMsMax: 3_000,
+  gaugeReadMsMax: 2_000,
+  gaugeFreshMs: 5_000,
   metricSeriesPerNameMax: 5_000,
 } as const)

@@ -166,8 +166,8 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   let compiled: Organisation | undefined
   const telemetry = createTelemetry({
     env: options.environment,
-    serviceName: configuration.telemetry.serviceName,
-    logLevel: configuration.telemetry.logLevel,
+    version: VERSION,
+    ...configuration.telemetry,
     logStream: options.logStream,
     catalogue: () => compiled?.catalogue,
   })
@@ -289,7 +289,7 @@ async function openRecord(
     (follower) => telemetry.count('follower_failures', { follower }),
   )
   if (sinks.length > 0) telemetry.gauge('sinks_stopped', () => followers.stopped())
-  telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds())
+  telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds(), LIMITS.gaugeFreshMs)
   telemetry.gauge('record_queue_units', () => recorder.depth())
   return { storage, recorder, registry, policies, channels, transparency: createTransparencyLog(storage.log, signer, storage.sealer) }
 }
@@ -305,7 +305,7 @@ function openSender({ record: { storage, recorder, registry, channels }, baseUrl
   const { notices: queue, calls: store } = storage
   const sender = startSender({ queue, store, recorder, registry, channels, baseUrl, clock: systemClock, telemetry })
   closers.add(() => sender.close())
-  telemetry.gauge('notices_waiting', () => queue.waiting(LIMITS.noticesCountedMax))
+  telemetry.gauge('notices_waiting', () => queue.waiting(LIMITS.noticesCountedMax), LIMITS.gaugeFreshMs)
 }
 
 function openDriftWatch({ configuration, compiled, record, vault, telemetry, closers }: Opened): void {

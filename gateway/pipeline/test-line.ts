@@ -204,6 +204,7 @@ export async function openTestLine(limits: Partial<Limits> = {}, world: Omit<Wor
   const telemetry = createTelemetry({
     env: {},
     serviceName: 'test',
+    version: '0',
     logLevel: 'warn',
     logStream: { write: (text) => void lines.push(text) },
     catalogue: () => compiled.catalogue,

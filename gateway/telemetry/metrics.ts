@@ -4,6 +4,7 @@ import { ERRORS } from '../core/errors.ts'
 import type { Catalogue } from '../core/operation.ts'
 import { LIMITS } from '../limits.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
+import { type Reading, sharedReading } from './gauge-reading.ts'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -109,9 +110,6 @@ export type GaugeName =
   | 'notices_waiting'
   | 'sinks_stopped'
 
-/** One value, or one for each value of the gauge's label. */
-type Reading = number | ReadonlyMap<string, number>
-
 const OTHER = 'other'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 const DOORS: ReadonlySet<string> = new Set(['graphql', 'mcp', 'http', 'status', 'operator', 'oauth', 'health'])
@@ -126,12 +124,33 @@ const CODES: ReadonlySet<string> = new Set(Object.keys(ERRORS))
 
 const among = (known: ReadonlySet<string>, value: string | undefined): string => (value !== undefined && known.has(value) ? value : OTHER)
 
+/** One value of a family. A histogram has one for each bucket (label `le`), one `_sum` and one `_count`, as the text format does. */
+export interface Sample {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string | number>>
+  readonly value: number
+}
+
+/** All that `/metrics` says under one name. */
+export interface Family {
+  readonly name: string
+  readonly type: MetricDescription['type']
+  readonly help: string
+  readonly samples: readonly Sample[]
+}
+
 /** Prometheus metrics of one gateway, in a registry of its own. */
 export interface Metrics {
   count(name: CounterName, labels: Labels): void
   observe(name: 'call_seconds' | 'upstream_seconds', seconds: number, labels: Labels): void
-  /** Has a gauge read at every scrape. A read that fails leaves the gauge out of that scrape. */
-  gauge(name: GaugeName, read: () => Reading | Promise<Reading>): void
+  /**
+   * Has a gauge read at every scrape and export, and not again within `freshMs`. A read that fails or takes longer than `LIMITS.gaugeReadMsMax` leaves the
+   * gauge out.
+   */
+  gauge(name: GaugeName, read: () => Reading | Promise<Reading>, freshMs?: number): void
+  /** When all counters were 0, in milliseconds since 1970. */
+  readonly sinceMs: number
+  families(): Promise<readonly Family[]>
   text(): Promise<{ contentType: string; body: string }>
   close(): void
 }
@@ -169,6 +188,7 @@ function boundedLabels(catalogue: () => Catalogue | undefined) {
 /** Makes the metrics. `catalogue` says which connectors and operations may be labels. */
 export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
   const registry = new Registry()
+  const sinceMs = Date.now()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
   const calls = new Counter({ ...pick('calls'), registers })
@@ -197,26 +217,44 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
       if (name === 'upstream_seconds') upstreamSeconds.observe({ connector }, seconds)
       else callSeconds.observe({ door: among(DOORS, labels.door), connector }, seconds)
     },
-    gauge(name, read) {
+    gauge(name, read, freshMs = 0) {
+      const latest = sharedReading(read, freshMs)
       registry.removeSingleMetric(METRICS[name].name)
       new Gauge({
         ...pick(name),
         registers,
         async collect() {
+          const value = await latest()
+          // Between these two nothing else runs: another scrape sees the whole gauge.
           this.reset()
-          const value = await Promise.resolve()
-            .then(read)
-            .catch(() => Number.NaN)
           if (typeof value !== 'number') for (const [of, each] of value) this.set({ [METRICS[name].labels[0] ?? 'of']: of }, each)
           else if (Number.isFinite(value)) this.set(value)
           else this.remove()
         },
       })
     },
+    sinceMs,
     text: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    families: async () => (await registry.getMetricsAsJSON()).flatMap(familyOf),
     close: () => registry.clear(),
   }
 }
+
+const TYPES: ReadonlySet<string> = new Set(['counter', 'gauge', 'histogram'])
+
+/** A family of the registry; its type is a word, whatever the declarations say. There are no summaries. */
+function familyOf({ name, help, type, values }: Awaited<ReturnType<Registry['getMetricsAsJSON']>>[number]): Family[] {
+  const word = String(type)
+  if (!TYPES.has(word)) return []
+  const samples = values.map((each) => {
+    const { labels, value } = each
+    return { name: 'metricName' in each ? String(each.metricName) : name, labels: withoutGaps(labels), value }
+  })
+  return [{ name, help, type: word as Family['type'], samples }]
+}
+
+const withoutGaps = (labels: Partial<Record<string, string | number>>): Record<string, string | number> =>
+  Object.fromEntries(Object.entries(labels).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 
 function pick(name: keyof typeof METRICS): { name: string; help: string; labelNames: string[] } {
   const { help, labels } = METRICS[name]

@@ -1,16 +1,22 @@
+import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
 import type { Catalogue } from '../core/operation.ts'
 import { LIMITS } from '../limits.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
-import { createProvider, type Environment, exportSettings } from './exporter.ts'
+import type { Life } from './announced.ts'
+import { type Environment, receiverOf, resourceAttributes } from './environment.ts'
 import { createLog, type LogLevel, type LogStream } from './log.ts'
+import { createMeterProvider, paceOf } from './metric-export.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { startBareSpan, startExportedSpan } from './spans.ts'
+import { createTracerProvider, samplerOf } from './traces.ts'
 
 export interface TelemetryOptions {
   /** The process's environment: the standard OpenTelemetry variables are read from it. */
   env: Environment
   /** `service.name` where the environment names none. */
   serviceName: string
+  /** `service.version`. */
+  version: string
   logLevel: LogLevel
   logStream: LogStream
   /** Which connectors and operations may be metric labels; others are `other`. */
@@ -18,25 +24,30 @@ export interface TelemetryOptions {
 }
 
 export interface RunningTelemetry extends Telemetry {
-  /** Where spans go, without user information and query; null where none are exported. */
-  readonly exportsTo: string | null
-  /** Has a gauge read at every scrape. */
+  /** Has a gauge read at every scrape and export. */
   gauge: Metrics['gauge']
   /** The answer of `/metrics` (Prometheus text format 0.0.4). */
   metricsText(): Promise<{ contentType: string; body: string }>
-  /** Sends what is queued, for at most `LIMITS.drainMsMax`, and ends. Calling it twice is harmless. */
+  /** Sends what is queued, for at most `LIMITS.telemetryFlushMsMax`, and ends. Calling it twice is harmless. */
   close(): Promise<void>
 }
 
 /**
- * Traces, metrics and log lines of one gateway. Without an endpoint in the environment nothing of the tracing SDK runs, but every call
+ * Traces, metrics and log lines of one gateway. Without an endpoint in the environment nothing of the OpenTelemetry SDK runs, but every call
  * still has a trace id that is passed on. Throws CONFIG_INVALID for a variable that cannot be followed.
  */
 export function createTelemetry(options: TelemetryOptions): RunningTelemetry {
+  const { env, version } = options
   const log = createLog(options.logLevel, options.serviceName, options.logStream)
+  const spansGo = receiverOf(env, 'traces')
+  const valuesGo = receiverOf(env, 'metrics')
+  const sampler = spansGo && samplerOf(env)
+  const pace = valuesGo && paceOf(env)
+  const resource = defaultResource().merge(resourceFromAttributes(resourceAttributes(env, options.serviceName, version)))
+  const life: Life = { stage: 'running' }
   const metrics = createMetrics(options.catalogue)
-  const settings = exportSettings(options.env, options.serviceName)
-  const provider = settings ? createProvider(settings, log) : null
+  const tracers = spansGo && sampler && createTracerProvider(spansGo, resource, sampler, life, log)
+  const meters = valuesGo && pace && createMeterProvider(metrics, valuesGo, resource, pace, version, life, log)
   let closed: Promise<void> | undefined
   return {
     log,
@@ -44,24 +55,22 @@ export function createTelemetry(options: TelemetryOptions): RunningTelemetry {
     observe: metrics.observe,
     gauge: metrics.gauge,
     metricsText: metrics.text,
-    startCall: provider ? startExportedSpan(provider.getTracer('gatehouse')) : startBareSpan,
-    exportsTo: settings ? withoutSecrets(settings.url) : null,
+    startCall: tracers ? startExportedSpan(tracers.getTracer('gatehouse', version)) : startBareSpan,
     close() {
-      closed ??= within(LIMITS.drainMsMax, provider?.shutdown() ?? Promise.resolve()).finally(metrics.close)
+      life.stage = 'ending'
+      closed ??= within(LIMITS.telemetryFlushMsMax, [tracers?.shutdown(), meters?.shutdown()]).finally(() => {
+        life.stage = 'over'
+        metrics.close()
+      })
       return closed
     },
   }
 }
 
-function withoutSecrets(url: string): string {
-  const { origin, pathname } = new URL(url)
-  return origin + pathname
-}
-
-async function within(ms: number, work: Promise<void>): Promise<void> {
+/** A receiver that is away is no reason to fail or to wait at the end of a process; what it does not get is lost, which was said in the log. */
+async function within(ms: number, work: readonly (Promise<void> | undefined)[]): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const timer = setTimeout(resolve, ms)
-  // A receiver that is away is no reason to fail at the end of a process; its spans are lost, which was said in the log.
-  await Promise.race([work.catch(() => undefined), promise])
+  await Promise.race([Promise.allSettled(work), promise])
   clearTimeout(timer)
 }
