@@ -24,6 +24,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'all'>> = {
   'gateway/record': INNER,
   // What verifies needs neither database nor network; see below.
   'gateway/audit': [...INNER, 'gateway/record', 'policies/engine'],
+  // Both ends of C2SP tlog-witness.
+  'gateway/witness': [...INNER, 'gateway/record'],
   'gateway/storage': INNER,
   'gateway/bus': INNER,
   'gateway/telemetry': INNER,

@@ -1,10 +1,8 @@
 import { type Command, CommanderError, InvalidArgumentError } from 'commander'
 import { eraseCalls } from './audit-erase.ts'
-import { gateway, run } from './command.ts'
+import { collected, gateway, run } from './command.ts'
 
 const words = (raw: string): readonly string[] => [...new Set(raw.split(',').map((word) => word.trim()))].filter((word) => word !== '')
-
-const collected = (raw: string, before: readonly string[]): readonly string[] => [...before, raw]
 
 const count = (raw: string): number => {
   if (!/^[1-9]\d{0,5}$/.test(raw)) throw new InvalidArgumentError('give a number from 1 on')

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { type AuditReport, verifyExport } from '../audit/verify-export.ts'
-import { GatewayError } from '../core/errors.ts'
+import { isKey, keysIn, textOf } from './key-arguments.ts'
 import type { ExitCode, Output } from './output.ts'
 
 export interface AuditVerifyOptions {
@@ -28,16 +27,6 @@ export async function verifyAudit(output: Output, dir: string, { key, since, wit
     )
   return report.ok ? 0 : 1
 }
-
-const isKey = (text: string): boolean => /^[^\s+]+\+[0-9a-f]{8}\+/.test(text)
-
-const keysIn = async (given: string): Promise<readonly string[]> =>
-  isKey(given) ? [given] : (await textOf(given, 'file of keys')).split('\n').filter((line) => line.trim() !== '')
-
-const textOf = (file: string, what: string): Promise<string> =>
-  readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new GatewayError('BAD_INPUT', `the ${what} \`${file}\` cannot be read`, { cause })
-  })
 
 const FAULTS_PRINTED = 20
 

@@ -1,4 +1,4 @@
-import { type Command, CommanderError, Option } from 'commander'
+import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { Address } from '../config/address-file.ts'
 import { readEnvironment } from '../config/environment.ts'
 import { findGateway } from './control-plane.ts'
@@ -37,3 +37,12 @@ export const gateway = ({ url, token = environment.GATEHOUSE_TOKEN, data }: Opti
   findGateway({ data, ...(url === undefined ? {} : { url }), ...(token === undefined ? {} : { token }) })
 
 export const configOption = (): Option => new Option('--config <file>', 'the configuration').default('examples/acme/gatehouse.yaml')
+
+export const port = (raw: string): number => {
+  const number = Number(raw)
+  if (!/^\d{1,5}$/.test(raw) || number > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535')
+  return number
+}
+
+/** Collects the values of an option that may stand there several times. */
+export const collected = (raw: string, before: readonly string[]): readonly string[] => [...before, raw]

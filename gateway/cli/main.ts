@@ -1,18 +1,13 @@
-import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import { agentCommands } from './agent-commands.ts'
 import { auditCommands } from './audit-commands.ts'
-import { configOption, environment, gateway, run } from './command.ts'
+import { configOption, environment, gateway, port, run } from './command.ts'
 import { setCredential } from './credential.ts'
 import { policyCommands } from './policy-commands.ts'
+import { witnessCommand } from './witness-command.ts'
 import { mintPersonToken, mintSignInLink } from './token.ts'
 
 // Commands that need the engine, the database or a connector load them when they run: a token should not wait for all of that.
-
-const port = (raw: string): number => {
-  const number = Number(raw)
-  if (!/^\d{1,5}$/.test(raw) || number > 65_535) throw new InvalidArgumentError('a port is a number from 0 to 65535')
-  return number
-}
 
 function program(): Command {
   const root = new Command('gatehouse')
@@ -65,6 +60,7 @@ function program(): Command {
   refreshCommand(connector)
   policyCommands(root.command('policy').description('what policies do, before and after they are in force'))
   auditCommands(root.command('audit').description('the record: taken along, verified, decided again, and what is to go'))
+  witnessCommand(root.command('witness'))
   return root
 }
 

@@ -4,27 +4,29 @@ import { link, mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GatewayError } from '../core/errors.ts'
 
-const FILE = 'vault.key'
 const KEY_BYTES = 32
 
-export interface VaultKey {
+export interface KeyFile {
   /** 32 bytes. */
   key: Uint8Array
-  /** The file was made by this call; the start says so, since whoever loses it loses the credentials. */
+  /** The file was made by this call; the start says so, since whoever loses it loses what it is for. */
   created: boolean
   path: string
 }
 
+/** The embedded key-encryption key: `<dataDir>/vault.key`. Throws CONFIG_INVALID as `openKeyFile`. */
+export const openVaultKey = (dataDir: string): Promise<KeyFile> => openKeyFile(dataDir, 'vault.key', 'the vault')
+
 /**
- * The embedded key-encryption key: `<dataDir>/vault.key`, 32 bytes as base64, made with mode 0600 at first start (of two processes at once, one makes it).
- * Throws CONFIG_INVALID where the file is open to other users, a symbolic link, or no key.
+ * A key of a process's own: 32 bytes as base64, made with mode 0600 at first start (of two processes at once, one makes it). `of` says whose it is. Throws
+ * CONFIG_INVALID where the file is open to other users, a symbolic link, or no key.
  */
-export async function openVaultKey(dataDir: string): Promise<VaultKey> {
-  const path = join(dataDir, FILE)
-  const found = await readKey(path)
+export async function openKeyFile(dataDir: string, name: string, of: string): Promise<KeyFile> {
+  const path = join(dataDir, name)
+  const found = await readKey(path, of)
   if (found) return { key: found, created: false, path }
   const created = await create(dataDir, path)
-  const key = await readKey(path)
+  const key = await readKey(path, of)
   if (!key) throw invalid(path, 'vanished while it was made')
   return { key, created, path }
 }
@@ -39,7 +41,7 @@ export function parseVaultKey(text: string, place: string): Uint8Array {
 const invalid = (place: string, message: string): GatewayError => new GatewayError('CONFIG_INVALID', `\`${place}\` ${message}`)
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 
-async function readKey(path: string): Promise<Uint8Array | undefined> {
+async function readKey(path: string, of: string): Promise<Uint8Array | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return undefined
     throw codeOf(error) === 'ELOOP' ? invalid(path, 'is a symbolic link: put the key file itself there') : error
@@ -48,8 +50,8 @@ async function readKey(path: string): Promise<Uint8Array | undefined> {
   try {
     const { mode, size } = await file.stat()
     if (process.platform !== 'win32' && (mode & 0o077) !== 0)
-      throw invalid(path, `holds the key of the vault and is open to other users: run \`chmod 600 ${path}\``)
-    if (size > 2 * KEY_BYTES) throw invalid(path, 'is no vault key')
+      throw invalid(path, `holds the key of ${of} and is open to other users: run \`chmod 600 ${path}\``)
+    if (size > 2 * KEY_BYTES) throw invalid(path, `is no key of ${of}`)
     return parseVaultKey(await file.readFile('utf8'), path)
   } finally {
     await file.close()

@@ -62,9 +62,9 @@ function takeOver(file: string, stale: string): void {
 
 /**
  * Makes the data directory (mode 0700) and takes its lock, so that one process uses it. A lock of a dead process is taken over. Returns the
- * function that gives it back. Throws DATA_LOCKED naming the directory and the pid where a live process (also this one) has it.
+ * function that gives it back. Throws DATA_LOCKED naming the directory, the pid and the remedy where a live process (also this one) has it.
  */
-export function lockDataDirectory(dataDir: string): () => void {
+export function lockDataDirectory(dataDir: string, remedy = 'stop that gateway, choose another directory, or use PostgreSQL'): () => void {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   chmodSync(dataDir, 0o700)
   const file = join(dataDir, FILE)
@@ -85,10 +85,7 @@ export function lockDataDirectory(dataDir: string): () => void {
       const lock = readLock(file)
       if (lock === undefined) continue
       if (alive(lock.pid, lock.identity)) {
-        throw new GatewayError(
-          'DATA_LOCKED',
-          `the data directory \`${dataDir}\` is used by process ${lock.pid}: stop that gateway, choose another directory, or use PostgreSQL`,
-        )
+        throw new GatewayError('DATA_LOCKED', `the data directory \`${dataDir}\` is used by process ${lock.pid}: ${remedy}`)
       }
       takeOver(file, lock.text)
     }
