@@ -9,21 +9,34 @@ export const isJsonObject = (value: unknown): value is JsonObject => typeof valu
  * Throws TypeError on NaN, infinities, lone surrogates and undefined, so what cannot be digested is never digested.
  */
 export function canonicalJson(value: JsonValue): string {
-  if (value === null || typeof value === 'boolean') return String(value)
-  if (typeof value === 'number') {
-    if (!Number.isFinite(value)) throw new TypeError('a number that is not finite has no canonical form')
-    return JSON.stringify(value)
+  switch (typeof value) {
+    case 'string':
+      return NOT_VERBATIM.test(value) ? escaped(value) : `"${value}"`
+    case 'number':
+      if (!Number.isFinite(value)) throw new TypeError('a number that is not finite has no canonical form')
+      return String(value)
+    case 'boolean':
+      return String(value)
+    case 'object':
+      return value === null ? 'null' : Array.isArray(value) ? `[${value.map(canonicalJson).join(',')}]` : canonicalMembers(value)
+    default:
+      throw new TypeError('not a JSON value')
   }
-  if (typeof value === 'string') {
-    if (!value.isWellFormed()) throw new TypeError('a lone surrogate has no canonical form')
-    return JSON.stringify(value)
-  }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value !== 'object') throw new TypeError('not a JSON value')
-  const members = Object.keys(value)
-    .sort()
-    .map((key) => `${canonicalJson(key)}:${canonicalJson(value[key] as JsonValue)}`)
-  return `{${members.join(',')}}`
+}
+
+/** What a string may hold that is not written as it is, or that has to be looked at more closely. */
+const NOT_VERBATIM = /["\\\p{Cc}\p{Cs}]/u
+
+function escaped(value: string): string {
+  if (!value.isWellFormed()) throw new TypeError('a lone surrogate has no canonical form')
+  return JSON.stringify(value)
+}
+
+function canonicalMembers(value: JsonObject): string {
+  let text = ''
+  for (const key of Object.keys(value).sort())
+    text += `${text === '' ? '' : ','}${canonicalJson(key)}:${canonicalJson(value[key] as JsonValue)}`
+  return `{${text}}`
 }
 
 /** Reads the value at an RFC 6901 JSON pointer; undefined where there is none. */

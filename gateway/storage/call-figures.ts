@@ -61,29 +61,37 @@ const bucketsAt = (ms: number) => WIDTHS.map((width_ms) => ({ width_ms, at_ms: m
 const keyOf = ({ level, width_ms, at_ms, agent, operation }: ReturnType<typeof rowsOf>[number]): string =>
   `${level} ${width_ms} ${at_ms} ${agent} ${operation}`
 
+interface Added {
+  place: Place
+  figures: Record<Counted, number>
+  /** By measure and bucket. */
+  durations: Map<string, Pick<CallDurationTable, 'measure' | 'bucket' | 'count'>>
+}
+
 /** What to add, equal rows as one. */
 class Additions {
-  readonly #figures = new Map<string, CallFigureTable>()
-  readonly #durations = new Map<string, CallDurationTable>()
+  /** By place and hour: calls of a page are much alike. */
+  readonly #added = new Map<string, Added>()
   readonly #exceptions = new Map<string, CallExceptionTable>()
 
   figure(place: Place, figure: Counted, by = 1): void {
-    for (const of of rowsOf(place)) {
-      const key = keyOf(of)
-      const row = this.#figures.get(key) ?? { ...of, ...NONE }
-      row[figure] += by
-      this.#figures.set(key, row)
-    }
+    this.#at(place).figures[figure] += by
   }
 
   duration(place: Place, measure: CallDurationTable['measure'], ms: number): void {
+    const { durations } = this.#at(place)
     const bucket = bucketOf(ms)
-    for (const of of rowsOf(place)) {
-      const key = `${keyOf(of)} ${measure} ${bucket}`
-      const row = this.#durations.get(key) ?? { ...of, measure, bucket, count: 0 }
-      row.count++
-      this.#durations.set(key, row)
-    }
+    const key = `${measure} ${bucket}`
+    const row = durations.get(key) ?? { measure, bucket, count: 0 }
+    row.count++
+    durations.set(key, row)
+  }
+
+  #at(place: Place): Added {
+    const key = `${place.madeMs - (place.madeMs % HOUR_MS)} ${place.agent} ${place.operation}`
+    const added = this.#added.get(key) ?? { place, figures: { ...NONE }, durations: new Map() }
+    this.#added.set(key, added)
+    return added
   }
 
   exception({ connector, madeMs }: Pick<Place, 'connector' | 'madeMs'>, stage: ExceptionStage, reason: string, by = 1): void {
@@ -97,11 +105,39 @@ class Additions {
 
   async write(tx: Tx): Promise<void> {
     const who = ['level', 'agent', 'operation'] as const
-    await add(tx, 'call_figure', ['connector', ...who], who, COUNTED, [...this.#figures.values()])
+    await add(tx, 'call_figure', ['connector', ...who], who, COUNTED, this.#figures())
     const of = [...who, 'measure', 'bucket'] as const
-    await add(tx, 'call_duration', ['connector', ...of], of, ['count'], [...this.#durations.values()])
+    await add(tx, 'call_duration', ['connector', ...of], of, ['count'], this.#durations())
     const where = ['connector', 'stage', 'reason'] as const
     await add(tx, 'call_exception', where, where, ['count'], [...this.#exceptions.values()])
+  }
+
+  #figures(): CallFigureTable[] {
+    const rows = new Map<string, CallFigureTable>()
+    for (const { place, figures } of this.#added.values()) {
+      for (const of of rowsOf(place)) {
+        const key = keyOf(of)
+        const row = rows.get(key) ?? { ...of, ...NONE }
+        for (const figure of COUNTED) row[figure] += figures[figure]
+        rows.set(key, row)
+      }
+    }
+    return [...rows.values()]
+  }
+
+  #durations(): CallDurationTable[] {
+    const rows = new Map<string, CallDurationTable>()
+    for (const { place, durations } of this.#added.values()) {
+      for (const of of rowsOf(place)) {
+        for (const { measure, bucket, count } of durations.values()) {
+          const key = `${keyOf(of)} ${measure} ${bucket}`
+          const row = rows.get(key) ?? { ...of, measure, bucket, count: 0 }
+          row.count += count
+          rows.set(key, row)
+        }
+      }
+    }
+    return [...rows.values()]
   }
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
 import { LIMITS } from '../limits.ts'
@@ -30,13 +31,15 @@ export const logFollower = (grow: GrowLog): Follower => ({
 })
 
 async function append(tx: Tx, from: number, entries: readonly Entry[], { leaves, full, size, checkpoint }: LogGrowth): Promise<void> {
-  const places = entries.map(({ process, seq }, at) => ({ index: from + at, process, seq }))
-  await tx.insertInto('log_leaf').values(places).execute()
+  await sql`insert into log_leaf (index, process, seq)
+    select ${from} + l.ord - 1, l.process, l.seq
+    from unnest(${entries.map(({ process }) => process)}::text[], ${entries.map(({ seq }) => seq)}::int8[]) with ordinality as l (process, seq, ord)`.execute(
+    tx,
+  )
   const hashes = [...leaves.map((hash, at) => ({ level: 0, index: from + at, hash })), ...full]
-  await tx
-    .insertInto('log_hash')
-    .values(hashes.map(({ level, index, hash }) => ({ level, index, hash: encoded(hash) })))
-    .execute()
+  await sql`insert into log_hash (level, index, hash)
+    select * from unnest(${hashes.map(({ level }) => level)}::int4[], ${hashes.map(({ index }) => index)}::int8[],
+      ${hashes.map(({ hash }) => encoded(hash))}::text[])`.execute(tx)
   const { numUpdatedRows } = await tx
     .updateTable('log_state')
     .set({ size, checkpoint, at_ms: Math.max(...entries.map(({ at }) => at)) })
