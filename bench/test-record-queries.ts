@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { drawnPlaces } from '../gateway/operator/drawn-places.ts'
+import { drawnPlaces } from '../gateway/record/drawn-places.ts'
 import { instant } from '../gateway/core/clock.ts'
 import { entryKinds } from '../gateway/core/entry-kinds.ts'
 import type { CallId } from '../gateway/core/ids.ts'

@@ -21,6 +21,8 @@ export interface ExportedLine {
   payload?: string
   salt?: string
   erased?: true
+  /** The seed of a sample drew it, and no call of the sample begins with it: it is there to show that. */
+  shown?: true
   /** C2SP tlog-proof, where the export is a part of the log. */
   proof?: string
 }
@@ -34,6 +36,13 @@ export interface About {
   part: 'whole' | 'calls' | 'range'
   /** In words, for people. */
   asked: string
+  /** So many calls, drawn by this seed. */
+  sample?: SampleDrawn
+}
+
+export interface SampleDrawn {
+  count: number
+  seed: string
 }
 
 export const FORM = 'gatehouse/export@v1'
@@ -41,8 +50,11 @@ export const FORM = 'gatehouse/export@v1'
 export function readAbout(text: string): About | undefined {
   const read = jsonOf(text)
   if (!isJsonObject(read) || read.form !== FORM || typeof read.size !== 'number' || typeof read.asked !== 'string') return undefined
-  const { part } = read
-  return part === 'whole' || part === 'calls' || part === 'range' ? { form: FORM, size: read.size, part, asked: read.asked } : undefined
+  const { size, part, asked, sample } = read
+  if (part !== 'whole' && part !== 'calls' && part !== 'range') return undefined
+  if (sample === undefined) return { form: FORM, size, part, asked }
+  if (part !== 'calls' || !isJsonObject(sample) || typeof sample.seed !== 'string' || !Number.isSafeInteger(sample.count)) return undefined
+  return { form: FORM, size, part, asked, sample: { count: Number(sample.count), seed: sample.seed } }
 }
 
 export function jsonOf(text: string): JsonValue | undefined {
@@ -53,25 +65,54 @@ export function jsonOf(text: string): JsonValue | undefined {
   }
 }
 
-/** Undefined where the text is no line of an export. */
+/** The text of a line, which is the same for the same line. */
+export function lineText({ index, leaf, payload, salt, erased, shown, proof }: ExportedLine): string {
+  return JSON.stringify({ index, leaf, payload, salt, erased, shown, proof })
+}
+
+/**
+ * Undefined where the text is no line of an export, or another way to write one: a member twice or one more would be read otherwise by other tools.
+ */
 export function readLine(text: string): ExportedLine | undefined {
   const line = jsonOf(text)
   if (!isJsonObject(line)) return undefined
-  const { index, leaf, payload, salt, erased, proof } = line
-  const isText = (value: JsonValue | undefined): boolean => value === undefined || typeof value === 'string'
-  if (!Number.isSafeInteger(index) || typeof leaf !== 'string' || !isText(payload) || !isText(salt) || !isText(proof)) return undefined
-  return erased === undefined || erased === true ? (line as unknown as ExportedLine) : undefined
+  const { index, leaf, payload, salt, erased, shown, proof } = line
+  const isText = (value: JsonValue | undefined): boolean => value === undefined || (typeof value === 'string' && value.isWellFormed())
+  const isMark = (value: JsonValue | undefined): boolean => value === undefined || value === true
+  if (!Number.isSafeInteger(index) || Number(index) < 0 || typeof leaf !== 'string' || !isMark(erased) || !isMark(shown)) return undefined
+  if (![leaf, payload, salt, proof].every(isText)) return undefined
+  const read = line as unknown as ExportedLine
+  return lineText(read) === text ? read : undefined
 }
 
-/** Lines of a file, one at a time. Throws RangeError where one is longer than `LIMITS.auditLineCharsMax`. */
-export async function* linesOf(file: string): AsyncGenerator<string> {
-  let rest = ''
-  for await (const chunk of createReadStream(file, 'utf8')) {
-    const parts = `${rest}${String(chunk)}`.split('\n')
-    rest = parts.pop() ?? ''
-    if (rest.length > LIMITS.auditLineCharsMax)
-      throw new RangeError(`a line of ${file} is longer than ${LIMITS.auditLineCharsMax} characters`)
-    yield* parts
+const NEWLINE = 10
+
+/** Lines of a file, one at a time; null for one that is no UTF-8. Throws RangeError where one is longer than `LIMITS.auditLineBytesMax`. */
+export async function* linesOf(file: string): AsyncGenerator<string | null> {
+  let begun: Buffer[] = []
+  let length = 0
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    let from = 0
+    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
+      yield textOf([...begun, chunk.subarray(from, at)])
+      begun = []
+      length = 0
+      from = at + 1
+    }
+    if (from < chunk.length) begun.push(chunk.subarray(from))
+    length += chunk.length - from
+    if (length > LIMITS.auditLineBytesMax) throw new RangeError(`it is longer than ${LIMITS.auditLineBytesMax} bytes`)
   }
-  if (rest !== '') yield rest
+  if (begun.length > 0) yield textOf(begun)
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function textOf(parts: readonly Buffer[]): string | null {
+  const [only] = parts
+  try {
+    return utf8.decode(only && parts.length === 1 ? only : Buffer.concat(parts))
+  } catch {
+    return null
+  }
 }

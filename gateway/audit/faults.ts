@@ -15,6 +15,7 @@ export interface AuditFault {
     | 'extra'
     | 'leaf'
     | 'proof'
+    | 'sample'
     | 'sequence'
     | 'time'
     | 'payload'

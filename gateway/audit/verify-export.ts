@@ -11,6 +11,7 @@ import { parseProof } from '../record/tlog-proof.ts'
 import { CallCheck, type CallTally } from './check-calls.ts'
 import { DecisionCheck, type DecisionTally } from './check-decisions.ts'
 import { checkWitnesses, type WitnessPolicy, type WitnessTally } from './check-witnesses.ts'
+import { SampleCheck, type SampleTally } from './check-sample.ts'
 import { checkConsistency, checkTiles, ExportedTiles } from './check-tree.ts'
 import { entire, type Leaf, readLeaf } from './exported-entry.ts'
 import { ABOUT, type About, CHECKPOINT, ENTRIES, type ExportedLine, linesOf, readAbout, readLine, SETS, VKEY } from './exported-line.ts'
@@ -39,6 +40,8 @@ export interface AuditReport {
   keyId: string
   payloads: { verified: number; erased: number; leftOut: number }
   decisions: DecisionTally
+  /** Drawn again; null where the export is no sample. */
+  sample: SampleTally | null
   /** Null where the export has no whole calls. */
   calls: CallTally | null
   /** Size of the older checkpoint; null without one. */
@@ -70,12 +73,12 @@ export async function verifyExport(dir: string, { vkey, since, witnesses }: Veri
   if (tiles && opened) await checkTiles(tiles, opened, faults)
   const older = since === null ? null : olderCheckpoint(since, key, faults)
   if (tiles && opened && older) await checkConsistency(tiles, older, opened, faults)
-  const check = new EntryCheck({ checkpoint, note, tiles, faults, part: about.part, sets: (hash) => setIn(dir, hash) })
-  for await (const line of linesOf(join(dir, ENTRIES))) await check.line(line)
-  const { entries, payloads, decisions, calls } = check.finish()
+  const check = new EntryCheck({ checkpoint, note, tiles, faults, about, sets: (hash) => setIn(dir, hash) })
+  await checkLines(dir, check, faults)
+  const { entries, payloads, decisions, sample, calls } = check.finish()
   return {
     ...{ ok: faults.count === 0, origin: checkpoint.origin, size: checkpoint.size, entries, part: about.part, asked: about.asked },
-    ...{ key: vkey === null ? 'enclosed' : 'given', keyId: key.keyId, payloads, decisions, calls },
+    ...{ key: vkey === null ? 'enclosed' : 'given', keyId: key.keyId, payloads, decisions, sample, calls },
     ...{ since: older?.size ?? null, witnesses: witnessed, faults: faults.listed(), faultCount: faults.count },
   }
 }
@@ -111,13 +114,23 @@ function olderCheckpoint(note: string, key: ReturnType<typeof parseVerifierKey>,
   }
 }
 
+/** A line that is too long is the last that is read. */
+async function checkLines(dir: string, check: EntryCheck, faults: Faults): Promise<void> {
+  try {
+    for await (const line of linesOf(join(dir, ENTRIES))) await check.line(line)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw new GatewayError('BAD_INPUT', `\`${join(dir, ENTRIES)}\` cannot be read`, { cause: error })
+    faults.add('line', check.next, `line ${check.lines + 1} of \`${ENTRIES}\` cannot be read: ${error.message}`)
+  }
+}
+
 interface EntryCheckOptions {
   checkpoint: Checkpoint
   note: string
   /** Null for a part of the log, whose entries have proofs. */
   tiles: ExportedTiles | null
   faults: Faults
-  part: About['part']
+  about: About
   sets: (hash: string) => Promise<string | undefined>
 }
 
@@ -127,6 +140,7 @@ class EntryCheck {
   readonly #payloads = { verified: 0, erased: 0, leftOut: 0 }
   readonly #decisions: DecisionCheck
   readonly #calls: CallCheck | null
+  readonly #sample: SampleCheck | null
   readonly #processes = new Map<string, { seq: number; at: number }>()
   #lines = 0
   #next = 0
@@ -135,13 +149,24 @@ class EntryCheck {
   constructor(options: EntryCheckOptions) {
     this.#options = options
     this.#decisions = new DecisionCheck(options.sets, options.faults)
-    this.#calls = options.part === 'range' ? null : new CallCheck(options.faults)
+    const { about, checkpoint, faults } = options
+    this.#calls = about.part === 'range' ? null : new CallCheck(faults)
+    this.#sample = about.sample ? new SampleCheck(about.sample, checkpoint.size, faults) : null
   }
 
-  async line(text: string): Promise<void> {
+  get lines(): number {
+    return this.#lines
+  }
+
+  /** Index that the next line is expected to have. */
+  get next(): number {
+    return this.#next
+  }
+
+  async line(text: string | null): Promise<void> {
     const { faults, checkpoint } = this.#options
-    const line = readLine(text)
-    if (!line) {
+    const line = text === null ? undefined : readLine(text)
+    if (!line || (line.shown && !this.#sample)) {
       faults.add('line', this.#next, `line ${this.#lines + 1} of \`${ENTRIES}\` is none of an export`)
       return
     }
@@ -159,6 +184,8 @@ class EntryCheck {
       return
     }
     this.#checkSequence(index, leaf)
+    this.#sample?.add(index, leaf, line.shown === true)
+    if (line.shown) return
     try {
       await this.#checkContent(line, leaf)
     } catch (error) {
@@ -171,7 +198,8 @@ class EntryCheck {
     const { faults, checkpoint, tiles } = this.#options
     if (tiles && this.#next < checkpoint.size)
       faults.add('missing', this.#next, `the export ends here, and the checkpoint signs ${checkpoint.size} entries`)
-    return { entries: this.#lines, payloads: this.#payloads, decisions: this.#decisions.tally, calls: this.#calls?.finish() ?? null }
+    const [sample, calls] = [this.#sample?.finish() ?? null, this.#calls?.finish() ?? null]
+    return { entries: this.#lines, payloads: this.#payloads, decisions: this.#decisions.tally, sample, calls }
   }
 
   #isInOrder(index: number): boolean {

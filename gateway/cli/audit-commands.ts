@@ -1,8 +1,18 @@
+import { readFileSync } from 'node:fs'
 import { type Command, CommanderError, InvalidArgumentError } from 'commander'
 import { eraseCalls } from './audit-erase.ts'
 import { collected, gateway, run } from './command.ts'
 
 const words = (raw: string): readonly string[] => [...new Set(raw.split(',').map((word) => word.trim()))].filter((word) => word !== '')
+
+const callIds = (raw: string): readonly string[] => {
+  if (!raw.startsWith('@')) return words(raw)
+  try {
+    return words(readFileSync(raw.slice(1), 'utf8').replaceAll(/\s+/g, ','))
+  } catch {
+    throw new InvalidArgumentError(`the file \`${raw.slice(1)}\` cannot be read`)
+  }
+}
 
 const count = (raw: string): number => {
   if (!/^[1-9]\d{0,5}$/.test(raw)) throw new InvalidArgumentError('give a number from 1 on')
@@ -61,8 +71,8 @@ function exportCommand(audit: Command): void {
     .requiredOption('--out <dir>', 'a folder that is not there yet')
     .option('--from <time>', 'only what was written then or later', time)
     .option('--to <time>', 'only what was written before', time)
-    .option('--calls <ids>', 'only these calls, between commas', words)
-    .option('--sample <count>', 'only so many entries drawn by --seed, with all of their calls', count)
+    .option('--calls <ids>', 'only these calls, between commas, or `@<file>` that has them', callIds)
+    .option('--sample <count>', 'only so many calls, drawn by --seed', count)
     .option('--seed <text>', 'what the sample is drawn by')
     .option('--no-payloads', 'leave payloads where they are: no decision can be decided again then')
     .action(

@@ -1,19 +1,35 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { appendFile, mkdir, rename, stat, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { LRUCache } from 'lru-cache'
-import { ABOUT, type About, CHECKPOINT, ENTRIES, type ExportedLine, FORM, jsonOf, SETS, tileFile, VKEY } from '../audit/exported-line.ts'
+import {
+  ABOUT,
+  type About,
+  CHECKPOINT,
+  ENTRIES,
+  type ExportedLine,
+  FORM,
+  jsonOf,
+  linesOf,
+  lineText,
+  readLine,
+  SETS,
+  type SampleDrawn,
+  tileFile,
+  VKEY,
+} from '../audit/exported-line.ts'
 import type { Address } from '../config/address-file.ts'
 import { GatewayError } from '../core/errors.ts'
-import { atPointer, isJsonObject } from '../core/json.ts'
+import { atPointer, canonicalJson, isJsonObject } from '../core/json.ts'
 import { LIMITS } from '../limits.ts'
 import { type Hash, inclusionProof, type SubtreeReader } from '../record/merkle.ts'
 import { hashesOf, subtreesOf, TILE_WIDTH, tilePath, tilesOf } from '../record/tile.ts'
 import { formatProof } from '../record/tlog-proof.ts'
-import { type GivenCheckpoint, type GivenEntry, LogSource } from './log-source.ts'
+import { type ExportFolder, openExportFolder } from './export-folder.ts'
+import { type ChosenPlaces, placesOfCalls, placesOfSample } from './export-places.ts'
+import { type GivenEntry, LogSource } from './log-source.ts'
 import type { ExitCode, Output } from './output.ts'
 
 export interface AuditExportOptions {
@@ -23,70 +39,93 @@ export interface AuditExportOptions {
   since: string | null
   until: string | null
   calls: readonly string[] | null
-  /** So many entries, drawn by the seed, with all of the calls that they belong to. */
-  sample: { count: number; seed: string } | null
+  /** So many calls, drawn by the seed. */
+  sample: SampleDrawn | null
   /** Whether payloads are asked for: each look is recorded. */
   payloads: boolean
 }
 
 /**
- * Writes the log of a running gateway, or a part of it, into a folder that is verified without the gateway. The folder appears when it is whole. Throws
- * BAD_INPUT, FORBIDDEN without the role of security or auditor, NOT_FOUND, UNAVAILABLE.
+ * Writes the log of a running gateway, or a part of it, into a folder that is verified without the gateway. The folder appears when it is whole; where the
+ * command is ended before, the same command goes on. Throws BAD_INPUT, FORBIDDEN without the role of security or auditor, NOT_FOUND, UNAVAILABLE.
  */
 export async function exportAudit(output: Output, address: Address, options: AuditExportOptions): Promise<ExitCode> {
-  const out = resolve(options.out)
-  if (existsSync(out)) throw new GatewayError('BAD_INPUT', `\`${options.out}\` is there already: name a folder that is not`)
+  checkBounds(options)
   const source = new LogSource(address)
-  const making = `${out}.part-${randomBytes(6).toString('hex')}`
-  await mkdir(dirname(out), { recursive: true })
-  await mkdir(making, { mode: 0o700 })
+  const { out, ...asked } = options
+  const folder = await openExportFolder({ out, request: canonicalJson(JSON.parse(JSON.stringify(asked))) }, source, (size) =>
+    tilesOfGateway(source, size),
+  )
+  if (folder.isBegun) output.remark(`goes on with what is in ${folder.dir}, of the checkpoint of ${folder.checkpoint.size} entries`)
+  const { dir } = folder
   try {
-    const made = await write(source, making, options)
-    await rename(making, out)
+    const made = await write(source, folder, options)
+    await folder.finish()
     const kept = made.notKept.length === 0 ? '' : `; the gateway does not keep the text of ${made.notKept.length} policy sets`
-    output.print(
-      `${made.entries} of ${made.size} entries in ${options.out}, with ${made.payloads} payloads and ${made.sets} policy sets${kept}`,
-      {
-        out: options.out,
-        ...made,
-      },
-    )
+    output.print(`${made.entries} of ${made.size} entries in ${out}, with ${made.payloads} payloads and ${made.sets} policy sets${kept}`, {
+      out,
+      ...made,
+    })
     return 0
   } catch (error) {
-    await rm(making, { recursive: true, force: true })
+    const keep = isBroken(error) || folder.isBegun
+    await folder.leave(keep)
+    if (keep) output.remark(`what was written stays in ${dir}: the same command goes on from there`)
     throw error
   }
 }
 
-async function write(source: LogSource, dir: string, options: AuditExportOptions) {
-  const checkpoint = await source.checkpoint()
-  const about = aboutOf(options, checkpoint.size)
+/** The gateway went away: what it gave is good. */
+const isBroken = (error: unknown): boolean =>
+  error instanceof GatewayError && (error.code === 'UNAVAILABLE' || error.code === 'CONFIG_INVALID')
+
+function checkBounds({ calls, sample }: AuditExportOptions): void {
+  if (calls && (calls.length === 0 || calls.length > LIMITS.exportCallsNamedMax))
+    throw new GatewayError('BAD_INPUT', `name between 1 and ${LIMITS.exportCallsNamedMax} calls, or export everything`)
+  if (sample && sample.count > LIMITS.sampleCallsExportedMax)
+    throw new GatewayError('BAD_INPUT', `a sample has at most ${LIMITS.sampleCallsExportedMax} calls, or export everything`)
+  if (sample && (sample.seed.length === 0 || sample.seed.length > LIMITS.sampleSeedCharsMax))
+    throw new GatewayError('BAD_INPUT', `a seed has 1 to ${LIMITS.sampleSeedCharsMax} characters`)
+}
+
+async function write(source: LogSource, { dir, checkpoint }: ExportFolder, options: AuditExportOptions) {
+  const { size } = checkpoint
+  const about = aboutOf(options, size)
   await writeFile(join(dir, CHECKPOINT), checkpoint.note)
   await writeFile(join(dir, VKEY), `${checkpoint.vkey}\n`)
-  await writeFile(join(dir, ABOUT), `${JSON.stringify(about)}\n`)
   const isWhole = about.part === 'whole'
-  if (isWhole) await writeTiles(source, dir, checkpoint.size)
-  const calls = options.sample ? await callsOfSample(source, checkpoint.size, options.sample) : options.calls
+  if (isWhole) await writeTiles(source, dir, size)
+  const { calls, sample } = options
+  const chosen = sample ? await placesOfSample(source, size, sample) : calls ? await placesOfCalls(source, size, calls) : null
   const collected = new Collected()
-  const lines = linesOf(source, options, { calls, checkpoint, isWhole }, collected)
-  await pipeline(Readable.from(lines), createWriteStream(join(dir, ENTRIES)))
-  await mkdir(join(dir, SETS))
-  const notKept: string[] = []
-  for (const hash of collected.sets) {
-    const whole = await source.policySet(hash)
-    if (whole === undefined) notKept.push(hash)
-    else await writeFile(join(dir, SETS, `${hash}.json`), whole)
-  }
+  const from = await begunIn(join(dir, ENTRIES), collected)
+  const subtrees = isWhole ? null : tilesOfGateway(source, size)
+  const lines = linesFrom(chosen ? entriesAt(source, chosen, from, options) : entriesIn(source, { from, before: size }, options), {
+    ...{ collected, subtrees, checkpoint, shown: chosen?.shown ?? new Set() },
+  })
+  await pipeline(Readable.from(lines), createWriteStream(join(dir, ENTRIES), { flags: 'a' }))
+  const notKept = await writeSets(source, join(dir, SETS), collected.sets)
+  await writeFile(join(dir, ABOUT), `${JSON.stringify(about)}\n`)
   const { entries, payloads, sets } = collected
-  return { size: checkpoint.size, part: about.part, entries, payloads, sets: sets.size - notKept.length, notKept }
+  return { size, part: about.part, entries, payloads, sets: sets.size - notKept.length, notKept }
 }
 
 function aboutOf({ since, until, calls, sample }: AuditExportOptions, size: number): About {
   const about = (part: About['part'], asked: string): About => ({ form: FORM, size, part, asked })
-  if (sample) return about('calls', `${sample.count} entries drawn with the seed ${sample.seed}, and all of their calls`)
-  if (calls) return about('calls', `calls ${calls.join(', ')}`)
+  if (sample) return { ...about('calls', `${sample.count} calls drawn with the seed ${sample.seed}`), sample }
+  if (calls) return about('calls', calls.length > LIMITS.exportCallsMax ? `${calls.length} calls` : `calls ${calls.join(', ')}`)
   if (since === null && until === null) return about('whole', 'everything')
   return about('range', [since && `from ${since}`, until && `to ${until}`].filter(Boolean).join(' '))
+}
+
+/** Writes a file of which there is either all or nothing. */
+async function writeWhole(file: string, content: () => Promise<string | Uint8Array | undefined>): Promise<boolean> {
+  if (existsSync(file)) return true
+  const bytes = await content()
+  if (bytes === undefined) return false
+  await writeFile(`${file}.new`, bytes)
+  await rename(`${file}.new`, file)
+  return true
 }
 
 async function writeTiles(source: LogSource, dir: string, size: number): Promise<void> {
@@ -94,8 +133,16 @@ async function writeTiles(source: LogSource, dir: string, size: number): Promise
     const path = tilePath(address)
     const file = join(dir, tileFile(path))
     await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, await source.file(path))
+    await writeWhole(file, () => source.file(path))
   }
+}
+
+/** Returns the hashes of those whose text the gateway does not keep. */
+async function writeSets(source: LogSource, dir: string, sets: ReadonlySet<string>): Promise<readonly string[]> {
+  await mkdir(dir, { recursive: true })
+  const notKept: string[] = []
+  for (const hash of sets) if (!(await writeWhole(join(dir, `${hash}.json`), () => source.policySet(hash)))) notKept.push(hash)
+  return notKept
 }
 
 /** What is found while entries go by. */
@@ -104,54 +151,85 @@ class Collected {
   payloads = 0
   /** Hashes of policy sets that decided. */
   readonly sets = new Set<string>()
-}
 
-interface Part {
-  calls: readonly string[] | null
-  checkpoint: GivenCheckpoint
-  isWhole: boolean
-}
-
-async function* linesOf(source: LogSource, { since, until, payloads }: AuditExportOptions, part: Part, collected: Collected) {
-  const { calls, checkpoint, isWhole } = part
-  const subtrees = isWhole ? null : tilesOfGateway(source, checkpoint.size)
-  const asked = { from: 0, before: checkpoint.size, since, until }
-  const entries = calls === null ? source.entries({ ...asked, calls }, payloads) : entriesOfCalls(source, asked, calls, payloads)
-  for await (const entry of entries) {
-    const line = lineOf(entry)
-    if (subtrees) {
-      const path = await inclusionProof(subtrees, entry.index, checkpoint.size)
-      line.proof = formatProof({ index: entry.index, path, checkpoint: checkpoint.note })
-    }
-    collected.entries += 1
-    if (entry.payload !== null) collected.payloads += 1
-    const set = policySetOf(entry)
-    if (set !== undefined) collected.sets.add(set)
-    yield `${JSON.stringify(line)}\n`
+  add({ leaf, payload, shown }: ExportedLine): void {
+    this.entries += 1
+    if (payload !== undefined) this.payloads += 1
+    const set = shown ? undefined : policySetOf(leaf, payload)
+    if (set !== undefined) this.sets.add(set)
   }
 }
 
-/** Calls are asked for so many at a time, and their entries put into the log's order: `LIMITS.exportCallsMax` times a few. */
-async function* entriesOfCalls(
-  source: LogSource,
-  asked: Omit<Parameters<LogSource['entries']>[0], 'calls'>,
-  calls: readonly string[],
-  payloads: boolean,
-): AsyncGenerator<GivenEntry> {
-  if (calls.length > LIMITS.exportCallsMax)
-    throw new GatewayError(
-      'BAD_INPUT',
-      `${calls.length} calls are too many for one part: at most ${LIMITS.exportCallsMax}, or export everything`,
-    )
-  if (calls.length > 0) yield* source.entries({ ...asked, calls }, payloads)
+/** Takes in what a command that was ended has written, but for a line that it did not end. Returns the index that comes next. */
+async function begunIn(file: string, collected: Collected): Promise<number> {
+  if (!existsSync(file)) return 0
+  let [next, bytes] = [0, 0]
+  for await (const text of linesOf(file)) {
+    const line = text === null ? undefined : readLine(text)
+    if (!line || text === null) break
+    collected.add(line)
+    next = line.index + 1
+    bytes += Buffer.byteLength(text) + 1
+  }
+  const { size } = await stat(file)
+  if (bytes > size) await appendFile(file, '\n')
+  else await truncate(file, bytes)
+  return next
 }
 
-function lineOf({ index, leaf, payload, salt, erased }: GivenEntry): ExportedLine {
-  return { index, leaf, ...(payload === null || salt === null ? {} : { payload, salt }), ...(erased ? { erased: true } : {}) }
+interface LinesOf {
+  collected: Collected
+  /** Null for a whole log: its entries need no proofs. */
+  subtrees: SubtreeReader | null
+  checkpoint: ExportFolder['checkpoint']
+  shown: ReadonlySet<number>
+}
+
+async function* linesFrom(entries: AsyncIterable<GivenEntry>, { collected, subtrees, checkpoint, shown }: LinesOf) {
+  for await (const entry of entries) {
+    const line = shown.has(entry.index) ? { index: entry.index, leaf: entry.leaf, shown: true as const } : lineOf(entry)
+    const proof =
+      subtrees &&
+      formatProof({ index: entry.index, path: await inclusionProof(subtrees, entry.index, checkpoint.size), checkpoint: checkpoint.note })
+    const whole: ExportedLine = { ...line, ...(proof === null ? {} : { proof }) }
+    collected.add(whole)
+    yield `${lineText(whole)}\n`
+  }
+}
+
+const lineOf = ({ index, leaf, payload, salt, erased }: GivenEntry): ExportedLine => ({
+  ...{ index, leaf },
+  ...(payload === null || salt === null ? {} : { payload, salt }),
+  ...(erased ? { erased: true } : {}),
+})
+
+const entriesIn = (source: LogSource, range: { from: number; before: number }, { since, until, payloads }: AuditExportOptions) =>
+  source.entries({ ...range, since, until }, payloads)
+
+/** Chosen entries from an index on, page by page. */
+async function* entriesAt(
+  source: LogSource,
+  { places, shown }: ChosenPlaces,
+  from: number,
+  { payloads }: AuditExportOptions,
+): AsyncGenerator<GivenEntry> {
+  const rest = places.filter((place) => place >= from)
+  for (let at = 0; at < rest.length; at += LIMITS.pageRowsMax) {
+    const page = rest.slice(at, at + LIMITS.pageRowsMax)
+    const isShown = (place: number): boolean => shown.has(place)
+    const entries = [
+      ...(await source.entriesAt(
+        page.filter((place) => !isShown(place)),
+        payloads,
+      )),
+      ...(await source.entriesAt(page.filter(isShown), false)),
+    ]
+    yield* entries.sort((a, b) => a.index - b.index)
+  }
 }
 
 /** The policy set of a decision; where an entry is very long, all of it is payload. */
-function policySetOf({ leaf, payload }: GivenEntry): string | undefined {
+function policySetOf(leaf: string, payload: string | undefined): string | undefined {
   const texts = payload?.startsWith('{"whole":') ? [leaf, payload] : [leaf]
   for (const text of texts) {
     const read = jsonOf(text)
@@ -173,26 +251,4 @@ function tilesOfGateway(source: LogSource, size: number): SubtreeReader {
     read.set(path, known)
     return known
   })
-}
-
-/** The entry that a draw comes to: the first 48 bits of SHA-256 over `seed`, the size of the log and the draw's number, modulo the size. */
-export const drawnIndex = (seed: string, size: number, draw: number): number =>
-  createHash('sha256').update(`${seed}\n${size}\n${draw}`).digest().readUIntBE(0, 6) % size
-
-async function callsOfSample(
-  source: LogSource,
-  size: number,
-  { count, seed }: { count: number; seed: string },
-): Promise<readonly string[]> {
-  if (count > LIMITS.exportCallsMax)
-    throw new GatewayError('BAD_INPUT', `a sample has at most ${LIMITS.exportCallsMax} entries, or export everything`)
-  const calls = new Set<string>()
-  for (let draw = 0; draw < count; draw += 1) {
-    const from = drawnIndex(seed, size, draw)
-    for await (const { leaf } of source.entries({ from, before: from + 1, since: null, until: null, calls: null }, false)) {
-      const read = jsonOf(leaf)
-      if (isJsonObject(read) && typeof read.call === 'string') calls.add(read.call)
-    }
-  }
-  return [...calls]
 }

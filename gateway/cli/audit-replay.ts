@@ -21,7 +21,7 @@ export async function replayAudit(output: Output, address: Address, { since, unt
   const { size } = await source.checkpoint()
   const faults = new Faults()
   const decisions = new DecisionCheck((hash) => source.policySet(hash), faults)
-  for await (const { index, leaf, payload } of source.entries({ from: 0, before: size, since, until, calls: null }, true)) {
+  for await (const { index, leaf, payload } of source.entries({ from: 0, before: size, since, until }, true)) {
     const entry = entryOf(leaf, payload ?? undefined)
     if (entry) await decisions.check(index, entry.body, entry.isComplete)
   }

@@ -38,6 +38,7 @@ function reportInWords(report: AuditReport): string {
   const lines = [
     `${ok ? 'verified' : 'NOT verified'}: ${entries} of ${size} entries of ${origin}, signed by key ${keyId}${part === 'whole' ? '' : ` (a part: ${asked})`}`,
     `payloads: ${payloads.verified} as committed to, ${payloads.erased} erased, ${payloads.leftOut} not enclosed`,
+    ...(report.sample ? [`sample: ${report.sample.calls} calls drawn again by the seed ${report.sample.seed}`] : []),
     decisionsInWords(report.decisions),
     ...callsInWords(report),
     ...(witnesses === null ? [] : [witnessesInWords(witnesses)]),

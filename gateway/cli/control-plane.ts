@@ -1,6 +1,8 @@
 import { type Address, readAddress } from '../config/address-file.ts'
+import { jsonOf } from '../audit/exported-line.ts'
 import { ERRORS, type ErrorCode, GatewayError } from '../core/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
+import { LIMITS } from '../limits.ts'
 
 /** How to find a running gateway: an address and token given, or what it wrote into its data directory. Throws CONFIG_INVALID. */
 export function findGateway(options: { url?: string; token?: string; data: string }): Address {
@@ -18,20 +20,30 @@ export function findGateway(options: { url?: string; token?: string; data: strin
   return found
 }
 
+/**
+ * One answer of the gateway, all of it, or the same failure whether it does not answer, breaks off, or takes longer than it gives any request itself. Throws
+ * CONFIG_INVALID.
+ */
+export async function answerFrom<T>(
+  { url }: Address,
+  path: string,
+  init: RequestInit,
+  read: (response: Response) => Promise<T>,
+): Promise<{ response: Response; body: T }> {
+  try {
+    const response = await fetch(`${url}${path}`, { ...init, redirect: 'error', signal: AbortSignal.timeout(LIMITS.requestTimeoutMsMax) })
+    return { response, body: await read(response) }
+  } catch (cause) {
+    throw new GatewayError('CONFIG_INVALID', `no gateway answers at \`${url}\`: is it running?`, { cause })
+  }
+}
+
 /** Asks the operator GraphQL. Throws the gateway's own code and message where it refuses, CONFIG_INVALID where nobody answers. */
 export async function ask(address: Address, query: string, variables: JsonObject = {}): Promise<JsonObject> {
-  let response: Response
-  try {
-    response = await fetch(`${address.url}/operator/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json', authorization: `Bearer ${address.token}` },
-      body: JSON.stringify({ query, variables }),
-      redirect: 'error',
-    })
-  } catch (cause) {
-    throw new GatewayError('CONFIG_INVALID', `no gateway answers at \`${address.url}\`: is it running?`, { cause })
-  }
-  const answer: JsonValue = JSON.parse(await response.text())
+  const headers = { 'content-type': 'application/json', accept: 'application/json', authorization: `Bearer ${address.token}` }
+  const init = { method: 'POST', headers, body: JSON.stringify({ query, variables }) }
+  const { response, body } = await answerFrom(address, '/operator/graphql', init, (each) => each.text())
+  const answer = jsonOf(body)
   if (!isJsonObject(answer)) throw new GatewayError('INTERNAL', 'the gateway answered in an unknown form')
   const first = Array.isArray(answer.errors) ? answer.errors[0] : undefined
   if (isJsonObject(first)) {

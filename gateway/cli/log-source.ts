@@ -2,15 +2,16 @@ import type { Address } from '../config/address-file.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isJsonObject, type JsonObject } from '../core/json.ts'
 import { LIMITS } from '../limits.ts'
-import { ask } from './control-plane.ts'
+import { answerFrom, ask } from './control-plane.ts'
 
 /** Which entries of the log are asked for. Indexes from 0, times in ISO 8601. */
 export interface Asked {
   from: number
   before: number
-  since: string | null
-  until: string | null
-  calls: readonly string[] | null
+  since?: string | null
+  until?: string | null
+  calls?: readonly string[]
+  places?: readonly number[]
 }
 
 /** An entry as the gateway gives it. */
@@ -28,8 +29,8 @@ export interface GivenCheckpoint {
   vkey: string
 }
 
-const PAGE = `query ($from: Int!, $before: Int!, $first: Int!, $since: DateTimeISO, $until: DateTimeISO, $calls: [ID!], $payloads: Boolean!) {
-  logEntries(from: $from, before: $before, first: $first, since: $since, until: $until, calls: $calls, payloads: $payloads) {
+const PAGE = `query ($from: Int!, $before: Int!, $first: Int!, $since: DateTimeISO, $until: DateTimeISO, $calls: [ID!], $places: [Int!], $payloads: Boolean!) {
+  logEntries(from: $from, before: $before, first: $first, since: $since, until: $until, calls: $calls, places: $places, payloads: $payloads) {
     index leaf payload salt erased
   }
 }`
@@ -51,8 +52,10 @@ export class LogSource {
 
   /** In the log's order. */
   async *entries(asked: Asked, payloads: boolean): AsyncGenerator<GivenEntry> {
-    for (let { from } = asked; from < asked.before; ) {
-      const variables = { ...asked, from, calls: asked.calls && [...asked.calls], payloads, first: LIMITS.pageRowsMax }
+    const { before, since = null, until = null } = asked
+    const [calls, places] = [asked.calls ? [...asked.calls] : null, asked.places ? [...asked.places] : null]
+    for (let { from } = asked; from < before; ) {
+      const variables = { from, before, since, until, calls, places, payloads, first: LIMITS.pageRowsMax }
       const { logEntries } = await ask(this.#address, PAGE, variables)
       const page = (Array.isArray(logEntries) ? logEntries.filter(isJsonObject) : []).map(given)
       yield* page
@@ -60,6 +63,15 @@ export class LogSource {
       if (!last) return
       from = last.index + 1
     }
+  }
+
+  /** Those at these indexes, at most `LIMITS.pageRowsMax`, in the log's order. */
+  async entriesAt(places: readonly number[], payloads: boolean): Promise<GivenEntry[]> {
+    const found: GivenEntry[] = []
+    if (places.length === 0) return found
+    for await (const entry of this.entries({ from: Math.min(...places), before: Math.max(...places) + 1, places }, payloads))
+      found.push(entry)
+    return found
   }
 
   /** Undefined where the set is not kept with its text. */
@@ -70,11 +82,9 @@ export class LogSource {
 
   /** Bytes of a file of the log below `/v1/`. Throws UNAVAILABLE. */
   async file(path: string): Promise<Uint8Array> {
-    const response = await fetch(`${this.#address.url}/v1/${path}`, { redirect: 'error' }).catch((cause: unknown) => {
-      throw new GatewayError('UNAVAILABLE', `no gateway answers at \`${this.#address.url}\`: is it running?`, { cause })
-    })
+    const { response, body } = await answerFrom(this.#address, `/v1/${path}`, {}, (answer) => answer.bytes())
     if (!response.ok) throw new GatewayError('UNAVAILABLE', `the gateway has no \`${path}\`: ${response.status}`)
-    return new Uint8Array(await response.arrayBuffer())
+    return body
   }
 }
 

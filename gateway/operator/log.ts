@@ -36,12 +36,14 @@ export async function logPage(
   payloads: boolean,
 ): Promise<readonly ExportedEntry[]> {
   requireRole(by, 'exporting the log', 'security', 'auditor')
-  const { from, calls } = range
+  const { from, calls, places } = range
   if (!Number.isSafeInteger(from) || from < 0) throw new GatewayError('BAD_INPUT', '`from` is no index of the log')
   if (!Number.isSafeInteger(first) || first < 1 || first > LIMITS.pageRowsMax)
     throw new GatewayError('BAD_INPUT', `\`first\` is not between 1 and ${LIMITS.pageRowsMax}`)
   if (calls && (calls.length === 0 || calls.length > LIMITS.exportCallsMax))
     throw new GatewayError('BAD_INPUT', `name between 1 and ${LIMITS.exportCallsMax} calls at a time`)
+  if (places && (places.length === 0 || places.length > LIMITS.pageRowsMax))
+    throw new GatewayError('BAD_INPUT', `name between 1 and ${LIMITS.pageRowsMax} places at a time`)
   const page = await deps.transparency.page(range, first, payloads)
   const seen = page.filter(({ payload }) => payload !== null).map(({ index }) => index)
   if (seen.length > 0)

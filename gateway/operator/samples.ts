@@ -3,7 +3,7 @@ import type { Call } from '../core/call.ts'
 import { LIMITS } from '../limits.ts'
 import type { CallSample, Operator, SampleAsked } from '../ports/operator.ts'
 import type { OperatorDeps } from './deps.ts'
-import { drawnPlaces } from './drawn-places.ts'
+import { drawnPlaces } from '../record/drawn-places.ts'
 import { requireReader } from './roles.ts'
 
 /** About one entry in three is the first decision of a call. */

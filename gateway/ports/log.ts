@@ -52,6 +52,8 @@ export interface LogRange {
   until?: Instant
   /** Of these calls only. */
   calls?: readonly string[]
+  /** At these indexes only. */
+  places?: readonly number[]
 }
 
 /** Payload and salt of an entry, which its commitment is over. */

@@ -54,7 +54,7 @@ export interface RecordSearch {
   /** How many entries are in the log. */
   logSize(): Promise<number>
   /**
-   * The calls whose first decision stands at one of these places of the log, at most `LIMITS.pageRowsMax`, in no order: so every call that was ever decided
+   * The calls whose first decision in the log's order stands at one of these places, at most `LIMITS.pageRowsMax`, in no order: so every call that was ever decided
    * is at one place, and only at one. Throws BAD_INPUT as `CallStore.calls` does.
    */
   callsAt(places: readonly number[], filter: CallFilter): Promise<readonly DrawnCall[]>

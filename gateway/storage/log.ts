@@ -84,7 +84,7 @@ async function loggedEntries(db: Db, from: number, count: number): Promise<reado
   return rows.map(bareEntry)
 }
 
-async function entriesIn(db: Db, { from, before, since, until, calls }: LogRange, first: number) {
+async function entriesIn(db: Db, { from, before, since, until, calls, places }: LogRange, first: number) {
   let query = db
     .selectFrom('log_leaf as l')
     .innerJoin('entry as e', (on) => on.onRef('e.process', '=', 'l.process').onRef('e.seq', '=', 'l.seq'))
@@ -96,6 +96,7 @@ async function entriesIn(db: Db, { from, before, since, until, calls }: LogRange
   if (since !== undefined) query = query.where('e.at_ms', '>=', since)
   if (until !== undefined) query = query.where('e.at_ms', '<', until)
   if (calls !== undefined) query = query.where('e.call_id', 'in', calls)
+  if (places !== undefined) query = query.where(sql<boolean>`l.index = any(${[...places]}::int8[])`)
   return (await query.execute()).map((row) => ({ index: row.index, entry: bareEntry(row), sealed: row.sealed }))
 }
 

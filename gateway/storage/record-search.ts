@@ -38,8 +38,8 @@ async function callsAt(db: Db, places: readonly number[], filter: CallFilter): P
     join log_leaf l on l.index = drawn.place
     join entry e on e.process = l.process and e.seq = l.seq
     where e.kind = 'decision' and not exists (
-      select 1 from entry before where before.call_id = e.call_id and before.kind = 'decision'
-        and (before.at_ms, before.process, before.seq) < (e.at_ms, e.process, e.seq))`.execute(db)
+      select 1 from entry other join log_leaf o on o.process = other.process and o.seq = other.seq
+      where other.call_id = e.call_id and other.kind = 'decision' and o.index < l.index)`.execute(db)
   const fitting = await callsFitting(
     db,
     filter,

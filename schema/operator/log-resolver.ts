@@ -30,6 +30,7 @@ export class LogResolver {
     @Arg('since', () => GraphQLISODateTime, { ...optional, description: 'Written then or later.' }) since: Date | null,
     @Arg('until', () => GraphQLISODateTime, { ...optional, description: 'Written before.' }) until: Date | null,
     @Arg('calls', () => [ID], { ...optional, description: 'Of these calls only, at most 100.' }) calls: string[] | null,
+    @Arg('places', () => [Int], { ...optional, description: 'At these indexes only, at most 500.' }) places: number[] | null,
   ): Promise<LogEntryType[]> {
     spend(context, Math.max(1, first))
     const range = {
@@ -38,6 +39,7 @@ export class LogResolver {
       ...(since ? { since: instant(since.getTime()) } : {}),
       ...(until ? { until: instant(until.getTime()) } : {}),
       ...(calls ? { calls } : {}),
+      ...(places ? { places } : {}),
     }
     const page = await context.cases.logPage(context.by, range, first, payloads)
     return page.map((entry) => new LogEntryType(entry))

@@ -26,6 +26,13 @@ describe('places drawn by lot', () => {
     expect(drawn('march', size).toSorted((a, b) => a - b)).toEqual(Array.from({ length: size }, (_, i) => i))
   })
 
+  // Computed by e2e/foreign/draw-sample.py; the guide has them too.
+  test.each([
+    ['march', 10, [5, 9, 2, 8, 4, 7, 1, 6, 3, 0]],
+    ['march', 1_000_000, [478415, 948519, 7498, 672842, 934534, 39387]],
+    ['Zahlen vom 2. März', 300, [48, 253, 167, 52, 198, 214]],
+  ])('%s of %i', (seed, size, places) => expect(drawn(seed, size, places.length)).toEqual(places))
+
   test('another seed, another order; a few of many cost a few', () => {
     expect(drawn('march', 1_000, 20)).not.toEqual(drawn('april', 1_000, 20))
     expect(new Set(drawn('march', 2 ** 40, 1_000)).size).toBe(1_000)
