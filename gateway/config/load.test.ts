@@ -164,7 +164,10 @@ describe('a whole configuration', () => {
     expect(kept('')).toEqual({})
     expect(kept('retention: {payloads: 400d, results: 30d}\n')).toEqual({ payloads: 400 * 86_400_000, results: 30 * 86_400_000 })
     expect(() => kept('retention: {payloads: 59m}\n')).toThrow(/retention\.payloads: at least 1h/)
-    expect(() => kept('retention: {entries: 7d}\n')).toThrow(/unknown key `entries`/)
+    expect(kept('retention: {entries: 2557d, payloads: 400d}\n')).toEqual({ entries: 2_557 * 86_400_000, payloads: 400 * 86_400_000 })
+    expect(() => kept('retention: {entries: 399d}\n')).toThrow(/retention\.entries: at least 400d: policies count over up to 365d/)
+    expect(() => kept('retention: {entries: 400d, payloads: 401d}\n')).toThrow(/`entries` must be at least as long as `payloads`/)
+    expect(() => kept('retention: {all: 7d}\n')).toThrow(/unknown key `all`/)
   })
 
   test('comes in with paths absolute, durations in milliseconds and variables filled in', () => {

@@ -177,14 +177,25 @@ export const gatehouseFile = z.strictObject({
       openHolds: z.int().positive().optional(),
     })
     .default({}),
-  /** For how long what calls were about is kept; absent for ever. What happened is kept in any case. */
+  /** For how long what is kept; absent for ever. */
   retention: z
     .strictObject({
+      /** What happened: from then on the beginning of the log is removed, as the log says. Not before payloads and answers. */
+      entries: duration
+        .refine(
+          (ms) => ms >= LIMITS.retentionEntriesMsMin,
+          `at least ${LIMITS.retentionEntriesMsMin / 86_400_000}d: policies count over up to ${LIMITS.factWindowMsMax / 86_400_000}d`,
+        )
+        .optional(),
       /** Arguments, facts, and what agents and people wrote, from when the call was made. */
       payloads: kept.optional(),
       /** Answers that are kept for agents to fetch, and to repeat to equal keys. */
       results: kept.optional(),
     })
+    .refine(
+      ({ entries = Number.POSITIVE_INFINITY, payloads = 0, results = 0 }) => entries >= Math.max(payloads, results),
+      '`entries` must be at least as long as `payloads` and `results`',
+    )
     .prefault({}),
   labels: z
     .strictObject({

@@ -39,6 +39,7 @@ const KINDS: Readonly<Record<EntryKind, true>> = {
   explained: true,
   view: true,
   erased: true,
+  'log.pruned': true,
   'policy.proposed': true,
   'policy.reviewed': true,
   'policy.activated': true,

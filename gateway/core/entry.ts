@@ -137,6 +137,21 @@ export type EntryBody =
   | { kind: 'view'; by: string; what: string }
   /** The payloads of these calls were destroyed, with the keys and salts of so many entries. Says nothing of what they were. */
   | { kind: 'erased'; calls: readonly CallId[]; by: string; why: string; entries: number }
+  /**
+   * The log begins at `floor` from here on: so many entries before it, the newest of that time, go under retention. `processes`: the last entry that goes of
+   * each process that has others or may write some. `lastCall`: calls of later ids have lost nothing. `checkpoint`: of the log as it was before.
+   */
+  | {
+      kind: 'log.pruned'
+      floor: number
+      entries: number
+      newest: Instant | null
+      lastCall: CallId | null
+      processes: readonly { process: string; seq: number }[]
+      checkpoint: { size: number; root: string }
+      by: string
+      why: string
+    }
   | {
       kind: 'policy.proposed'
       proposal: ProposalId

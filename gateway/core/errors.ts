@@ -10,6 +10,7 @@ export const ERRORS = {
   CANCELLED: { http: 409, retry: 'never', says: 'the held call was cancelled' },
   BAD_INPUT: { http: 400, retry: 'never', says: 'the request or its arguments are malformed; pointers name the places' },
   NOT_FOUND: { http: 404, retry: 'never', says: 'no such operation, call or object for this caller' },
+  REMOVED: { http: 410, retry: 'never', says: 'it was there, and was removed under retention' },
   METHOD_NOT_ALLOWED: { http: 405, retry: 'never', says: 'the path exists, this method does not' },
   BODY_TOO_LARGE: { http: 413, retry: 'never', says: 'the body is larger than the limit' },
   UNSUPPORTED_MEDIA_TYPE: { http: 415, retry: 'never', says: 'the content type or encoding is not accepted here' },

@@ -1,5 +1,6 @@
 import type { Instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
+import type { CallId } from '../core/ids.ts'
 
 /** The right edge of the log's tree: for each level of tiles, from the leaves up, the hashes of the tile that is not full yet. */
 export interface LogEdge {
@@ -27,6 +28,26 @@ export interface LoggedCheckpoint {
   /** The signed note. */
   note: string
   at: Instant
+}
+
+/** Where the log begins that is still there. */
+export interface LogFloor {
+  /** Of the first entry that was not removed under retention: 0, or a multiple of 256. */
+  index: number
+  /** The entry that says so; null where nothing was removed. */
+  removal: LogRemoval | null
+  /** Why what is older than retention asks for is still there; null where nothing is, or it goes soon. */
+  heldBy: string | null
+}
+
+export interface LogRemoval {
+  at: Instant
+  /** Its index in the log. */
+  entry: number
+  /** When the newest of the removed entries was written. */
+  newest: Instant | null
+  /** Calls of later ids have lost nothing. */
+  lastCall: CallId | null
 }
 
 /** What stands in the log for an entry, and the proof of it. */
@@ -78,9 +99,10 @@ export interface TransparencyLog {
   /** The key that checkpoints verify with, as C2SP signed-note writes it. */
   readonly vkey: string
   checkpoint(): Promise<LoggedCheckpoint | undefined>
+  floor(): Promise<LogFloor>
   /** Bytes of a tile of hashes (C2SP tlog-tiles); undefined where there is none of that width. */
   tile(level: number, index: number, width: number): Promise<Uint8Array | undefined>
-  /** Bytes of a bundle of entries; undefined where there is none of that width. */
+  /** Bytes of a bundle of entries; undefined where there is none of that width. Throws REMOVED for one below the log's floor. */
   bundle(index: number, width: number): Promise<Uint8Array | undefined>
   /**
    * Entries of a range in the log's order: at most `first` and `LIMITS.pageRowsMax`, and fewer where their payloads are long; empty only at the end of the
@@ -95,10 +117,11 @@ export interface TransparencyLog {
 export interface LogStore {
   /** Undefined before the first entry was taken in. */
   checkpoint(): Promise<LoggedCheckpoint | undefined>
+  floor(): Promise<LogFloor>
   /** At most a tile of hashes of a level of tiles from an index on, as far as there are any. */
   hashes(level: number, from: number, count: number): Promise<readonly Uint8Array[]>
-  /** Entries without payloads from an index of the log on, at most `LIMITS.pageRowsMax`. */
+  /** Those that were not removed: entries without payloads from an index of the log on, at most `LIMITS.pageRowsMax`. */
   entries(from: number, count: number): Promise<readonly Entry[]>
-  /** Entries of a range with payloads still sealed, by the log's order, at most `LIMITS.pageRowsMax`. */
+  /** Entries of a range that were not removed, with payloads still sealed, by the log's order, at most `LIMITS.pageRowsMax`. */
   range(range: LogRange, first: number): Promise<readonly { index: number; entry: Entry; sealed: string | null }[]>
 }

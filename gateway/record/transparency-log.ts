@@ -1,3 +1,4 @@
+import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { EntrySealer } from '../ports/entry-sealer.ts'
 import type { ExportedEntry, LogRange, LogStore, TransparencyLog } from '../ports/log.ts'
@@ -14,12 +15,14 @@ export function createTransparencyLog(store: LogStore, signer: NoteSigner, seale
     origin: signer.name,
     vkey: signer.vkey,
     checkpoint: () => store.checkpoint(),
+    floor: () => store.floor(),
     async tile(level, index, width) {
       const hashes = await store.hashes(level, index * TILE_WIDTH, width)
       return hashes.length === width ? Buffer.concat(hashes) : undefined
     },
     async bundle(index, width) {
       const entries = await store.entries(index * TILE_WIDTH, width)
+      if (entries.length < width) await refuseRemoved(store, index)
       return entries.length === width ? Buffer.concat(entries.map((entry) => prefixed(leafOf(entry)))) : undefined
     },
     page: (range, first, payloads) => pageOf(store, sealer, range, first, payloads),
@@ -35,6 +38,12 @@ export function createTransparencyLog(store: LogStore, signer: NoteSigner, seale
       return Promise.all(proved)
     },
   }
+}
+
+async function refuseRemoved(store: LogStore, bundle: number): Promise<void> {
+  const { index } = await store.floor()
+  if ((bundle + 1) * TILE_WIDTH <= index)
+    throw new GatewayError('REMOVED', `entries below index ${index} of the log were removed under retention; their hashes are still there`)
 }
 
 /** An entry of a bundle: its length in two bytes, big-endian, before it (C2SP tlog-tiles, "Log entries"). */

@@ -1,3 +1,4 @@
+import type { Instant } from '../core/clock.ts'
 import type { EntryBody, EntryKind } from '../core/entry.ts'
 import type { CallId, OperationId } from '../core/ids.ts'
 
@@ -50,6 +51,19 @@ export const BODIES = {
   ],
   view: [{ kind: 'view', by: 'lee', what: 'payload' }],
   erased: [{ kind: 'erased', calls: [CALL.id], by: 'olga', why: 'asked for', entries: 3 }],
+  'log.pruned': [
+    {
+      kind: 'log.pruned',
+      floor: 512,
+      entries: 256,
+      newest: 1_700_000_000_000 as Instant,
+      lastCall: CALL.id,
+      processes: [{ process: 'p1', seq: 300 }],
+      checkpoint: { size: 900, root: 'cm9vdA==' },
+      by: 'gatehouse',
+      why: 'retention',
+    },
+  ],
   labelled: [{ kind: 'labelled', agent: 'clerk', subject: null, run: null, labels: ['untrusted'] }],
   'run.started': [{ kind: 'run.started', run: 'run_1', agent: 'clerk', subject: null, by: 'olga' }],
   'hold.opened': [{ kind: 'hold.opened', hold }],

@@ -174,6 +174,11 @@ const TRANSLATIONS: Translations = {
       detail: why,
       message: `payloads of ${calls.length} calls erased by ${by}: ${entries} entries`,
     }),
+  'log.pruned': ({ floor, entries, by, why }) =>
+    ofEntity('log', String(floor), 'Delete', by, {
+      detail: why,
+      message: `the log begins at ${floor}: ${entries} entries removed by ${by}`,
+    }),
   labelled: ({ agent, labels }) => plain('Labels', `agent ${agent} carries ${labels.join(', ')}`),
   'run.started': ({ run, by }) => ofEntity('run', run, 'Create', by),
   'hold.opened': ({ hold }) => ofEntity('hold', hold.id, 'Create', GATEWAY, { code: hold.state }),

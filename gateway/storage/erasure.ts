@@ -4,10 +4,10 @@ import { instant } from '../core/clock.ts'
 import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Erased, Erasure } from '../ports/erasure.ts'
-import type { CallFacts, HoldFacts, StandingGrantTable, Tx } from './tables.ts'
+import type { CallFacts, Db, HoldFacts, StandingGrantTable, Tx } from './tables.ts'
 import type { Transactions, TransactionScope } from './transaction-scope.ts'
 
-const OPEN: ReadonlySet<CallState> = new Set(['held', 'approved', 'executing', 'in_doubt'])
+export const OPEN: ReadonlySet<CallState> = new Set(['held', 'approved', 'executing', 'in_doubt'])
 
 interface Subject {
   id: CallId
@@ -56,12 +56,12 @@ export async function eraseTogether(scope: TransactionScope, ids: readonly CallI
 
 const texts = (values: readonly string[]) => sql`${[...values]}::text[]`
 
-async function lockGivenGrants(tx: Tx, ids: readonly CallId[]): Promise<void> {
+export async function lockGivenGrants(tx: Tx, ids: readonly CallId[]): Promise<void> {
   await sql`select g.id from standing_grant g where g.hold_id in (select h.id from hold h where h.call_id = any(${texts(ids)}))
     order by g.id for update`.execute(tx)
 }
 
-async function lockedCalls(tx: Tx, ids: readonly CallId[]): Promise<readonly Subject[]> {
+export async function lockedCalls(tx: Tx, ids: readonly CallId[]): Promise<readonly Subject[]> {
   if (ids.length === 0) return []
   const rows = await tx
     .selectFrom('call')
@@ -80,15 +80,21 @@ async function keptOf(tx: Tx, ids: readonly CallId[], calls: readonly Subject[],
   for (const id of ids) if (!known.has(id)) kept.set(id, 'there is no such call')
   for (const { id, state } of calls) if (OPEN.has(state)) kept.set(id, `it is ${state.replace('_', ' ')}: erase it once it has ended`)
   const { rows } = await sql<{ call: CallId; why: string }>`
+    select e.call_id as call, 'it was recorded before payloads were kept apart, so that its entries cannot be changed' as why
+    from entry e where e.call_id = any(${texts(ids)}) and e.kind = 'decision' and e.commitment is null`.execute(tx)
+  for (const { call, why } of [...(await stillStanding(tx, ids, atMs)), ...rows]) if (!kept.has(call)) kept.set(call, why)
+  return kept
+}
+
+/** What is not over though its call may be. */
+export async function stillStanding(db: Db | Tx, ids: readonly CallId[], atMs: number): Promise<readonly { call: CallId; why: string }[]> {
+  const { rows } = await sql<{ call: CallId; why: string }>`
     select h.call_id as call, 'its standing grant ' || g.id || ' is not over: revoke it first' as why
     from hold h join standing_grant g on g.hold_id = h.id
     where h.call_id = any(${texts(ids)}) and g.ended is null and g.until_ms > ${atMs}
     union all select h.call_id, 'somebody approved it alone, and that waits for its review'
-    from hold h join break_glass b on b.hold_id = h.id where h.call_id = any(${texts(ids)}) and b.state <> 'reviewed'
-    union all select e.call_id, 'it was recorded before payloads were kept apart, so that its entries cannot be changed'
-    from entry e where e.call_id = any(${texts(ids)}) and e.kind = 'decision' and e.commitment is null`.execute(tx)
-  for (const { call, why } of rows) if (!kept.has(call)) kept.set(call, why)
-  return kept
+    from hold h join break_glass b on b.hold_id = h.id where h.call_id = any(${texts(ids)}) and b.state <> 'reviewed'`.execute(db)
+  return rows
 }
 
 /** How many entries of each call lost their payload. */
@@ -129,7 +135,7 @@ async function blankHolds(tx: Tx, ids: readonly CallId[]): Promise<void> {
 }
 
 /** Words that agents said, and keys of business objects: of these calls, and altogether where no other call has them. */
-async function forgetWords(tx: Tx, ids: readonly CallId[]): Promise<void> {
+export async function forgetWords(tx: Tx, ids: readonly CallId[]): Promise<void> {
   const { rows } = await sql<{ value: number }>`delete from search_hit h using search_value v
     where h.call_id = any(${texts(ids)}) and v.id = h.value and v.facet in ('word', 'object') returning h.value`.execute(tx)
   const values = [...new Set(rows.map(({ value }) => value))]

@@ -46,18 +46,23 @@ export interface Waiting {
   lapsed: boolean
 }
 
-/** Makes a follower known. One that starts at the end passes over what every process has written by now. */
-export async function enterFollower(db: Db, { name, from = 'end' }: Pick<Reading, 'name' | 'from'>): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+/**
+ * Makes a follower known. One that starts at the end passes over what every process has written by now, one that starts at the beginning over what is
+ * removed under retention. Returns for a new one of the latter where the log begins, 0 for all others.
+ */
+export async function enterFollower(db: Db, { name, from = 'end' }: Pick<Reading, 'name' | 'from'>): Promise<number> {
+  return await db.transaction().execute(async (tx) => {
     const { numInsertedOrUpdatedRows: added } = await tx
       .insertInto('follower')
       .values({ name })
       .onConflict((c) => c.doNothing())
       .executeTakeFirstOrThrow()
-    if (from === 'beginning' || added !== 1n) return
+    if (added !== 1n) return 0
+    if (from === 'beginning') return (await tx.selectFrom('log_floor').select('announced').executeTakeFirstOrThrow()).announced
     await sql`insert into follower_position (follower, process, seq, ended)
       select ${name}, p.id, coalesce((select max(seq) from entry e where e.process = p.id), 0), p.lapsed_at_ms is not null
       from process p`.execute(tx)
+    return 0
   })
 }
 
@@ -78,7 +83,7 @@ export async function discoverProcesses(db: Db, name: string, sinceMs: number | 
   const from = sinceMs === null ? 0 : sinceMs - ENTERED_LATE_MS
   const { rows } = await sql<{ now: number }>`with added as (
       insert into follower_position (follower, process, seq)
-      select ${name}, p.id, 0 from process p where p.started_ms >= ${from}
+      select ${name}, p.id, coalesce((select seq from log_floor_process gone where gone.process = p.id), 0) from process p where p.started_ms >= ${from}
         and not exists (select 1 from follower_position f where f.follower = ${name} and f.process = p.id)
       on conflict do nothing)
     select ${databaseNowMs} as now`.execute(db)

@@ -138,8 +138,7 @@ class Reader {
   async #turn(): Promise<boolean> {
     const { db } = this.options.database
     const { name } = this.follower
-    if (!this.#entered) await enterFollower(db, this.follower)
-    this.#entered = true
+    if (!this.#entered) await this.#enter()
     if (!(await this.#leased())) return false
     this.#discoveredMs = await discoverProcesses(db, name, this.#discoveredMs)
     const waiting: Waiting[] = [...(await waitingProcesses(db, name))]
@@ -150,6 +149,16 @@ class Reader {
       await nextTurn()
     }
     return waiting.length > 0
+  }
+
+  async #enter(): Promise<void> {
+    const floor = await enterFollower(this.options.database.db, this.follower)
+    this.#entered = true
+    if (floor > 0)
+      this.options.log?.warn(
+        { follower: this.follower.name, floor },
+        'a follower is new and begins where the log does: older entries were removed',
+      )
   }
 
   /** One page. True where there may be more. */

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
 import { LIMITS } from '../limits.ts'
-import type { GrowLog, LogEdge, LoggedCheckpoint, LogGrowth, LogRange, LogStore } from '../ports/log.ts'
+import type { GrowLog, LogEdge, LogFloor, LoggedCheckpoint, LogGrowth, LogRange, LogStore } from '../ports/log.ts'
 import { bareEntry } from './entries.ts'
 import type { Follower } from './follower-positions.ts'
 import { reading } from './outage.ts'
@@ -10,6 +10,7 @@ import type { Db, Tx } from './tables.ts'
 
 /** Of C2SP tlog-tiles. */
 const TILE_WIDTH = 256
+const HASH_BYTES = 32
 
 const encoded = (hash: Uint8Array): string => Buffer.from(hash).toString('base64')
 const decoded = (hash: string): Uint8Array => Buffer.from(hash, 'base64')
@@ -55,6 +56,13 @@ async function edgeOf(tx: Tx, size: number): Promise<LogEdge> {
   return { size, levels: await Promise.all(levels) }
 }
 
+/** Of entries that were removed, a tile has its leaf hashes together. */
+async function prunedTile(db: Db | Tx, index: number): Promise<Uint8Array[]> {
+  const row = await db.selectFrom('log_tile').select('hashes').where('index', '=', index).executeTakeFirst()
+  return row ? Array.from({ length: TILE_WIDTH }, (_, at) => row.hashes.subarray(at * HASH_BYTES, (at + 1) * HASH_BYTES)) : []
+}
+
+/** Within one tile. */
 async function hashesFrom(db: Db | Tx, level: number, from: number, count: number): Promise<Uint8Array[]> {
   const rows = await db
     .selectFrom('log_hash')
@@ -64,12 +72,25 @@ async function hashesFrom(db: Db | Tx, level: number, from: number, count: numbe
     .where('index', '<', from + count)
     .orderBy('index')
     .execute()
-  return rows.map(({ hash }) => decoded(hash))
+  if (rows.length > 0 || level > 0) return rows.map(({ hash }) => decoded(hash))
+  return (await prunedTile(db, Math.floor(from / TILE_WIDTH))).slice(from % TILE_WIDTH, (from % TILE_WIDTH) + count)
 }
 
 async function checkpointOf(db: Db): Promise<LoggedCheckpoint | undefined> {
   const { size, checkpoint, at_ms } = await db.selectFrom('log_state').selectAll().executeTakeFirstOrThrow()
   return checkpoint === null || at_ms === null ? undefined : { size, note: checkpoint, at: instant(at_ms) }
+}
+
+/** What is below is being removed. */
+const shownFrom = sql<number>`(select floor from log_floor)`
+
+async function floorOf(db: Db): Promise<LogFloor> {
+  const { floor, entry_index, held_by } = await db.selectFrom('log_floor').selectAll().executeTakeFirstOrThrow()
+  const [said] = entry_index === null ? [] : await entriesIn(db, { from: entry_index, before: entry_index + 1 }, 1)
+  const body = said?.entry.body
+  const removal =
+    said && body?.kind === 'log.pruned' ? { at: said.entry.at, entry: said.index, newest: body.newest, lastCall: body.lastCall } : null
+  return { index: floor, removal, heldBy: held_by }
 }
 
 async function loggedEntries(db: Db, from: number, count: number): Promise<readonly Entry[]> {
@@ -78,6 +99,7 @@ async function loggedEntries(db: Db, from: number, count: number): Promise<reado
     .innerJoin('entry as e', (on) => on.onRef('e.process', '=', 'l.process').onRef('e.seq', '=', 'l.seq'))
     .select(['e.process', 'e.seq', 'e.at_ms', 'e.call_id', 'e.body', 'e.commitment', 'e.sealed'])
     .where('l.index', '>=', from)
+    .where('l.index', '>=', shownFrom)
     .where('l.index', '<', from + Math.min(count, LIMITS.pageRowsMax))
     .orderBy('l.index')
     .execute()
@@ -90,6 +112,7 @@ async function entriesIn(db: Db, { from, before, since, until, calls, places }: 
     .innerJoin('entry as e', (on) => on.onRef('e.process', '=', 'l.process').onRef('e.seq', '=', 'l.seq'))
     .select(['l.index', 'e.process', 'e.seq', 'e.at_ms', 'e.call_id', 'e.body', 'e.commitment', 'e.sealed'])
     .where('l.index', '>=', from)
+    .where('l.index', '>=', shownFrom)
     .orderBy('l.index')
     .limit(Math.min(first, LIMITS.pageRowsMax))
   if (before !== undefined) query = query.where('l.index', '<', before)
@@ -103,6 +126,7 @@ async function entriesIn(db: Db, { from, before, since, until, calls, places }: 
 /** The log by the contract of `LogStore`. */
 export const logStoreOn = (db: Db): LogStore => ({
   checkpoint: () => reading(() => checkpointOf(db)),
+  floor: () => reading(() => floorOf(db)),
   hashes: (level, from, count) => reading(() => hashesFrom(db, level, from, Math.min(count, TILE_WIDTH))),
   entries: (from, count) => reading(() => loggedEntries(db, from, count)),
   range: (range, first) => reading(() => entriesIn(db, range, first)),

@@ -9,6 +9,7 @@ import { lapseReviews } from './break-glass.ts'
 import { giveBackUses, lockGrants } from './grants.ts'
 import { takeDueSteps, takeDueWarnings } from './holds.ts'
 import { keepHouse } from './housekeeping.ts'
+import { prune } from './pruning.ts'
 import { type Retention, retain } from './retention.ts'
 import { endOtherProcesses } from './processes.ts'
 import type { Tx } from './tables.ts'
@@ -89,6 +90,8 @@ export interface MaintenanceOptions {
   bus: Bus
   clock: Clock
   retention?: Retention
+  /** Names of the followers that run in this process. */
+  followers: () => readonly string[]
   log?: Log
 }
 
@@ -97,7 +100,7 @@ export interface MaintenanceOptions {
  * waited for a turn become `cancelled`, each with its entry. On PGlite every other process is gone, as the lock file proves; on PostgreSQL one
  * whose last heartbeat is older than `LIMITS.processLapsedMs` by the database's clock. Returns the calls it ended. Throws UNAVAILABLE.
  */
-export async function takeOverLapsed({ database, writer, bus }: MaintenanceOptions): Promise<readonly CallId[]> {
+export async function takeOverLapsed({ database, writer, bus }: Omit<MaintenanceOptions, 'followers'>): Promise<readonly CallId[]> {
   await endOtherProcesses(database.db, writer.process(), database.kind === 'pglite' ? null : LIMITS.processLapsedMs)
   const ended: CallId[] = []
   for (let more = true; more; ) {
@@ -180,6 +183,12 @@ async function round(options: MaintenanceOptions, turn: number): Promise<void> {
   if (turn % SWEEP_EVERY === 0) await keepHouse(database, clock.now())
 }
 
+/** What is kept for so long, and no longer. */
+async function keepFor(options: MaintenanceOptions, retention: Retention, nowMs: number, signal: AbortSignal): Promise<void> {
+  await retain(options.writer, retention, nowMs, signal)
+  if (retention.entries !== undefined) await prune(options, nowMs - retention.entries, nowMs, signal)
+}
+
 /**
  * Heartbeat, take-over of lapsed processes and housekeeping, every `LIMITS.heartbeatMs` and one round at a time. Failures are logged and
  * tried again. The returned function ends it and resolves when the running round has ended.
@@ -191,9 +200,9 @@ export function startMaintenance(options: MaintenanceOptions): () => Promise<voi
   const closing = new AbortController()
   // Beside the rounds: it takes longer than others wait for a heartbeat.
   const sweep = (): void => {
-    const { writer, retention, clock, log } = options
+    const { retention, clock, log } = options
     if (!retention || turn % SWEEP_EVERY !== 0) return
-    retaining ??= retain(writer, retention, clock.now(), closing.signal)
+    retaining ??= keepFor(options, retention, clock.now(), closing.signal)
       .catch((error: unknown) => log?.warn({ error }, 'retention of the record failed and will be tried again'))
       .finally(() => {
         retaining = undefined

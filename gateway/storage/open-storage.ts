@@ -42,7 +42,7 @@ export interface StorageOptions {
   sealer: EntrySealer
   clock: Clock
   bus: Bus
-  /** For how long payloads and answers are kept; absent for ever. */
+  /** For how long entries, payloads and answers are kept; absent for ever. */
   retention?: Retention
   log?: Log
 }
@@ -91,7 +91,9 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     throw error
   })
   const logged = log ? { log } : {}
-  const maintenance = { database, sealer, writer, bus, clock, ...(retention && { retention }), ...logged }
+  let following: readonly string[] = []
+  const followers = () => following
+  const maintenance = { database, sealer, writer, bus, clock, followers, ...(retention && { retention }), ...logged }
   const registries: RunningRegistry[] = []
   let stopMaintenance: (() => Promise<void>) | undefined
   let running: RunningFollowers | undefined
@@ -126,8 +128,9 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     startMaintenance() {
       stopMaintenance ??= startMaintenance(maintenance)
     },
-    follow(followers, onFailure) {
-      running = startFollowers(followers, { ...maintenance, ...(onFailure ? { onFailure } : {}) })
+    follow(readers, onFailure) {
+      following = readers.map(({ name }) => name)
+      running = startFollowers(readers, { ...maintenance, ...(onFailure ? { onFailure } : {}) })
       return running
     },
     close() {

@@ -10,6 +10,7 @@ import { GATEWAY } from './unit-entries.ts'
 
 /** For how long what is kept, in milliseconds; undefined for ever. */
 export interface Retention {
+  entries?: number | undefined
   payloads?: number | undefined
   results?: number | undefined
 }

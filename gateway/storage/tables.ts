@@ -488,6 +488,30 @@ export interface LogStateTable {
   at_ms: number | null
 }
 
+/** How far the beginning of the log was removed: `removed` <= `floor` <= `announced`. */
+export interface LogFloorTable {
+  removed: number
+  floor: number
+  announced: number
+  /** Of the entry that says so of `floor`. */
+  entry_index: number | null
+  last_call: string | null
+  newest_ms: number | null
+  held_by: string | null
+}
+
+/** The last entry below what was announced, of a process that has any. */
+export interface LogFloorProcessTable {
+  process: string
+  seq: number
+}
+
+/** Leaf hashes of a tile whose entries were removed. */
+export interface LogTileTable {
+  index: number
+  hashes: Uint8Array
+}
+
 /** How far retention has come. */
 export interface RetentionSweepTable {
   what: 'payloads' | 'results' | 'entries'
@@ -509,6 +533,9 @@ export interface Tables {
   log_hash: LogHashTable
   log_leaf: LogLeafTable
   log_state: LogStateTable
+  log_floor: LogFloorTable
+  log_floor_process: LogFloorProcessTable
+  log_tile: LogTileTable
   retention_sweep: RetentionSweepTable
   retention_left: RetentionLeftTable
   call: CallTable
