@@ -309,5 +309,7 @@ export const LIMITS = Object.freeze({
   telemetryFlushMsMax: 3_000,
   gaugeReadMsMax: 2_000,
   gaugeFreshMs: 5_000,
+  holdExpiringMs: 900_000,
+  unsettledCountedMax: 10_000,
   metricSeriesPerNameMax: 5_000,
 } as const)

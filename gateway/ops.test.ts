@@ -1,11 +1,15 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { parse, stringify } from 'yaml'
 import { ERRORS } from './core/errors.ts'
 import { type MetricDescription, METRICS } from './telemetry/metrics.ts'
+import { findPromtool } from './test-promtool.ts'
 
-const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8')
+const pathOf = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+const read = (path: string): string => readFileSync(pathOf(path), 'utf8')
 
 interface Rule {
   alert: string
@@ -81,3 +85,53 @@ test.each([
   ['sum(gatehouse_calls_total)', 'a counter is asked for without a range'],
   ['max(gatehouse_call_seconds)', 'no metric gatehouse_call_seconds'],
 ])('%s would be found out', (expr, fault) => expect(faultsIn(expr)).toContain(fault))
+
+interface AlertTest {
+  alert_rule_test: readonly { alertname: string; exp_alerts?: readonly unknown[] }[]
+}
+
+test('every alert is tested both to be told and to be quiet', () => {
+  const { tests } = parse(read('ops/prometheus/rules.test.yaml')) as { tests: readonly AlertTest[] }
+  const told = tests.flatMap(({ alert_rule_test }) =>
+    alert_rule_test.map(({ alertname, exp_alerts = [] }) => `${alertname} ${exp_alerts.length > 0}`),
+  )
+  expect(rules.flatMap(({ alert }) => [`${alert} true`, `${alert} false`]).filter((wanted) => !told.includes(wanted))).toEqual([])
+})
+
+const promtool = findPromtool('alerts and the board')
+
+describe.skipIf(promtool === undefined)('Prometheus itself', () => {
+  const run = (...args: string[]) => promtool?.(args)
+
+  test('takes the rules', () => {
+    expect(run('check', 'rules', pathOf('ops/prometheus/rules.yaml'))).toMatchObject({
+      status: 0,
+      text: expect.stringContaining(`${rules.length} rules found`),
+    })
+  })
+
+  test('tells alerts as their tests say', () => {
+    expect(run('test', 'rules', pathOf('ops/prometheus/rules.test.yaml'))).toMatchObject({
+      status: 0,
+      text: expect.stringContaining('SUCCESS'),
+    })
+  })
+
+  /** What is wrong with queries, as Prometheus says it of rules that ask them. */
+  const faultsOf = (queries: readonly string[]): string => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-promtool-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'queries.yaml')
+    // Grafana fills its own variables in; any duration stands for them.
+    const asked = queries.map((expr, i) => ({ record: `query:${i}`, expr: expr.replace(/\$__(rate_interval|range)\b/g, '5m') }))
+    writeFileSync(file, stringify({ groups: [{ name: 'queries', rules: asked }] }))
+    const checked = run('check', 'rules', file)
+    return checked?.status === 0 ? '' : (checked?.text ?? 'promtool is gone')
+  }
+
+  test('takes every query of the board', () => {
+    expect(faultsOf(panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)))).toBe('')
+    expect(faultsOf(['sum by (le) (rate(gatehouse_call_seconds_bucket[5m])'])).toContain('unclosed left parenthesis')
+    expect(faultsOf(['rate(gatehouse_calls_total[$__other])'])).toContain('could not parse')
+  })
+})

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { approve, kinds, lastProcess, state, vote, type TestStore } from './test-store.ts'
+import { countUnsettled } from './unsettled.ts'
 import { approved, denied, finished, held, newHold, permitted, releaseOf } from './test-units.ts'
 
 /** Holds, calls that wait for a turn, calls in doubt. */
@@ -175,6 +176,24 @@ export function holdConformance(at: () => TestStore): void {
       await recorder.finish(finished(unit.call.id, unit.intent, 'completed'))
       expect(await state(at(), unit.call.id)).toBe('failed')
       expect(await kinds(at(), unit.call.id)).toEqual(['decision', 'intent', 'outcome', 'resolved', 'outcome'])
+    })
+
+    test('what waits for people is counted by state and expiry, up to a bound', async () => {
+      const { recorder, clock, storage } = at()
+      const { db } = storage.database
+      const [soon, later, ready, gone] = [held(clock, { lifeMs: 100 }), held(clock), held(clock, { lifeMs: 100 }), held(clock)]
+      for (const unit of [soon, later, ready, gone]) await recorder.admit(unit)
+      await approve(at(), ready)
+      await recorder.changeHold({ hold: gone.hold.id, callId: gone.call.id, to: 'cancelled', callState: 'cancelled', by: 'helper' })
+      for (let i = 0; i < 3; i++) {
+        const unit = permitted(clock)
+        await recorder.admit(unit)
+        if (i > 0) await recorder.finish(finished(unit.call.id, unit.intent, 'in_doubt'))
+      }
+      expect(await countUnsettled(db, clock.now() + 100, 10)).toEqual({ callsInDoubt: 2, holdsOpen: 2, holdsExpiring: 1 })
+      expect(await countUnsettled(db, clock.now() + 99, 10)).toEqual({ callsInDoubt: 2, holdsOpen: 2, holdsExpiring: 0 })
+      expect(await countUnsettled(db, clock.now() + 100, 1)).toEqual({ callsInDoubt: 1, holdsOpen: 1, holdsExpiring: 1 })
+      expect(await storage.unsettled()).toEqual({ callsInDoubt: 2, holdsOpen: 2, holdsExpiring: 1 })
     })
 
     test('what a process that is gone left behind: in doubt or cancelled, with entries, until a late outcome', async () => {

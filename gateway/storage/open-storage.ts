@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Person } from '../core/principal.ts'
+import { LIMITS } from '../limits.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { CallFigures } from '../ports/call-figures.ts'
 import type { CallStore } from '../ports/call-store.ts'
@@ -32,6 +33,7 @@ import { policySetsOn } from './policy-sets.ts'
 import { recordSearchOn } from './record-search.ts'
 import type { Retention } from './retention.ts'
 import { createRegistry, type RunningRegistry } from './registry.ts'
+import { countUnsettled, type Unsettled } from './unsettled.ts'
 import { openWriter, type Writer } from './writer.ts'
 
 export interface StorageOptions {
@@ -69,6 +71,8 @@ export interface Storage {
   prepareCounters(series: readonly CountedSeries[]): Promise<void>
   /** True where the database answers. */
   ready(): Promise<boolean>
+  /** What waits for people, each counted up to `LIMITS.unsettledCountedMax`. Throws what the database threw. */
+  unsettled(): Promise<Unsettled>
   /** Ends what lapsed processes left behind; run once at the start, before calls are taken, and by maintenance from then on. */
   takeOverLapsed(): Promise<readonly CallId[]>
   /** Heartbeats and housekeeping until `close`. */
@@ -124,6 +128,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
         () => true,
         () => false,
       ),
+    unsettled: () => countUnsettled(database.db, clock.now() + LIMITS.holdExpiringMs, LIMITS.unsettledCountedMax),
     takeOverLapsed: () => takeOverLapsed(maintenance),
     startMaintenance() {
       stopMaintenance ??= startMaintenance(maintenance)

@@ -195,6 +195,17 @@ describe('gauges', () => {
     expect(bodies.map(({ body }) => /^gatehouse_waiters (\d+)$/m.exec(body)?.[1])).toEqual(['1', '1', '1', '1'])
   })
 
+  test('one that cannot be read is left out, with labels or without, or says what it is then', async () => {
+    const { telemetry } = start()
+    const away = () => Promise.reject(new Error('away'))
+    telemetry.gauge('waiters', away)
+    telemetry.gauge('follower_lag_seconds', away)
+    telemetry.gauge('database_connected', away, 0, 0)
+    const { body } = await telemetry.metricsText()
+    expect(body).not.toMatch(/^gatehouse_(waiters|follower_lag_seconds)/m)
+    expect(body).toContain('gatehouse_database_connected 0')
+  })
+
   test('one that hangs is left out, and not read again meanwhile', async () => {
     const { telemetry } = start()
     let reads = 0

@@ -18,6 +18,8 @@ export interface MetricDescription {
   readonly help: string
 }
 
+const COUNTED = LIMITS.unsettledCountedMax.toLocaleString('en')
+
 /** Every metric of our own; `process_*` and `nodejs_*` come beside them from the runtime. */
 export const METRICS = {
   calls: {
@@ -92,6 +94,36 @@ export const METRICS = {
     labels: ['follower'],
     help: '1 for a sink whose receiver will never take what it is given, so that it stopped until this process starts anew, else 0. Absent without sinks.',
   },
+  calls_in_doubt: {
+    name: 'gatehouse_calls_in_doubt',
+    type: 'gauge',
+    labels: [],
+    help: `Calls of which nobody knows whether they happened, until a person has found out, up to ${COUNTED}: the same from every replica.`,
+  },
+  holds_open: {
+    name: 'gatehouse_holds_open',
+    type: 'gauge',
+    labels: [],
+    help: `Held calls that wait for people, up to ${COUNTED}: the same from every replica.`,
+  },
+  holds_expiring: {
+    name: 'gatehouse_holds_expiring',
+    type: 'gauge',
+    labels: [],
+    help: `Of the open holds, those that expire within ${LIMITS.holdExpiringMs / 60_000} minutes.`,
+  },
+  policies_behind: {
+    name: 'gatehouse_policies_behind',
+    type: 'gauge',
+    labels: [],
+    help: '1 while this process cannot take over the active policy set and refuses calls, else 0.',
+  },
+  database_connected: {
+    name: 'gatehouse_database_connected',
+    type: 'gauge',
+    labels: [],
+    help: '1 while the database answers, 0 while it does not and calls are refused.',
+  },
   connector_drift: {
     name: 'gatehouse_connector_drift',
     type: 'gauge',
@@ -101,14 +133,7 @@ export const METRICS = {
   waiters: { name: 'gatehouse_waiters', type: 'gauge', labels: [], help: 'Requests that wait for people or for a running call.' },
 } as const satisfies Record<string, MetricDescription>
 
-export type GaugeName =
-  | 'connector_drift'
-  | 'record_queue_units'
-  | 'waiters'
-  | 'bus_connected'
-  | 'follower_lag_seconds'
-  | 'notices_waiting'
-  | 'sinks_stopped'
+export type GaugeName = { [N in keyof typeof METRICS]: (typeof METRICS)[N]['type'] extends 'gauge' ? N : never }[keyof typeof METRICS]
 
 const OTHER = 'other'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
@@ -144,10 +169,10 @@ export interface Metrics {
   count(name: CounterName, labels: Labels): void
   observe(name: 'call_seconds' | 'upstream_seconds', seconds: number, labels: Labels): void
   /**
-   * Has a gauge read at every scrape and export, and not again within `freshMs`. A read that fails or takes longer than `LIMITS.gaugeReadMsMax` leaves the
-   * gauge out.
+   * Has a gauge read at every scrape and export, and not again within `freshMs`. Where the read fails or takes longer than `LIMITS.gaugeReadMsMax`, the gauge is
+   * left out, or has the value that `otherwise` says.
    */
-  gauge(name: GaugeName, read: () => Reading | Promise<Reading>, freshMs?: number): void
+  gauge(name: GaugeName, read: () => Reading | Promise<Reading>, freshMs?: number, otherwise?: number): void
   /** When all counters were 0, in milliseconds since 1970. */
   readonly sinceMs: number
   families(): Promise<readonly Family[]>
@@ -198,6 +223,8 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
   const notices = new Counter({ ...pick('notices'), registers })
   const callSeconds = new Histogram({ ...pick('call_seconds'), buckets: SECONDS, registers })
   const upstreamSeconds = new Histogram({ ...pick('upstream_seconds'), buckets: SECONDS, registers })
+  // A counter that comes into being with its first count never grows, as Prometheus sees it: what alerts ask for is there before.
+  for (const channel of CHANNELS) notices.inc({ channel, outcome: 'given_up' }, 0)
   const bound = boundedLabels(catalogue)
   return {
     count(name, labels) {
@@ -217,19 +244,20 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
       if (name === 'upstream_seconds') upstreamSeconds.observe({ connector }, seconds)
       else callSeconds.observe({ door: among(DOORS, labels.door), connector }, seconds)
     },
-    gauge(name, read, freshMs = 0) {
+    gauge(name, read, freshMs = 0, otherwise = Number.NaN) {
       const latest = sharedReading(read, freshMs)
       registry.removeSingleMetric(METRICS[name].name)
       new Gauge({
         ...pick(name),
         registers,
         async collect() {
-          const value = await latest()
+          const value = (await latest()) ?? otherwise
           // Between these two nothing else runs: another scrape sees the whole gauge.
           this.reset()
           if (typeof value !== 'number') for (const [of, each] of value) this.set({ [METRICS[name].labels[0] ?? 'of']: of }, each)
           else if (Number.isFinite(value)) this.set(value)
-          else this.remove()
+          // Without labels a reset leaves 0; with labels there is nothing left to remove, and removing it throws.
+          else if (METRICS[name].labels.length === 0) this.remove()
         },
       })
     },
