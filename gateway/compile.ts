@@ -9,10 +9,12 @@ import { Faults } from './config/faults.ts'
 import type { OperationId } from './core/ids.ts'
 import type { Catalogue, Operation } from './core/operation.ts'
 import { LIMITS } from './limits.ts'
+import { compilePlaybooks } from './pipeline/playbooks.ts'
 import { compileValidators, type Validators } from './pipeline/validate.ts'
 import type { Connector, ConnectorKind, Manifest } from './ports/connector.ts'
 import type { Decider } from './ports/decider.ts'
 import type { Dialer, EgressRule } from './ports/dialer.ts'
+import type { PlaybookRules } from './ports/playbooks.ts'
 import type { PolicySource } from './ports/policy-source.ts'
 
 const KINDS: ReadonlyMap<string, ConnectorKind> = new Map([openapiKind, mcpKind].map((kind) => [kind.kind, kind]))
@@ -22,6 +24,7 @@ export interface Organisation {
   connectors: ReadonlyMap<string, Connector>
   catalogue: Catalogue
   validators: Validators
+  playbooks: PlaybookRules
   /** What the policies are compiled from. */
   policySource: PolicySource
 }
@@ -31,7 +34,7 @@ export interface Compiled extends Organisation {
 }
 
 /**
- * Connectors, catalogue, validators and policies from a configuration: files only, nothing is started or dialled.
+ * Connectors, catalogue, validators, playbooks and policies from a configuration: files only, nothing is started or dialled.
  * Throws CONFIG_INVALID with the faults of all of them. `onEngineFault` is told when the policy engine broke down under a question, which was denied.
  */
 export function compile(configuration: Configuration, dialer: Dialer, onEngineFault: (cause: unknown) => void): Compiled {
@@ -50,11 +53,12 @@ export function compileOrganisation(configuration: Configuration, dialer: Dialer
   }
   const catalogue = catalogueOf([...connectors.values()], faults)
   const validators = faults.gather(() => compileValidators(catalogue))
+  const playbooks = faults.gather(() => compilePlaybooks(configuration.playbooks))
   const approvals = new Set(configuration.approvals.keys())
   const library = instantiate(configuration.library, configuration.library.length > 0 ? libraryRules() : [], { catalogue, approvals })
   for (const { pointer, message } of library.faults) faults.add(pointer, message)
   faults.refuse()
-  if (!validators) throw new Error('unreachable: validators that do not compile are faults')
+  if (!validators || !playbooks) throw new Error('unreachable: what does not compile is a fault')
   const policySource: PolicySource = {
     files: [...configuration.policies, ...library.files],
     catalogue,
@@ -62,7 +66,7 @@ export function compileOrganisation(configuration: Configuration, dialer: Dialer
     people: configuration.people,
     ...(configuration.facts ? { facts: configuration.facts } : {}),
   }
-  return { connectors, catalogue, validators, policySource }
+  return { connectors, catalogue, validators, playbooks, policySource }
 }
 
 /** The base address's host is allowed; private addresses are reachable only through what `egress` names. */

@@ -73,6 +73,7 @@ import { createOAuthHandlers } from './surfaces/oauth.ts'
 import { createOperatorDoor } from './surfaces/operator-graphql.ts'
 import { createPeopleDoor } from './surfaces/people-door.ts'
 import { logRoutes } from './surfaces/log.ts'
+import { createPlaybookDoor } from './surfaces/playbooks.ts'
 import { platformRoutes } from './surfaces/platform.ts'
 import { createHttpServer, type Handler } from './surfaces/server.ts'
 import { createTelemetry, type RunningTelemetry } from './telemetry/telemetry.ts'
@@ -381,7 +382,7 @@ async function openIdentity(
 function partsOf(
   options: GatewayOptions,
   configuration: Configuration,
-  { catalogue, connectors, validators }: Organisation,
+  { catalogue, connectors, validators, playbooks }: Organisation,
   { storage, recorder, registry, policies }: Record,
   verifier: Parts['verifier'],
   { vault, factKey }: Pick<Parts, 'vault' | 'factKey'>,
@@ -404,6 +405,7 @@ function partsOf(
     },
     refreshPolicies: () => policies.live.refresh(),
     validators,
+    playbooks,
     approvals: configuration.approvals,
     standing: [...configuration.approvals.values()].some(({ standing }) => standing !== null),
     breakGlass: configuration.breakGlass ?? null,
@@ -457,6 +459,7 @@ function openDoors(opened: Opened) {
     grantReview.look(active)
   })
   const calls = createCalls(parts)
+  const { playbooks } = parts.playbooks
   closers.add(() => calls.close())
   telemetry.gauge('waiters', () => calls.waiters())
   const types = new AgentTypes([...compiled.catalogue.operations.values()])
@@ -465,6 +468,7 @@ function openDoors(opened: Opened) {
   const origins = new Set([new URL(baseUrl).origin, ...hosts.map((host) => `http://${host}`)])
   const mcp = createMcpDoor({
     calls,
+    playbooks,
     baseUrl,
     allowedHosts: hosts,
     allowedOrigins: [...origins],
@@ -475,6 +479,7 @@ function openDoors(opened: Opened) {
   })
   const http = createHttpDoor({ calls, baseUrl, log })
   const status = createStatusDoor({ calls, baseUrl, log })
+  const playbookDoor = traced(createPlaybookDoor({ calls, playbooks, baseUrl, log }))
   const people = openPeopleDoor(opened, origins)
   const cases = openCases(opened, (callId) => releaser.afterApproval(callId))
   const authenticate = (authorization: string | undefined) =>
@@ -496,6 +501,8 @@ function openDoors(opened: Opened) {
     '/mcp': traced(mcp.handle),
     '/proxy/': traced(http.handle),
     '/v1/calls/': traced(status.handle),
+    '/v1/playbooks': playbookDoor,
+    '/v1/playbooks/': playbookDoor,
     '/operator/graphql': operator.handle,
     '/operator/session': people.handle,
     ...Object.fromEntries(createOAuthHandlers(identity.endpoint)),

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { playbookFile } from './config/playbooks.ts'
 import { agentsFile, approvalsFile, gatehouseFile, manifestFile, peopleFile } from './config/schema.ts'
 import { ERRORS } from './core/errors.ts'
 import { LIMITS } from './limits.ts'
@@ -15,6 +16,7 @@ const FILES = {
   'agents.yaml': agentsFile,
   'approvals.yaml': approvalsFile,
   'connectors/<name>.yaml': manifestFile,
+  'playbooks/*.yaml': playbookFile,
 } as const
 
 const RETRY = { never: 'never', later: 'later', 'if-idempotent': 'only where repeating is safe' } as const

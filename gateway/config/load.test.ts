@@ -70,6 +70,70 @@ const notifying = (settings: string) => ({
 const WEBHOOK_SECRET = `whsec_${'A'.repeat(32)}`
 const hook = (url: string, name = 'ops', secret = WEBHOOK_SECRET) => `{name: ${name}, url: "${url}", secret: "${secret}"}`
 
+describe('playbooks', () => {
+  const REFUND = `name: refund
+version: "1"
+title: Refunds
+procedure: |
+  1. Look at the order.
+outcomes: [refund, refuse]
+record:
+  type: object
+  properties: {order: {type: string}}
+`
+  const books = (...texts: string[]) => ({
+    'gatehouse.yaml': `${FILES['gatehouse.yaml']}playbooks: [books]\n`,
+    ...Object.fromEntries(texts.map((text, i) => [`books/${i}.yaml`, text])),
+  })
+
+  test('come in with digests of what they say', () => {
+    const read = (...texts: string[]) => loadConfiguration(lay(books(...texts)), {}).playbooks
+    const [one] = read(REFUND)
+    expect(one).toMatchObject({ name: 'refund', version: '1', outcomes: ['refund', 'refuse'], record: { type: 'object' } })
+    const [other] = read(REFUND.replace('Look at', 'Read'))
+    expect(other?.schema).toBe(one?.schema)
+    expect(other?.digest).not.toBe(one?.digest)
+    const [spaced] = read(`# Only a comment\n${REFUND.replace('[refund, refuse]', '[ refund, "refuse" ]')}`)
+    expect(spaced?.digest).toBe(one?.digest)
+  })
+
+  const schema = (text: string): string => `${REFUND.slice(0, REFUND.indexOf('record:'))}record: ${text}\n`
+  test.each<[string, string[], RegExp[]]>([
+    ['two of one version', [REFUND, REFUND], [/^1\.yaml:2:1 version `1` of playbook `refund` stands already at .*0\.yaml:2:1/]],
+    ['a version that is a number', [REFUND.replace('"1"', '1')], [/^0\.yaml:2:1 version: write the version in quotes/]],
+    ['a version with a word', [REFUND.replace('"1"', '"1-rc"')], [/a version is one to three numbers with dots/]],
+    ['a key that nobody knows', [`${REFUND}owner: maria\n`], [/^0\.yaml:10:1 unknown key `owner`/]],
+    ['an outcome twice', [REFUND.replace('refuse]', 'refund]')], [/^0\.yaml:6:1 outcomes: an outcome stands there twice/]],
+    ['no outcome', [REFUND.replace('[refund, refuse]', '[]')], [/outcomes: /]],
+    ['a schema that is none', [schema('yes')], [/^0\.yaml:7:1 record: write a JSON Schema/]],
+    ['a schema of something else', [schema('{type: array}')], [/^0\.yaml:7:10 record\.type: a decision record is an object/]],
+    [
+      'a schema that lies elsewhere',
+      [schema('{type: object, properties: {a: {$ref: "https://evil.example/s.json"}, b: {$ref: "other.json#/x"}}}')],
+      [/\$ref: a reference stays in its own schema/, /\$ref: a reference stays in its own schema/],
+    ],
+    [
+      'a schema of another draft',
+      [schema('{type: object, $schema: "http://json-schema.org/draft-07/schema#"}')],
+      [/only JSON Schema 2020-12/],
+    ],
+    ['a schema with an address', [schema('{type: object, $id: "https://acme.example/s"}')], [/leave `\$id` out/]],
+    ['a schema without end', [schema(`{type: object, ${'not: {'.repeat(40)}${'}'.repeat(40)}}`)], [/nests deeper than 32/]],
+    ['a schema without measure', [schema(`{type: object, title: "${'x'.repeat(17_000)}"}`)], [/longer than 16384 characters/]],
+    ['a number that JSON has not', [schema('{type: object, minProperties: .inf}')], [/minProperties: is no value of JSON/]],
+  ])('with %s are refused', (_title, texts, expected) => {
+    const faults = faultsOf(lay(books(...texts)))
+    expect(faults).toHaveLength(expected.length)
+    for (const [index, pattern] of expected.entries()) expect(faults[index]).toMatch(pattern)
+  })
+
+  test('of a folder that is not there are refused', () => {
+    expect(faultsOf(lay({ 'gatehouse.yaml': `${FILES['gatehouse.yaml']}playbooks: [books]\n` }))).toEqual([
+      expect.stringMatching(/^gatehouse\.yaml:9:\d+ no such folder: /),
+    ])
+  })
+})
+
 describe('sinks', () => {
   const sinks = (text: string) => ({ 'gatehouse.yaml': `${FILES['gatehouse.yaml']}sinks: ${text}\n` })
   const hookTo = (url: string, rest = '') => `{name: siem, kind: webhook, url: "${url}", secret: "${WEBHOOK_SECRET}"${rest}}`

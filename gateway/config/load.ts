@@ -6,6 +6,7 @@ import type { Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Manifest } from '../ports/connector.ts'
 import type { Notifications } from '../ports/notifier.ts'
+import type { PlaybookSource } from '../ports/playbooks.ts'
 import type { FactsFile, LibraryUse, PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { SinkSettings } from '../ports/sink.ts'
@@ -13,6 +14,7 @@ import { checkApprovals, readApprovals, readBreakGlass } from './approvals.ts'
 import type { Environment } from './environment.ts'
 import { Faults } from './faults.ts'
 import { readNotifications } from './notifications.ts'
+import { readPlaybooks } from './playbooks.ts'
 import { readSinks } from './sinks.ts'
 import {
   agentsFile,
@@ -24,7 +26,7 @@ import {
   peopleFile,
   redisUrl,
 } from './schema.ts'
-import { readConfigText, readYaml, type YamlFile } from './yaml-file.ts'
+import { filesIn, readConfigText, readYaml, type YamlFile } from './yaml-file.ts'
 
 /** How an agent proves itself at the token endpoint. */
 export type ClientAuthentication = { kind: 'jwks'; keys: readonly Record<string, unknown>[] } | { kind: 'secret'; hash: string }
@@ -51,6 +53,7 @@ export interface Configuration {
   library: readonly LibraryUse[]
   policyChanges: GatehouseFile['policyChanges']
   policyTests: readonly PolicyTests[]
+  playbooks: readonly PlaybookSource[]
   approvals: ReadonlyMap<string, ApprovalDefinition>
   /** `path:line:column` of each approval. */
   approvalPlaces: ReadonlyMap<string, string>
@@ -114,6 +117,8 @@ export function loadConfiguration(file: string, environment: Environment, option
     faults,
   )
   const policyTests = readPolicyTests(policyFolders, faults)
+  const playbookFolders = value.playbooks.map((folder, i) => ({ folder: beside(folder), askedAt: place(['playbooks', i]) }))
+  const playbooks = readPlaybooks(playbookFolders, environment, faults)
   checkApprovals(approvals, approvalPlaces, people, faults)
   const notifications = readNotifications(value, people, place, faults)
   const sinks = readSinks(value, (path) => resolve(beside(path)), place, faults)
@@ -135,6 +140,7 @@ export function loadConfiguration(file: string, environment: Environment, option
     library: value.library.map((use, i) => ({ ...use, place: (keys) => place(['library', i, ...keys]) })),
     policyChanges: value.policyChanges,
     policyTests,
+    playbooks,
     approvals,
     approvalPlaces,
     notifications,
@@ -232,17 +238,6 @@ function readJwks(path: string, askedAt: string, faults: Faults): Record<string,
     faults.add(askedAt, `\`${path}\` is not JSON`)
   }
   return undefined
-}
-
-function filesIn(folder: string, endings: readonly string[], askedAt: string, faults: Faults): string[] {
-  if (!existsSync(folder)) {
-    faults.add(askedAt, `no such folder: \`${folder}\``)
-    return []
-  }
-  return readdirSync(folder)
-    .filter((name) => endings.some((ending) => name.endsWith(ending)))
-    .sort()
-    .map((name) => join(folder, name))
 }
 
 const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).map((name) => name.replace(/\.ya?ml$/, '')) : [])

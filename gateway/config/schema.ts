@@ -6,7 +6,7 @@ import { CLASS_NAME } from '../core/output-shape.ts'
 import { LIMITS } from '../limits.ts'
 import { SINK_FORMATS } from '../ports/sink.ts'
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name is lower-case letters, digits and dashes, starting with a letter')
+export const name = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name is lower-case letters, digits and dashes, starting with a letter')
 const words = z.array(z.string().min(1)).default([])
 
 /** A duration in text, as milliseconds. */
@@ -147,6 +147,8 @@ export const gatehouseFile = z.strictObject({
       }),
     )
     .default([]),
+  /** Folders of decision procedures that agents share: each file is one version. */
+  playbooks: z.array(z.string().min(1)).default([]),
   approvals: z.string().min(1).optional(),
   /** Who may approve alone in an emergency; absent: nobody. */
   breakGlass: z

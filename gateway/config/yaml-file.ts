@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { isMap, isScalar, LineCounter, parseDocument, type Document } from 'yaml'
 import type { z } from 'zod'
 import { LIMITS } from '../limits.ts'
@@ -18,6 +19,18 @@ export function readConfigText(path: string, askedAt: string, faults: Faults): s
     faults.add(askedAt, `cannot read \`${path}\`: ${code === 'ENOENT' ? 'no such file' : code}`)
     return undefined
   }
+}
+
+/** The files of a folder with one of these endings, in the order of their names. A folder that is not there is a fault. */
+export function filesIn(folder: string, endings: readonly string[], askedAt: string, faults: Faults): string[] {
+  if (!existsSync(folder)) {
+    faults.add(askedAt, `no such folder: \`${folder}\``)
+    return []
+  }
+  return readdirSync(folder)
+    .filter((name) => endings.some((ending) => name.endsWith(ending)))
+    .sort()
+    .map((name) => join(folder, name))
 }
 
 export interface YamlFile<T> {

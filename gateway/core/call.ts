@@ -33,8 +33,18 @@ export const FINAL_STATES: ReadonlySet<CallState> = new Set([
   'cancelled',
 ])
 
-/** What the agent says its own playbook decided. */
-export type DecisionRecord = { playbook: string; version: string; outcome: string }
+/** What the agent says its own playbook decided, and as far as it was looked at here. */
+export interface DecisionRecord {
+  playbook: string
+  version: string
+  outcome: string
+  /** What the agent attached. */
+  record?: JsonObject
+  /** Outcome and record are as this version of the playbook asks. False where no such playbook is configured; absent in calls from before playbooks were. */
+  checked?: boolean
+  /** SHA-256 hex over the canonical JSON of the schema that `record` was checked against. */
+  schema?: string
+}
 
 /** The agent's own account of the call: recorded, never trusted to widen anything. */
 export interface Asserted {

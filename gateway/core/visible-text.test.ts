@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { visible, visibleJson } from './visible-text.ts'
+import { visible, visibleChars, visibleJson } from './visible-text.ts'
 
 test.each([
   ['a right-to-left override', 'pay \u202e001\u202c', 'pay \\u202e001\\u202c'],
@@ -22,4 +22,13 @@ test('complete, still JSON, and still the same value', () => {
       expect(JSON.parse(visibleJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
     }),
   )
+})
+
+test.each([
+  ['', 0],
+  [' \t\n\u00a0\u200b\u2800\u3164\0', 0],
+  ['two words', 8],
+  ['北京 😀', 3],
+])('characters to be seen in %j: %i', (text, chars) => {
+  expect(visibleChars(text)).toBe(chars)
 })

@@ -15,3 +15,6 @@ export const visible = (text: string): string => text.replace(INVISIBLE, escaped
 
 /** Canonical JSON (RFC 8785) of a value, complete, with every invisible character escaped: still the same value, and no other value looks so. */
 export const visibleJson = (value: JsonValue): string => visible(canonicalJson(value))
+
+/** How many characters of the text are to be seen: neither invisible ones nor spaces count, so that a blank text has none. */
+export const visibleChars = (text: string): number => Array.from(text.replace(INVISIBLE, '').replaceAll(' ', '')).length

@@ -1,4 +1,4 @@
-import type { Call } from '../core/call.ts'
+import type { Call, DecisionRecord } from '../core/call.ts'
 import { type BusinessObject, objectAsked } from '../core/decision.ts'
 import { whyNotBreaking } from '../core/break-glass.ts'
 import type { Entry } from '../core/entry.ts'
@@ -57,11 +57,23 @@ export async function trail(deps: OperatorDeps, by: Operator, id: CallId, payloa
   return open ? entries : entries.map((entry) => ({ ...entry, body: withoutPayload(entry.body) }))
 }
 
-/** What a call is about, as its newest decision was asked. The key of a business object is metadata: it says which, not what. Throws NOT_FOUND. */
-export async function objectOf(deps: OperatorDeps, by: Operator, id: CallId): Promise<BusinessObject | null> {
+/** What the agent attached to a call. It is payload: the look has to be granted and recorded before (`mayViewPayload`). Throws NOT_FOUND. */
+export async function attachedRecord(deps: OperatorDeps, by: Operator, { id }: Call): Promise<DecisionRecord | undefined> {
+  return (await newestDecision(deps, by, id))?.request.asserted.decisionRecord
+}
+
+async function newestDecision(deps: OperatorDeps, by: Operator, id: CallId): Promise<DecisionBody | undefined> {
   if (!(await findCall(deps, by, id))) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
   const decided = (await deps.store.entries(id)).findLast(({ body }) => body.kind === 'decision')
-  return decided?.body.kind === 'decision' ? objectAsked(decided.body.decision.evidence) : null
+  return decided?.body.kind === 'decision' ? decided.body : undefined
+}
+
+type DecisionBody = Extract<Entry['body'], { kind: 'decision' }>
+
+/** What a call is about, as its newest decision was asked. The key of a business object is metadata: it says which, not what. Throws NOT_FOUND. */
+export async function objectOf(deps: OperatorDeps, by: Operator, id: CallId): Promise<BusinessObject | null> {
+  const decided = await newestDecision(deps, by, id)
+  return decided ? objectAsked(decided.decision.evidence) : null
 }
 
 /** The newest executed call equal to this one. Whoever may see a held call may know that it was made before. */

@@ -1,4 +1,4 @@
-import type { Call } from '../core/call.ts'
+import type { Asserted, Call } from '../core/call.ts'
 import { unreachable } from '../core/decision.ts'
 import { type Fault, GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
@@ -60,10 +60,10 @@ export async function admit(line: Line, principal: Principal, asked: Asked, inte
       leave()
       finish(outcome)
     }
-    checkAsserted(asked)
+    const asserted = checkAsserted(line, asked)
     line.parts.validators.check(asked.operation.id, asked.input)
     line.parts.onStage('validated')
-    const decided = await decideAndRecord(line, principal, asked, started, intent)
+    const decided = await decideAndRecord(line, principal, { ...asked, asserted }, started, intent)
     const { recorded } = decided
     announce(line, started, recorded.kind === 'joined' ? recorded.callId : started.callId)
     return admitted(line, started, decided)
@@ -105,7 +105,8 @@ function start({ parts }: Line, asked: Asked): Started {
   return started
 }
 
-function checkAsserted({ asserted, idempotencyKey }: Asked): void {
+/** What the agent says of itself, as far as it is bounded and in form. Throws BAD_INPUT. */
+function checkAsserted({ parts }: Line, { asserted, idempotencyKey }: Asked): Asserted {
   const faults: Fault[] = []
   const bound = (name: string, value: string | undefined, max: number): void => {
     if (value === undefined) return
@@ -116,6 +117,8 @@ function checkAsserted({ asserted, idempotencyKey }: Asked): void {
   bound('the run', asserted.run, LIMITS.runCharsMax)
   bound('the idempotency key', idempotencyKey, LIMITS.idempotencyKeyCharsMax)
   if (faults.length > 0) throw new GatewayError('BAD_INPUT', faults.map((f) => f.message).join('; '), { faults })
+  const { decisionRecord } = asserted
+  return decisionRecord ? { ...asserted, decisionRecord: parts.playbooks.check(decisionRecord) } : asserted
 }
 
 /** An answer in the words of call states and error codes, for metrics and spans. */

@@ -10,6 +10,7 @@ import type { Connector } from '../ports/connector.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { Detector } from '../ports/detector.ts'
 import type { Grants } from '../ports/grants.ts'
+import type { PlaybookRules } from '../ports/playbooks.ts'
 import type { Recorder } from '../ports/recorder.ts'
 import type { Registry } from '../ports/registry.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
@@ -59,6 +60,7 @@ export interface Parts {
   /** Takes over the policy set that is active now. Throws UNAVAILABLE. */
   refreshPolicies(): Promise<void>
   validators: Validators
+  playbooks: PlaybookRules
   approvals: ReadonlyMap<string, ApprovalDefinition>
   /** Whether any of them gives standing grants: else nobody looks for one. */
   standing: boolean

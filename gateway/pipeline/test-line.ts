@@ -126,6 +126,7 @@ function configurationOf(
     policies: [{ path: 'shop.cedar', connector: 'shop', text: policies }],
     ...(facts === undefined ? {} : { facts: { path: 'facts.yaml', text: facts } }),
     policyTests: [],
+    playbooks: [],
     approvals: new Map([approval('lead', 'execute', lead), approval('claim', 'claim')]),
     approvalPlaces: new Map(),
     people: [

@@ -1,4 +1,4 @@
-import type { ErrorObject, ValidateFunction } from 'ajv'
+import type { ErrorObject, Options, ValidateFunction } from 'ajv'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { type Fault, GatewayError } from '../core/errors.ts'
@@ -16,20 +16,19 @@ export interface Validators {
   check(operation: OperationId, input: JsonObject): void
 }
 
+/** A compiler of JSON Schema 2020-12 that knows the formats of the standard. It fetches nothing. */
+export function newAjv(options: Pick<Options, 'strict' | 'allErrors' | 'strictRequired' | 'strictTypes' | 'strictTuples'>): Ajv2020 {
+  const ajv = new Ajv2020({ ...options, validateFormats: true, logger: false, unicodeRegExp: true, addUsedSchema: false })
+  addFormats.default(ajv)
+  return ajv
+}
+
 /**
  * Compiles the input schemas (JSON Schema 2020-12) of a catalogue, closed: undeclared properties are faults also where a schema is silent.
  * Throws CONFIG_INVALID naming each operation whose schema does not compile, so a control that cannot bind refuses to start.
  */
 export function compileValidators(catalogue: Catalogue): Validators {
-  const ajv = new Ajv2020({
-    strict: false,
-    allErrors: false,
-    validateFormats: true,
-    logger: false,
-    unicodeRegExp: true,
-    addUsedSchema: false,
-  })
-  addFormats.default(ajv)
+  const ajv = newAjv({ strict: false, allErrors: false })
   for (const name of ['int32', 'int64', 'float', 'double', 'password', 'binary', 'byte', 'decimal']) ajv.addFormat(name, true)
   const compiled = new Map<OperationId, ValidateFunction>()
   const faults: Fault[] = []
@@ -52,7 +51,7 @@ export function compileValidators(catalogue: Catalogue): Validators {
       }
       const validate = compiled.get(id)
       if (!validate) throw new GatewayError('NOT_FOUND', 'no such operation')
-      if (!validate(input)) throw badInput((validate.errors ?? []).slice(0, FAULTS_MAX).map(toFault))
+      if (!validate(input)) throw badInput(schemaFaults(validate.errors, 'is not a property of this operation'))
     },
   }
 }
@@ -64,15 +63,19 @@ const badInput = (faults: readonly Fault[]): GatewayError =>
     { faults },
   )
 
+/** What a value has wrong, with pointers below `base`. `stranger`: what to say of a property that nobody declares. */
+export const schemaFaults = (errors: readonly ErrorObject[] | null | undefined, stranger: string, base = ''): Fault[] =>
+  (errors ?? []).slice(0, FAULTS_MAX).map((error) => toFault(error, stranger, base))
+
 /** The pointer holds names that the caller chose: it is told as far as it stays short. */
-function toFault({ instancePath, keyword, params, message }: ErrorObject): Fault {
+function toFault({ instancePath, keyword, params, message }: ErrorObject, stranger: string, base: string): Fault {
   const at = (name = ''): string => {
-    const pointer = name === '' ? instancePath : `${instancePath}/${pointerToken(name)}`
+    const pointer = name === '' ? `${base}${instancePath}` : `${base}${instancePath}/${pointerToken(name)}`
     return pointer.length > POINTER_CHARS_MAX ? `${pointer.slice(0, POINTER_CHARS_MAX).toWellFormed()}...` : pointer
   }
   if (keyword === 'additionalProperties' || keyword === 'unevaluatedProperties') {
     const name = String(params.additionalProperty ?? params.unevaluatedProperty)
-    return { pointer: at(name), message: 'is not a property of this operation' }
+    return { pointer: at(name), message: stranger }
   }
   if (keyword === 'required') return { pointer: at(String(params.missingProperty)), message: 'is required' }
   if (keyword === 'enum') return { pointer: at(), message: `must be one of ${JSON.stringify(params.allowedValues).slice(0, 200)}` }

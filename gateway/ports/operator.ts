@@ -1,6 +1,6 @@
 import type { LifeStep } from '../core/agent-life.ts'
 import type { ConnectorHealth } from '../core/connector-health.ts'
-import type { Call } from '../core/call.ts'
+import type { Call, DecisionRecord } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { BusinessObject, Decision } from '../core/decision.ts'
 import type { FoundDrift } from '../core/drift.ts'
@@ -202,6 +202,8 @@ export interface OperatorUseCases {
   call(by: Operator, id: CallId): Promise<Call | undefined>
   /** Whether `input` and results of this call may be shown; records the look before it answers true. */
   mayViewPayload(by: Operator, call: Call): Promise<boolean>
+  /** What the agent attached to a call, as its newest decision has it. Payload: only after `mayViewPayload` granted it. Throws NOT_FOUND. */
+  attachedRecord(by: Operator, call: Call): Promise<DecisionRecord | undefined>
   /** The entries of a call, oldest first; with arguments and facts only where asked for and `mayViewPayload` grants it. Throws NOT_FOUND. */
   trail(by: Operator, id: CallId, payloads: boolean): Promise<readonly Entry[]>
   /**

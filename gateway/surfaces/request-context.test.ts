@@ -30,6 +30,8 @@ describe('what an agent says', () => {
   test('what its playbook decided', () => {
     const decisionRecord = { playbook: 'zahlung', version: '3', outcome: 'prüfen' }
     expect(read({ 'gatehouse-decision-record': utf8(JSON.stringify(decisionRecord)) }).asserted).toEqual({ decisionRecord })
+    const longest = { ...decisionRecord, record: { why: 'ü'.repeat(LIMITS.decisionRecordBodyCharsMax - '{"why":""}'.length) } }
+    expect(read({ 'gatehouse-decision-record': utf8(JSON.stringify(longest)) }).asserted).toEqual({ decisionRecord: longest })
   })
 
   const long = 'x'.repeat(LIMITS.decisionRecordCharsMax + 1)
@@ -45,6 +47,13 @@ describe('what an agent says', () => {
     `{"playbook":"p","version":"1","outcome":"${long}"}`,
     '{"playbook":"p","version":"1","outcome":"o","more":"x"}',
     '{"playbook":"p","version":"1","outcome":"o","outcome":"o"}',
+    '{"playbook":"p","version":"1","outcome":"o","checked":true}',
+    '{"playbook":"p","version":"1","outcome":"o","record":null}',
+    '{"playbook":"p","version":"1","outcome":"o","record":[1]}',
+    '{"playbook":"p","version":"1","outcome":"o","record":{"n":9007199254740993}}',
+    '{"playbook":"p","version":"1","outcome":"o","record":{"__proto__":1}}',
+    `{"playbook":"p","version":"1","outcome":"o","record":{"why":"${'x'.repeat(LIMITS.decisionRecordBodyCharsMax)}"}}`,
+    `{"playbook":"p","version":"1","outcome":"o","record":${'{"a":'.repeat(70)}1${'}'.repeat(70)}}`,
     '{"__proto__":"p","version":"1","outcome":"o"}',
   ])('no decision record: %s', (text) => {
     expect(() => read({ 'gatehouse-decision-record': text })).toThrow(expect.objectContaining({ code: 'BAD_INPUT' }))

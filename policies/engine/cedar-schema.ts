@@ -12,7 +12,10 @@ const TEXT: Shape = { kind: 'string' }
 const TEXTS: Field = { shape: { kind: 'set', element: TEXT }, required: true }
 const DECISION_RECORD: Shape = {
   kind: 'record',
-  fields: new Map(['outcome', 'playbook', 'version'].map((name) => [name, { shape: TEXT, required: true }])),
+  fields: new Map<string, Field>([
+    ['checked', { shape: { kind: 'bool' }, required: true }],
+    ...['outcome', 'playbook', 'version'].map((name): [string, Field] => [name, { shape: TEXT, required: true }]),
+  ]),
 }
 
 /**
@@ -26,12 +29,13 @@ const CONTEXT: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['labels', TEXTS],
   ['now', { shape: { kind: 'datetime' }, required: true }],
   ['rationale', { shape: TEXT, required: false }],
+  ['rationaleChars', { shape: { kind: 'long' }, required: true }],
   ['run', { shape: TEXT, required: false }],
   ['subject', { shape: { kind: 'person' }, required: false }],
 ])
 
 /** What the agent says of itself: it may restrict, never widen. */
-export const ASSERTED: readonly string[] = ['rationale', 'run', 'decisionRecord']
+export const ASSERTED: readonly string[] = ['rationale', 'rationaleChars', 'run', 'decisionRecord']
 
 /** The attributes of `Gatehouse`'s entity types, by type. */
 const ATTRIBUTES: Readonly<Record<string, Readonly<Record<string, CedarType & { required?: boolean }>>>> = {

@@ -226,6 +226,18 @@ describe('an edit is found with the request that shows it', () => {
       forbid('').replace('resource) ;', 'resource == Bank::Account::"A-2");'),
       { 'newly-allowed': { 'input.to': 'A-1' }, 'newly-denied': { 'input.to': 'A-2' } },
     ],
+    [
+      'a reason that must be longer',
+      forbid(when('context.rationaleChars < 20')),
+      forbid(when('context.rationaleChars < 30')),
+      { 'newly-denied': { rationale: 'x'.repeat(20) } },
+    ],
+    [
+      'a reason that must be longer, and must not say something',
+      forbid(when('context has rationale && context.rationale like "*asap*" || context.rationaleChars < 20')),
+      forbid(when('context has rationale && context.rationale like "*asap*" || context.rationaleChars < 30')),
+      { 'newly-denied': { rationale: 'x'.repeat(20) } },
+    ],
     ['a reason that must be given', PERMIT, forbid('unless { context has rationale }'), { 'newly-denied': { rationale: null } }],
     [
       'one branch of a choice',

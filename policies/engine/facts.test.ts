@@ -156,6 +156,18 @@ describe('facts in context', () => {
     expect(ask({ decisionRecord: { playbook: 'ap', version: '3', outcome: 'pay' } })).toBe('permit')
     expect(ask({ decisionRecord: { playbook: 'ap', version: '3', outcome: 'ask' } })).toBe('deny')
   })
+
+  test('whether the decision record was checked: one from before there were playbooks was not', () => {
+    const decider = build(forbid('!(context has decisionRecord && context.decisionRecord.checked)'))
+    const said = { playbook: 'ap', version: '3', outcome: 'pay' }
+    const ask = (decisionRecord: object) => decider.decide(question(releasePayment, pay(), { decisionRecord } as object))
+    expect(ask(said).verdict.effect).toBe('deny')
+    expect(ask({ ...said, checked: false }).verdict.effect).toBe('deny')
+    const checked = ask({ ...said, checked: true, record: { amount: 1 }, schema: 'f'.repeat(64) })
+    expect(checked.verdict.effect).toBe('permit')
+    expect(checked.evidence.request.context).toMatchObject({ decisionRecord: { checked: true } })
+    expect(JSON.stringify(checked.evidence)).not.toContain('ffff')
+  })
 })
 
 describe('derived facts', () => {

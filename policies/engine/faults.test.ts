@@ -41,7 +41,7 @@ describe('a faulty policy refuses the start, with place, cause and remedy', () =
     [
       'asserted, whole',
       { org: '@id("a") permit(principal, action, resource) when { context == context };' },
-      /`context\.rationale` and `context\.run`/,
+      /`context\.rationale` and `context\.rationaleChars` and `context\.run`/,
     ],
     [
       'unknown connector',

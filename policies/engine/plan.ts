@@ -1,6 +1,8 @@
+import type { DecisionRecord } from '../../gateway/core/call.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import { namespaceOf, type ConnectorInfo, type Operation } from '../../gateway/core/operation.ts'
 import type { Agent, Person } from '../../gateway/core/principal.ts'
+import { visibleChars } from '../../gateway/core/visible-text.ts'
 import type { Question } from '../../gateway/ports/decider.ts'
 import type { Cedar, CedarEngine } from './cedar.ts'
 import { cedarSchema, contextShape, cutRecord, resourceTypes } from './cedar-schema.ts'
@@ -109,7 +111,8 @@ export class Plan {
     if (reaches(this.#reads.context, 'now')) all.now = new Date(now - (now % 1_000)).toISOString()
     if (rationale !== undefined) all.rationale = rationale
     if (run !== undefined) all.run = run
-    if (decisionRecord !== undefined) all.decisionRecord = decisionRecord
+    if (decisionRecord !== undefined) all.decisionRecord = recordSaid(decisionRecord)
+    if (reaches(this.#reads.context, 'rationaleChars')) all.rationaleChars = visibleChars(rationale ?? '')
     if (subject !== undefined) all.subject = { __entity: personUid(subject) }
     return encode(this.shape, all) as JsonObject
   }
@@ -149,6 +152,14 @@ export class Plan {
 
 /** Whether policies look at this member, or at all of them. */
 export const reaches = (tree: ReadTree, name: string): boolean => tree.whole || tree.children.has(name)
+
+/** A record from before playbooks were has been checked against none. */
+const recordSaid = ({ playbook, version, outcome, checked = false }: DecisionRecord): JsonObject => ({
+  playbook,
+  version,
+  outcome,
+  checked,
+})
 
 /** Puts one principal's question to a preparsed set. Throws what the engine throws; a refused request is an answer with errors. */
 export function ask(engine: CedarEngine, set: string, schema: string, request: PlannedRequest, principal: EntityUid): Answer {

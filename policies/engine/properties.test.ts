@@ -273,6 +273,7 @@ function askPlainly(engine: CedarEngine, some: readonly Rule[], q: Question, pri
         door: q.door,
         labels: [],
         findings: [],
+        rationaleChars: 0,
         ...subjectEntity,
       },
       schema: fullSchema([...acme.operations.values()], NO_DECLARED_FACTS),

@@ -228,6 +228,7 @@ export class RequestSpace {
     const plain = schema && { items: this.#samples.items(schema), formed: this.#samples.isFormed(schema) }
     const found = boundaryValues(shape, literals, base, plain)
     if (root === 'door') return ['mcp', 'graphql', 'http']
+    if (root === 'rationale') return distinct([...found, ...textsAround(literals)])
     if (root === 'history') return distinct([...(shape.kind === 'datetime' ? [] : [PLAINEST]), ...found.filter(isPlausible)])
     if (root === 'now' && this.#clocked) return distinct([...found, ...this.#facts.moments(literals, base)])
     if (root !== 'input') return [...found]
@@ -263,6 +264,7 @@ export class RequestSpace {
     if (variable !== 'context') return []
     const [root = '', name] = path
     if (root === 'subject') return ['subject']
+    if (root === 'rationaleChars') return ['rationale']
     if (name === undefined) return [...(root === '' ? ['subject'] : []), ...this.#below(path)]
     const behind = this.#facts.pointersOf(root, name).flatMap((pointer) => this.#below(placeOfPointer(pointer)))
     const clock = this.#facts.readsClock(root, name) ? ['now'] : []
@@ -277,9 +279,12 @@ export class RequestSpace {
 
   /** What the policies look at, and the arguments behind the facts that they look at. */
   #reached({ shape, full, operation, atoms }: SpaceOptions): RecordShape {
-    const { derived: _derived, ...rest } = Object.fromEntries(shape.fields)
-    const now = this.#clocked && full.fields.get('now')
-    const plain: RecordShape = { kind: 'record', fields: new Map([...Object.entries(rest), ...(now ? [['now', now] as const] : [])]) }
+    const { derived: _derived, rationaleChars, ...rest } = Object.fromEntries(shape.fields)
+    const behind = [...(this.#clocked ? ['now'] : []), ...(rationaleChars ? ['rationale'] : [])].flatMap((name) => {
+      const field = full.fields.get(name)
+      return field ? [[name, field] as const] : []
+    })
+    const plain: RecordShape = { kind: 'record', fields: new Map([...Object.entries(rest), ...behind]) }
     return this.#pointersBehind(atoms).reduce(
       (all, pointer) => withPlace(all, full, placeOfPointer(pointer)),
       withKey(plain, operation, atoms),
@@ -388,11 +393,19 @@ const absentAt = (path: readonly string[]): JsonValue | undefined => (path[0] ==
 
 const textsOf = (value: JsonValue): string[] => (Array.isArray(value) ? value.filter((one) => typeof one === 'string').sort() : [])
 
-const recordOf = ({ playbook, version, outcome }: JsonObject): NonNullable<Question['decisionRecord']> => ({
+const recordOf = ({ playbook, version, outcome, checked }: JsonObject): NonNullable<Question['decisionRecord']> => ({
   playbook: String(playbook),
   version: String(version),
   outcome: String(outcome),
+  checked: checked === true,
 })
+
+/** Texts of as many characters as conditions compare with, and of one more and one less. */
+const textsAround = ({ numbers }: Literals): string[] =>
+  [...numbers]
+    .flatMap((n) => [n, n + 1, n - 1])
+    .filter((n) => Number.isSafeInteger(n) && n > 0 && n <= LIMITS.rationaleCharsMax)
+    .map((n) => 'x'.repeat(n))
 
 function atPath(root: JsonObject, path: readonly string[]): JsonValue | undefined {
   let at: JsonValue | undefined = root

@@ -157,6 +157,7 @@ describe('what the request carries', () => {
   test.each([
     ['subject', 'context has subject && context.subject == Gatehouse::Person::"maria"', { subject: 'maria' }],
     ['rationale', 'context has rationale && context.rationale like "*urgent*"', { rationale: 'so urgent!' }],
+    ['rationaleChars', 'context.rationaleChars == 4', { rationale: '\t\u200bdue \u00a0 \u0000😀\ufeff' }],
     ['run', 'context has run && context.run == "r1"', { run: 'r1' }],
     ['door', 'context.door == "http"', { door: 'http' }],
     ['now', 'context.now >= datetime("2026-06-01")', { now: Date.UTC(2026, 5, 1) }],

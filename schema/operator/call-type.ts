@@ -5,6 +5,7 @@ import type { Entry, EntryBody, EntryKind } from '../../gateway/core/entry.ts'
 import type { CallId } from '../../gateway/core/ids.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
+import { attachedTo, DecisionRecordType } from './decision-record-type.ts'
 import { type DecisionOrigin, DecisionType } from './decision-type.ts'
 import { ErasureType } from './erasure-types.ts'
 import { CallStateEnum, DenyReasonEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
@@ -364,6 +365,14 @@ export class CallType {
   @Field(() => String, { nullable: true, description: "The agent's own account: unverified." })
   get rationale(): string | null {
     return this.#call.rationale
+  }
+
+  @Field(() => DecisionRecordType, {
+    nullable: true,
+    description: 'Null where none came, where it was erased, and for people who may not see payloads; a look is recorded.',
+  })
+  async decisionRecord(@Ctx() context: OperatorContext): Promise<DecisionRecordType | null> {
+    return attachedTo(context, this.#call)
   }
 
   @Field(() => String, { nullable: true })

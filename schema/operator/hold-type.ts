@@ -1,3 +1,4 @@
+import { attachedTo, DecisionRecordType } from './decision-record-type.ts'
 import { createHash } from 'node:crypto'
 import { GraphQLJSON } from 'graphql-scalars'
 import { Ctx, Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
@@ -249,6 +250,14 @@ export class HoldType {
   async rationale(@Ctx() context: OperatorContext): Promise<string | null> {
     const { rationale } = await this.#call(context)
     return rationale === null ? null : visible(rationale)
+  }
+
+  @Field(() => DecisionRecordType, {
+    nullable: true,
+    description: 'Null where none came, and for people who may not see payloads; a look is recorded.',
+  })
+  async decisionRecord(@Ctx() context: OperatorContext): Promise<DecisionRecordType | null> {
+    return attachedTo(context, await this.#call(context))
   }
 
   @Field(() => [RequirementType], { description: 'All of them are needed.' })

@@ -8,6 +8,7 @@ import { Skeleton } from '../ui/skeleton.tsx'
 import { VisibleText } from '../ui/visible-text.tsx'
 import { When } from '../ui/when.tsx'
 import { type CallData, payloadsQuery } from './calls-data.ts'
+import { DecisionRecord } from './decision-record.tsx'
 
 /** Arguments and answer. They are loaded when a person says so, since every look is an entry of the record. */
 export function CallRequest({ call }: { call: CallData }) {
@@ -44,6 +45,7 @@ export function CallRequest({ call }: { call: CallData }) {
       ) : (
         <>
           <Arguments value={payloads.data.input} text={payloads.data.inputText} schema={call.about?.inputSchema} />
+          {payloads.data.decisionRecord && <DecisionRecord attached={payloads.data.decisionRecord} level="h3" />}
           <Answer call={call} result={payloads.data.result} />
         </>
       )}

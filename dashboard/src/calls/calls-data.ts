@@ -112,6 +112,7 @@ const PAYLOADS = graphql(`
     call(id: $id) {
       input
       inputText
+      decisionRecord { playbook version outcome checked record schema }
       result { status headers body encoding }
     }
   }
@@ -134,6 +135,7 @@ export const CALL_CHANGED = graphql(`subscription CallChanged($id: ID!) { callCh
 export type ListedCall = ResultOf<typeof CALLS>['calls']['edges'][number]['node']
 export type DoubtfulCall = ResultOf<typeof IN_DOUBT>['calls']['edges'][number]['node']
 export type CallData = NonNullable<ResultOf<typeof CALL>['call']>
+export type AttachedRecord = NonNullable<NonNullable<ResultOf<typeof PAYLOADS>['call']>['decisionRecord']>
 export type RecordEntry = CallData['entries'][number]
 export type NearMiss = NonNullable<NonNullable<NonNullable<ResultOf<typeof WHY_NOT>['call']>['decision']>['nearMisses']>[number]
 

@@ -10,6 +10,7 @@ import { Problem } from '../ui/problem.tsx'
 import { Skeleton } from '../ui/skeleton.tsx'
 import { EscapedText, VisibleText } from '../ui/visible-text.tsx'
 import { humanised, isRecord, moment, operationName, spanOf, useNow } from '../words.ts'
+import { DecisionRecord } from '../calls/decision-record.tsx'
 import { CarriedGrant } from '../grants/hold-grants.tsx'
 import { ArgumentsView } from './arguments-view.tsx'
 import { CallsBefore } from './calls-before.tsx'
@@ -212,6 +213,7 @@ function Why({ card }: { card: HoldCardData }) {
           <EscapedText text={card.rationale} />
         </blockquote>
       )}
+      {card.decisionRecord && <DecisionRecord attached={card.decisionRecord} level="h4" />}
     </section>
   )
 }

@@ -59,6 +59,7 @@ const CARD = graphql(`
       operation
       input
       inputText
+      decisionRecord { playbook version outcome checked record schema }
       edited { by changes }
       rationale
       onApproval

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { decodeUtf8, parseJson } from '../../core/json-text.ts'
 import type { JsonValue } from '../../core/json.ts'
+import type { Playbooks } from '../../core/playbook.ts'
 import type { Principal } from '../../core/principal.ts'
 import { LIMITS } from '../../limits.ts'
 import type { Calls } from '../../ports/calls.ts'
@@ -11,7 +12,8 @@ import { bearerChallenge, publicError, statusOf } from '../error-response.ts'
 import { readBody, UnreadBodyError } from '../request-body.ts'
 import { Exchange, isJson, takes } from './exchange.ts'
 import { idOf, methodNotFound, readLogLevel, readMessage } from './message.ts'
-import type { Notification, Request } from './message.ts'
+import type { Era, Notification, Request } from './message.ts'
+import { PlaybookResources, RESOURCE_METHODS } from './resources.ts'
 import { errorText, META, plain, quoted, resultText, RPC, RpcError, SESSION_VERSIONS, STATELESS_VERSION } from './rpc.ts'
 import type { RequestId } from './rpc.ts'
 import { Sessions } from './sessions.ts'
@@ -24,6 +26,7 @@ import { ToolLists } from './tools.ts'
 
 export interface McpDoorOptions {
   calls: Calls
+  playbooks: Playbooks
   /** As agents see it, without a trailing slash: the 401 challenge points below it. */
   baseUrl: string
   /** `host` or `host:port`, lower case; a host without a port stands for all its ports. */
@@ -47,10 +50,16 @@ export interface McpDoor {
   close(): Promise<void>
 }
 
-/** What systems say while they work on a call is handed on: servers that do so declare it. */
-const CAPABILITIES = { tools: {}, logging: {} } as const
-/** The tasks of revision 2025-11-25 are others, and not served: docs/decisions/0067-no-tasks-in-sessions.md. */
-const STATELESS_CAPABILITIES = { ...CAPABILITIES, extensions: { [TASKS]: {} } } as const
+/**
+ * What systems say while they work on a call is handed on: servers that do so declare it. The tasks of revision 2025-11-25 are others, and not served:
+ * docs/decisions/0067-no-tasks-in-sessions.md.
+ */
+const capabilitiesIn = (era: Era, { any }: PlaybookResources) => ({
+  tools: {},
+  logging: {},
+  ...(any && { resources: {} }),
+  ...(era === 'stateless' && { extensions: { [TASKS]: {} } }),
+})
 
 const INSTRUCTIONS =
   'Every tool call is decided by policy and recorded. A result that starts with NOT EXECUTED had no effect: it says why and what to do. ' +
@@ -74,6 +83,7 @@ class Door {
   private readonly origins: ReadonlySet<string>
   private readonly sessions: Sessions
   private readonly lists: ToolLists
+  private readonly resources: PlaybookResources
   private readonly inProgress = new Set<Exchange>()
   private readonly holdWaitMs: number
   private readonly answerMsMax: number
@@ -86,6 +96,7 @@ class Door {
     this.origins = new Set(options.allowedOrigins.map((origin) => origin.toLowerCase()))
     this.sessions = new Sessions(options.clock)
     this.lists = new ToolLists(options.log)
+    this.resources = new PlaybookResources(options.playbooks)
     const waitMsMax = LIMITS.mcpHoldWaitSecondsMax * 1_000
     this.holdWaitMs = Math.min(options.holdWaitMs ?? waitMsMax, waitMsMax)
     this.answerMsMax = Math.min(options.answerMsMax ?? LIMITS.mcpAnswerMsMax, LIMITS.mcpAnswerMsMax)
@@ -203,9 +214,12 @@ class Door {
       const next = nextCursor === undefined ? '' : `,"nextCursor":${JSON.stringify(nextCursor)}`
       return this.stamped(era, `"tools":${tools}${next}`, LIMITS.mcpToolsFreshMs)
     }
+    if (this.resources.any && RESOURCE_METHODS.has(method))
+      return this.stamped(era, this.resources.answer(method, era, params), LIMITS.mcpToolsFreshMs)
     if (era === 'stateless') {
       if (method !== 'server/discover') throw methodNotFound(method, 404)
-      const said = { supportedVersions: [STATELESS_VERSION], capabilities: STATELESS_CAPABILITIES, instructions: INSTRUCTIONS }
+      const capabilities = capabilitiesIn(era, this.resources)
+      const said = { supportedVersions: [STATELESS_VERSION], capabilities, instructions: INSTRUCTIONS }
       return this.stamped(era, JSON.stringify(said).slice(1, -1), LIMITS.mcpToolsFreshMs)
     }
     if (method === 'logging/setLevel' && session) session.logLevel = readLogLevel(params.level, 200)
@@ -239,7 +253,11 @@ class Door {
     if (typeof protocolVersion !== 'string')
       throw new RpcError(200, RPC.invalidParams, '`params.protocolVersion` is not a string', { refusal: 'BAD_INPUT' })
     const version = SESSION_VERSIONS.includes(protocolVersion) ? protocolVersion : SESSION_VERSIONS[0]
-    const said = JSON.stringify({ protocolVersion: version, capabilities: CAPABILITIES, instructions: INSTRUCTIONS })
+    const said = JSON.stringify({
+      protocolVersion: version,
+      capabilities: capabilitiesIn('session', this.resources),
+      instructions: INSTRUCTIONS,
+    })
     exchange.setHeader('mcp-session-id', this.sessions.open(ownerOf(principal)).id)
     await exchange.answer(resultText(message.id, `${said.slice(0, -1)},"serverInfo":${this.serverInfo}}`))
   }

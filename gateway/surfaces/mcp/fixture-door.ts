@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
 import { instant } from '../../core/clock.ts'
+import { Playbooks } from '../../core/playbook.ts'
 import type { Log } from '../../ports/telemetry.ts'
 import { createMcpDoor } from './door.ts'
 import type { McpDoor } from './door.ts'
@@ -22,9 +23,11 @@ export interface DoorUnderTest {
 
 export async function openDoor({
   calls = new FixtureCalls(),
+  playbooks = new Playbooks([]),
   ...options
 }: {
   calls?: FixtureCalls
+  playbooks?: Playbooks
   holdWaitMs?: number
   answerMsMax?: number
 } = {}): Promise<DoorUnderTest> {
@@ -42,6 +45,7 @@ export async function openDoor({
   const { port } = server.address() as AddressInfo
   const door = createMcpDoor({
     calls,
+    playbooks,
     baseUrl: 'http://gate.example',
     allowedHosts: ['127.0.0.1', 'localhost:1'],
     allowedOrigins: ['https://app.example', `http://127.0.0.1:${port}`],
