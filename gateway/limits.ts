@@ -69,6 +69,8 @@ export const LIMITS = Object.freeze({
   recordWaitMsMax: 10_000,
   deliveredIdleMs: 100,
   recordRetryMsMax: 1_000,
+  outageRetryMs: 2_000,
+  readyWaitMsMax: 2_000,
   databaseConnectionsMax: 10,
   maintenanceRowsMax: 500,
   followerPageEntriesMax: 500,

@@ -509,10 +509,10 @@ function openDoors(opened: Opened) {
     ...logRoutes({ transparency: record.transparency, parseTile: parseTilePath, authenticate, log }),
     ...platformRoutes({
       ready: async () => {
-        if (!(await record.storage.ready())) throw new GatewayError('UNAVAILABLE', 'the database does not answer', { retryAfterSeconds: 2 })
+        const retry = { retryAfterSeconds: LIMITS.outageRetryMs / 1_000 }
+        if (!(await record.storage.ready())) throw new GatewayError('UNAVAILABLE', 'the database does not take writes', retry)
         const { behind } = record.policies.live
-        if (behind)
-          throw new GatewayError('UNAVAILABLE', `the active policy set cannot be taken over: ${behind.why}`, { retryAfterSeconds: 2 })
+        if (behind) throw new GatewayError('UNAVAILABLE', `the active policy set cannot be taken over: ${behind.why}`, retry)
       },
       metrics: () => telemetry.metricsText(),
       welcome,

@@ -1,5 +1,6 @@
 import { type Call, type CallError, FINAL_STATES } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../limits.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Calls, CallStatus } from '../ports/calls.ts'
@@ -116,7 +117,7 @@ async function statusOf(parts: Parts, call: Call, reader: Principal): Promise<Ca
   const kept = keptFor(parts, reader, call)
   const result = kept && 'body' in kept ? kept : undefined
   if (result && !(await stuck(parts, call, reader, null, result)))
-    throw new GatewayError('UNAVAILABLE', HELD_BACK, { retryAfterSeconds: 2 })
+    throw new GatewayError('UNAVAILABLE', HELD_BACK, { retryAfterSeconds: LIMITS.outageRetryMs / 1_000 })
   const error = call.error ?? (kept && 'code' in kept ? kept : await refusalIn(parts, call))
   const status: CallStatus = {
     id: call.id,

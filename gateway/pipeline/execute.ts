@@ -240,7 +240,9 @@ async function ended(
     resultBytes: 0,
     upstreamMs: Math.round(upstreamMs),
   }
-  return (await recordOutcome(parts, run, intent, outcome, null, 'none', span)) ? failed(run, judged, status) : unrecorded(run)
+  const recorded = await recordOutcome(parts, run, intent, outcome, null, 'none', span)
+  // That nothing was sent is known also while it cannot be written.
+  return recorded || judged.kind === 'not_sent' ? failed(run, judged, status) : unrecorded(run)
 }
 
 const answered = ({ callId, span, subject }: Run, result: CallResult): Answer => ({

@@ -200,8 +200,9 @@ function admitted(line: Line, started: Started, decided: Decided): Admitted {
 /** What is certain where the answer cannot be had: a held call is held, whatever became of the wait. */
 function unanswered(callId: CallId, traceparent: string, recorded: Recorded, error: unknown): Answer {
   if (recorded.kind === 'held') return { kind: 'held', callId, traceparent, expiresAt: recorded.hold.expiresAt }
-  const { code, message, faults } = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
-  return { kind: 'refused', callId, traceparent, code, message, faults }
+  const { code, message, faults, retryAfterSeconds } =
+    error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
+  return { kind: 'refused', callId, traceparent, code, message, faults, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }
 }
 
 async function run(line: Line, started: Started, { subject, recorded }: Decided): Promise<Answer> {
@@ -333,7 +334,9 @@ async function refuse({ parts }: Line, principal: Principal, started: Started, e
   const { callId, asked, span } = started
   if (!(error instanceof GatewayError)) parts.telemetry.log.error({ callId, error }, 'an unexpected fault')
   const known = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
-  await recordRefusal(parts, asked.door, principal, asked.operation.id, known, callId)
+  const recorded = recordRefusal(parts, asked.door, principal, asked.operation.id, known, callId)
+  // Nobody who is refused since the record is away waits for it a second time.
+  if (known.code !== 'UNAVAILABLE') await recorded
   started.finish(known.code)
   const { code, message, faults, retryAfterSeconds } = known
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }

@@ -316,6 +316,25 @@ describe('a record that fails', () => {
     broken.close()
   })
 
+  test('a refusal does not wait for its own entry, and says when to try again', async () => {
+    const error = new GatewayError('UNAVAILABLE', 'the record is away', { retryAfterSeconds: 2 })
+    const never = new Promise<never>(() => undefined)
+    const broken = line.variant({ recorder: { ...line.parts.recorder, admit: () => Promise.reject(error), note: () => never } })
+    expect(await broken.call(line.principal(), line.asked('pay', input()))).toMatchObject({ kind: 'refused', retryAfterSeconds: 2 })
+    broken.close()
+  })
+
+  test('at the outcome of what was never sent: that is what its agent is told', async () => {
+    const broken = line.variant({
+      recorder: { ...line.parts.recorder, finish: () => Promise.reject(new GatewayError('UNAVAILABLE', 'the record is away')) },
+      credentials: new Map([['shop', 'a-credential-that-is-not-there']]),
+    })
+    const answer = await broken.call(line.principal(), line.asked('pay', input()))
+    expect(answer).toMatchObject({ kind: 'failed', code: 'UNAVAILABLE', inDoubt: false })
+    expect(reachedNow()).toBe(0)
+    broken.close()
+  })
+
   test('at the outcome: the answer is withheld and in doubt', async () => {
     const broken = line.variant({
       recorder: { ...line.parts.recorder, finish: () => Promise.reject(new GatewayError('UNAVAILABLE', 'the record is away')) },

@@ -33,9 +33,12 @@ interface Pending {
   abandoned: boolean
 }
 
+const unavailable = (message: string, cause?: unknown): GatewayError =>
+  new GatewayError('UNAVAILABLE', message, { cause, retryAfterSeconds: LIMITS.outageRetryMs / 1_000 })
+
 const refuse = (message: string, cause?: unknown): UnitResult => ({
   kind: 'failed',
-  error: new GatewayError('UNAVAILABLE', message, { cause }),
+  error: unavailable(message, cause),
 })
 
 const FULL = 'the record has too much waiting to be written: try again later'
@@ -128,7 +131,7 @@ class UnitQueue {
     return new Promise((resolve, reject) => {
       const settle = (result: UnitResult): void => {
         if (result.kind !== 'failed') resolve(result)
-        else reject(result.error instanceof GatewayError ? result.error : new GatewayError('UNAVAILABLE', DOWN, { cause: result.error }))
+        else reject(result.error instanceof GatewayError ? result.error : unavailable(DOWN, result.error))
       }
       if (this.#closed) settle(refuse(CLOSED))
       // Ends always find room: there are never more of them than calls that were let in.

@@ -37,13 +37,50 @@ const types: pg.CustomTypesConfig = {
 
 /**
  * Every query of ours is meant to walk an index. A plan is cached while tables are still empty, and PGlite never gathers statistics by
- * itself, so the planner is told not to fall for full scans that look cheap today.
+ * itself, so the planner is told not to fall for full scans that look cheap today. A commit that does not wait for the disk is lost in a crash of the server,
+ * and a call with it that was executed: where the server's default is not to wait, ours is.
  */
 const SESSION =
-  'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan'
+  'set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; set jit = off; set plan_cache_mode = force_generic_plan; ' +
+  "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'"
+
+/**
+ * Ends connections on which nobody answers any more (a server that moved, a network that swallows). pg gives up the query alone, and the next one would wait
+ * behind it until the system notices. What silenced one connection silenced the idle ones, too: they are ended with it.
+ */
+class Silence {
+  readonly #idle = new Set<pg.ClientBase>()
+
+  watch(pool: pg.Pool): void {
+    pool.on('acquire', (client) => this.#idle.delete(client))
+    pool.on('release', (_error, client) => this.#idle.add(client))
+    pool.on('remove', (client) => this.#idle.delete(client))
+  }
+
+  /** Has the client end where a query of it is given up. */
+  listen(client: pg.ClientBase): void {
+    const query: (...of: unknown[]) => unknown = client.query.bind(client)
+    const heard = (...of: unknown[]): unknown => {
+      const answer = query(...of)
+      if (answer instanceof Promise) answer.catch((error: unknown) => isReadTimeout(error) && this.#end(client))
+      return answer
+    }
+    Object.assign(client, { query: heard })
+  }
+
+  #end(silent: pg.ClientBase): void {
+    const error = new Error('the server is silent')
+    // What the pool hears of an idle connection has it removed.
+    for (const client of this.#idle) client.emit('error', error)
+    if (silent instanceof pg.Client) void silent.end().catch(() => undefined)
+  }
+}
+
+const isReadTimeout = (error: unknown): boolean => error instanceof Error && error.message === 'Query read timeout'
 
 function poolOf(config: pg.PoolConfig, log: Log | undefined): pg.Pool {
   const lost = (error: unknown): void => log?.warn({ error }, 'a database connection was lost')
+  const silence = new Silence()
   const pool = new pg.Pool({
     ...config,
     types,
@@ -51,9 +88,11 @@ function poolOf(config: pg.PoolConfig, log: Log | undefined): pg.Pool {
     async onConnect(client) {
       // A connection in use that breaks fails its query; without listeners, here and for idle ones, it would end the process as well.
       client.on('error', lost)
+      silence.listen(client)
       await client.query(SESSION)
     },
   })
+  silence.watch(pool)
   pool.on('error', () => undefined)
   return pool
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Person } from '../core/principal.ts'
@@ -69,7 +70,7 @@ export interface Storage {
   registry(seeds: readonly AgentSeed[], people: readonly Person[]): Promise<RunningRegistry>
   /** Fills in the past of series that a policy set is about to count. May take long, runs beside live calls, and may be run again. */
   prepareCounters(series: readonly CountedSeries[]): Promise<void>
-  /** True where the database answers. */
+  /** True where the database takes writes, and says so within `LIMITS.readyWaitMsMax`. */
   ready(): Promise<boolean>
   /** What waits for people, each counted up to `LIMITS.unsettledCountedMax`. Throws what the database threw. */
   unsettled(): Promise<Unsettled>
@@ -84,6 +85,29 @@ export interface Storage {
   ): Pick<RunningFollowers, 'lagSeconds' | 'stopped'>
   /** Ends everything, the process's own place in the record too. Close the recorder before. Calling it twice is harmless. */
   close(): Promise<void>
+}
+
+/** Asks one question at a time, however many ask: a server that hangs takes one connection for it. */
+function readiness({ pool }: Database, writer: Writer): () => Promise<boolean> {
+  let asked: Promise<boolean> | undefined
+  return async () => {
+    asked ??= pool
+      .query('select 1')
+      // Not all that answers takes writes: a standby, a disk that is full.
+      .then(() => writer.beat())
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        asked = undefined
+      })
+    const late = new AbortController()
+    const waited = sleep(LIMITS.readyWaitMsMax, false, { ref: false, signal: late.signal }).catch(() => false)
+    const answered = await Promise.race([asked, waited])
+    late.abort()
+    return answered
+  }
 }
 
 /** Opens the database and everything that speaks SQL. Throws UNAVAILABLE, DATA_LOCKED. */
@@ -123,11 +147,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       return registry
     },
     prepareCounters: (series) => prepareCounters(database.db, clock, series),
-    ready: () =>
-      database.pool.query('select 1').then(
-        () => true,
-        () => false,
-      ),
+    ready: readiness(database, writer),
     unsettled: () => countUnsettled(database.db, clock.now() + LIMITS.holdExpiringMs, LIMITS.unsettledCountedMax),
     takeOverLapsed: () => takeOverLapsed(maintenance),
     startMaintenance() {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Relay } from '../../bench/faults/relay.ts'
 import { createInProcessBus } from '../bus/in-process.ts'
 import { createRecorder } from '../record/recorder.ts'
 import { openDatabase } from './database.ts'
@@ -151,6 +152,49 @@ describe.skipIf(database === undefined)('PostgreSQL that goes away, and replicas
     for (const database of opened) await database.close()
     await empty.drop()
   })
+
+  test('a database that takes no writes for a while: calls are refused, and outcomes are written once it does again', async () => {
+    const { recorder, clock, storage } = store
+    const agent = { agent: 'other', epoch: store.registry.agent('other')?.epoch ?? 0 }
+    const writes = async (mode: 'on' | 'off'): Promise<void> => {
+      await onTestServer(`alter database ${name} set default_transaction_read_only = ${mode}`)
+      await cut()
+    }
+    const unit = permitted(clock, agent)
+    expect(await recorder.admit(unit)).toEqual({ kind: 'recorded' })
+    expect(await storage.ready()).toBe(true)
+    await writes('on')
+    const outcome = recorder.finish(finished(unit.call.id, unit.intent))
+    await expect(recorder.admit(permitted(clock, agent))).rejects.toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 2 })
+    expect(await storage.ready()).toBe(false)
+    await writes('off')
+    await outcome
+    expect((await storage.calls.call(unit.call.id))?.state).toBe('completed')
+    await expect.poll(() => storage.ready(), { timeout: 5_000 }).toBe(true)
+    await dense()
+  })
+
+  test('a server that does not wait for the disk is told to', async () => {
+    await onTestServer(`alter database ${name} set synchronous_commit = off`)
+    await cut()
+    const shown = (): Promise<unknown> => store.storage.database.pool.query('show synchronous_commit').then(({ rows }) => rows)
+    await expect.poll(() => shown().catch(() => undefined), { timeout: 5_000 }).toEqual([{ synchronous_commit: 'on' }])
+    await onTestServer(`alter database ${name} reset synchronous_commit`)
+  })
+
+  test('a connection that falls silent, with a server that is there for new ones: it is given up once, not query by query', async () => {
+    const url = new URL(options.databaseUrl ?? '')
+    const relay = await Relay.open(url.hostname, Number(url.port || 5432))
+    url.port = String(relay.port)
+    const storage = await openStorage({ ...options, databaseUrl: url.href, clock: store.clock, bus: createInProcessBus() })
+    const { id } = permitted(store.clock).call
+    expect(await storage.calls.call(id)).toBeUndefined()
+    relay.swallow()
+    await expect(storage.calls.call(id)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await storage.calls.call(id)).toBeUndefined()
+    await storage.close()
+    await relay.close()
+  }, 90_000)
 
   test('a database that cannot be reached is refused at the start, without its address', async () => {
     const attempt = openStorage({

@@ -1,4 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
+import { LIMITS } from '../limits.ts'
 
 const stateOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined
@@ -17,14 +18,20 @@ export function isOutage(error: unknown): boolean {
   return state === undefined || state.startsWith('08') || state.startsWith('57P')
 }
 
-/** True where the database gave up for want of time or means (SQLSTATE 57014, 53, 58): nothing was written, and writing less would not help. */
-export const isOverload = (error: unknown): boolean => /^(57014|53...|58...)$/.test(stateOf(error) ?? '')
+/**
+ * True where the database gave up for want of time or means (SQLSTATE 57014, 53, 58), takes no writes at present (25006, of a standby and of servers whose disk
+ * is nearly full), or found a fault in itself (XX): nothing was written, and writing less would not help.
+ */
+export const isOverload = (error: unknown): boolean => /^(57014|53...|58...|25006|XX...)$/.test(stateOf(error) ?? '')
 
 /** The error for callers when the record cannot be reached; the cause goes to the log only. */
 export const unavailable = (cause: unknown): GatewayError =>
   cause instanceof GatewayError && cause.code === 'UNAVAILABLE'
     ? cause
-    : new GatewayError('UNAVAILABLE', 'the record cannot be written now, so nothing was done: try again later', { cause })
+    : new GatewayError('UNAVAILABLE', 'the record cannot be written now, so nothing was done: try again later', {
+        cause,
+        retryAfterSeconds: LIMITS.outageRetryMs / 1_000,
+      })
 
 /** Runs a read; what the database throws becomes UNAVAILABLE. */
 export async function reading<T>(read: () => Promise<T>): Promise<T> {
@@ -32,6 +39,9 @@ export async function reading<T>(read: () => Promise<T>): Promise<T> {
     return await read()
   } catch (error) {
     if (error instanceof GatewayError) throw error
-    throw new GatewayError('UNAVAILABLE', 'the record cannot be read now: try again later', { cause: error })
+    throw new GatewayError('UNAVAILABLE', 'the record cannot be read now: try again later', {
+      cause: error,
+      retryAfterSeconds: LIMITS.outageRetryMs / 1_000,
+    })
   }
 }

@@ -99,6 +99,8 @@ function refusedBy(answer: Answer, baseUrl: string): Refusal | null {
         message: answer.message,
         notExecuted: false,
         callId: answer.callId,
+        // The call is over, or can be asked for again: an equal one may come once the database is back.
+        ...(answer.code === 'UNAVAILABLE' && !answer.inDoubt && { retryAfterSeconds: LIMITS.outageRetryMs / 1_000 }),
         ...(answer.inDoubt && { inDoubt: true as const, statusUrl: statusUrlOf(answer.callId, baseUrl) }),
         ...(answer.upstreamStatus !== undefined && { upstreamStatus: answer.upstreamStatus }),
       }

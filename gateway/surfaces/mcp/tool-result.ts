@@ -91,11 +91,12 @@ export function sentence(answer: Exclude<Answer, { kind: 'result' }>): string {
 
 const STOP = 'Do not repeat it unchanged; if it is needed, ask the people you work for.'
 
-function failed({ code, message, inDoubt, upstreamStatus, callId }: Refusal): string {
+function failed({ code, message, inDoubt, upstreamStatus, callId, retryAfterSeconds }: Refusal): string {
   const what = `${code}${upstreamStatus === undefined ? '' : `, status ${upstreamStatus}`}`
   if (inDoubt)
     return `IN DOUBT (${what}): ${full(message)} It may have been executed. Do not retry it: a person will find out what happened. Call gatehouse_call_wait with {"id": "${callId}"} later to learn the outcome.`
   if (code === 'WITHHELD') return `EXECUTED, but its answer is withheld (${what}). ${full(message)} Do not repeat it.`
+  if (retryAfterSeconds !== undefined) return `FAILED (${what}): ${full(message)} ${tryAgainIn(retryAfterSeconds)}`
   const next =
     ERRORS[code].retry === 'never' ? 'Do not repeat it unchanged.' : 'Change the arguments if the system refused them; else try later.'
   return `FAILED (${what}): ${full(message)} ${next}`
@@ -106,10 +107,11 @@ function refused({ code, message, notExecuted, faults = [], retryAfterSeconds }:
   const lead = notExecuted ? 'NOT EXECUTED' : 'FAILED, and it is not known whether it was executed'
   const what = code === 'BAD_INPUT' ? 'bad input' : full(message).slice(0, -1)
   const detail = code === 'BAD_INPUT' ? ` ${full(message)}` : ''
-  const next =
-    retryAfterSeconds === undefined ? NEXT[ERRORS[code].retry] : `Try again in ${Math.max(1, Math.ceil(retryAfterSeconds))} seconds.`
+  const next = retryAfterSeconds === undefined ? NEXT[ERRORS[code].retry] : tryAgainIn(retryAfterSeconds)
   return `${lead}: ${what} (${code}).${detail} ${code === 'BAD_INPUT' ? 'Correct the arguments and call again.' : next}${faultList(faults)}`
 }
+
+const tryAgainIn = (seconds: number): string => `Try again in ${Math.max(1, Math.ceil(seconds))} seconds.`
 
 const NEXT = {
   never: 'Do not repeat it unchanged.',
