@@ -17,12 +17,16 @@ export class Child {
   }
 
   /** Starts a module of this folder (`./servers/upstream.js`) and waits for its first word. Throws where it ends or stays silent instead. */
-  static async start<T>(module: string, args: readonly string[], { apiKey }: StartOptions): Promise<{ child: Child; said: T }> {
+  static async start<T>(
+    module: string,
+    args: readonly string[],
+    { apiKey, stderr = 'inherit' }: StartOptions,
+  ): Promise<{ child: Child; said: T }> {
     const child = new Child(
       fork(fileURLToPath(new URL(module, BUILT)), [...args], {
         env: { ...process.env, BENCH_API_KEY: apiKey },
         execArgv: [],
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        stdio: ['ignore', 'ignore', stderr, 'ipc'],
       }),
     )
     try {
@@ -39,9 +43,25 @@ export class Child {
     return answer
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0
+  }
+
+  get isAlive(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null
+  }
+
+  /** Ends it as an outage would. */
+  async kill(): Promise<void> {
+    if (!this.isAlive) return
+    const gone = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await gone
+  }
+
   /** Lets it end; one that does not is ended. */
   async close(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    if (!this.isAlive) return
     const gone = once(this.#process, 'exit')
     if (this.#process.connected) this.#process.disconnect()
     const late = new AbortController()
@@ -80,4 +100,6 @@ export class Child {
 
 export interface StartOptions {
   apiKey: string
+  /** A file descriptor for what it says; this process's own by default. */
+  stderr?: number | 'inherit'
 }

@@ -15,7 +15,7 @@ const object = (properties: Record<string, unknown>, required: readonly string[]
   properties,
   ...(required.length > 0 ? { required } : {}),
 })
-const json = (schema: unknown) => ({ content: { 'application/json': { schema } } })
+export const json = (schema: unknown) => ({ content: { 'application/json': { schema } } })
 
 const order = object({ orderId: text, amount: number, state: text })
 const customer = object({
@@ -26,7 +26,7 @@ const customer = object({
   tags: { type: 'array', items: text },
   orders: { type: 'array', items: order },
 })
-const newOrder = object({ customerId: text, amount: number, currency: { type: 'string', enum: ['EUR', 'USD'] }, reference: text }, [
+export const newOrder = object({ customerId: text, amount: number, currency: { type: 'string', enum: ['EUR', 'USD'] }, reference: text }, [
   'customerId',
   'amount',
   'currency',
@@ -34,7 +34,7 @@ const newOrder = object({ customerId: text, amount: number, currency: { type: 's
 ])
 const limit = { name: 'limit', in: 'query', schema: { type: 'integer', minimum: 1, maximum: 1000 } }
 
-const document = {
+export const document = {
   openapi: '3.1.0',
   info: { title: 'CRM', version: '1' },
   paths: {
@@ -74,6 +74,7 @@ const AGENTS = `- { name: ${AGENT}, owner: olga, team: sales, region: eu, roles:
 `
 const PEOPLE = `- { name: olga, groups: [platform] }
 - { name: maria, groups: [managers] }
+- { name: lee, groups: [auditors], roles: [auditor] }
 `
 const APPROVALS = `manager:
   requires: [{ group: managers, count: 1 }]

@@ -1,9 +1,16 @@
+import { openSync, writeSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { apiKey } from '../organisation.ts'
 import { ready } from './answers.ts'
 
-/** The system behind everything that is measured: small JSON answers, and nobody in without the key. */
+/** The system behind everything that is measured: small JSON answers, and nobody in without the key. With a file it keeps a journal of what it was asked to do. */
+const [journalFile] = process.argv.slice(2)
+const journal = journalFile === undefined ? undefined : openSync(journalFile, 'a')
+/** Before the answer, so that an effect that somebody may have seen is in it. */
+const note = (method: string, key: string): void => {
+  if (journal !== undefined) writeSync(journal, `${method} ${key}\n`)
+}
 const server = createServer((req, res) => {
   const respond = (status: number, value: unknown): void => {
     const body = JSON.stringify(value)
@@ -11,7 +18,11 @@ const server = createServer((req, res) => {
   }
   if (req.headers['x-api-key'] !== apiKey) return respond(401, { detail: 'no key' })
   const [path = ''] = (req.url ?? '').split('?')
-  if (req.method === 'GET') return respond(200, customer(path.slice(path.lastIndexOf('/') + 1)))
+  if (req.method === 'GET') {
+    const id = path.slice(path.lastIndexOf('/') + 1)
+    note('GET', id)
+    return respond(200, customer(id))
+  }
   let body = ''
   req.setEncoding('utf8')
   req.on('data', (chunk: string) => {
@@ -19,6 +30,7 @@ const server = createServer((req, res) => {
   })
   req.on('end', () => {
     const { reference } = JSON.parse(body) as { reference: string }
+    note('POST', reference)
     respond(201, { orderId: `o-${reference}`, state: 'accepted', reference })
   })
 })
