@@ -51,7 +51,7 @@ async function recordedIn(dir: string): Promise<ByKey> {
   const calls = new Map<string, Recorded>()
   const byKey = new Map<string, Map<string, Recorded>>()
   for await (const text of linesOf(join(dir, ENTRIES))) {
-    const line = readLine(text)
+    const line = text === null ? undefined : readLine(text)
     const leaf = line && readLeaf(line.leaf)
     if (!line || !leaf || leaf.call === null) continue
     const call = calls.get(leaf.call) ?? { kinds: new Set(), outcome: null }
