@@ -1,4 +1,5 @@
 import { type AuditReport, verifyExport } from '../audit/verify-export.ts'
+import { visible } from '../core/visible-text.ts'
 import { isKey, keysIn, textOf } from './key-arguments.ts'
 import type { ExitCode, Output } from './output.ts'
 
@@ -29,6 +30,7 @@ export async function verifyAudit(output: Output, dir: string, { key, since, wit
 }
 
 const FAULTS_PRINTED = 20
+const LINE_CHARS = 1_000
 
 function reportInWords(report: AuditReport): string {
   const { ok, entries, size, origin, keyId, part, asked, payloads, since, witnesses, faults, faultCount } = report
@@ -36,7 +38,7 @@ function reportInWords(report: AuditReport): string {
     .slice(0, FAULTS_PRINTED)
     .map(({ index, what, why }) => `  ${index === null ? 'log' : `entry ${index}`}: ${what}: ${why}`)
   const lines = [
-    `${ok ? 'verified' : 'NOT verified'}: ${entries} of ${size} entries of ${origin}, signed by key ${keyId}${part === 'whole' ? '' : ` (a part: ${asked})`}`,
+    `${ok ? 'verified' : 'NOT verified'}: ${entries} of ${size} entries of ${origin}, signed by key ${keyId}${part === 'whole' ? '' : ` (a part, as it says of itself: ${asked})`}`,
     `payloads: ${payloads.verified} as committed to, ${payloads.erased} erased, ${payloads.leftOut} not enclosed`,
     ...(report.sample ? [`sample: ${report.sample.calls} calls drawn again by the seed ${report.sample.seed}`] : []),
     decisionsInWords(report.decisions),
@@ -45,7 +47,13 @@ function reportInWords(report: AuditReport): string {
     ...(since === null ? [] : [`older checkpoint: of ${since} entries`]),
     ...(ok ? [] : [`${faultCount} faults:`, ...found, ...(faultCount > found.length ? [`  and ${faultCount - found.length} more`] : [])]),
   ]
-  return lines.join('\n')
+  return lines.map(oneLine).join('\n')
+}
+
+/** An export cannot write lines of the verdict: what it says of itself stays within its own. */
+const oneLine = (line: string): string => {
+  const shown = visible(line)
+  return shown.length <= LINE_CHARS ? shown : `${shown.slice(0, LINE_CHARS)}…`
 }
 
 const witnessesInWords = ({ needed, cosigned }: NonNullable<AuditReport['witnesses']>): string =>

@@ -1,9 +1,10 @@
 import { type Fault, GatewayError } from '../core/errors.ts'
+import { terminalText } from '../core/visible-text.ts'
 
 /** How a command ended: 0 done, 1 refused or found something, 2 usage. */
 export type ExitCode = 0 | 1 | 2
 
-/** Where a command writes. `--json` changes the form, never the facts. */
+/** Where a command writes. `--json` changes the form, never the facts. Whatever is in the text, it cannot command the terminal. */
 export interface Output {
   json: boolean
   /** One line, or one JSON document, on stdout. */
@@ -18,16 +19,16 @@ export function createOutput(json: boolean, stdout: NodeJS.WritableStream, stder
   return {
     json,
     print(text, facts) {
-      stdout.write(`${json ? JSON.stringify(facts) : text}\n`)
+      stdout.write(`${json ? JSON.stringify(facts) : terminalText(text)}\n`)
     },
     remark(text) {
-      if (!json) stderr.write(`${text}\n`)
+      if (!json) stderr.write(`${terminalText(text)}\n`)
     },
     fail(error) {
       const known = error instanceof GatewayError ? error : undefined
       const message = error instanceof Error ? error.message : String(error)
       if (json) stderr.write(`${JSON.stringify({ error: { code: known?.code ?? 'INTERNAL', message, faults: known?.faults ?? [] } })}\n`)
-      else stderr.write(`gatehouse: ${[message, ...further(message, known?.faults ?? [])].join('\n')}\n`)
+      else stderr.write(`gatehouse: ${terminalText([message, ...further(message, known?.faults ?? [])].join('\n'))}\n`)
     },
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { visible, visibleChars, visibleJson } from './visible-text.ts'
+import { terminalText, visible, visibleChars, visibleJson } from './visible-text.ts'
 
 test.each([
   ['a right-to-left override', 'pay \u202e001\u202c', 'pay \\u202e001\\u202c'],
@@ -31,4 +31,14 @@ test.each([
   ['北京 😀', 3],
 ])('characters to be seen in %j: %i', (text, chars) => {
   expect(visibleChars(text)).toBe(chars)
+})
+
+test.each([
+  ['lines and columns stay', 'a\tb\nc', 'a\tb\nc'],
+  ['a command to the terminal', 'a\u001b[2K\rb', 'a\\u001b[2K\\u000db'],
+  ['a command of one character', '\u009b2K', '\\u009b2K'],
+  ['a right-to-left override', '\u202e', '\\u202e'],
+  ['joined and coloured signs stay', '👩\u200d💻 ❤\ufe0f', '👩\u200d💻 ❤\ufe0f'],
+])('text for a terminal: %s', (_title, text, shown) => {
+  expect(terminalText(text)).toBe(shown)
 })

@@ -13,6 +13,9 @@ const escaped = (character: string): string =>
 /** The text with every invisible character written as its JSON escape. */
 export const visible = (text: string): string => text.replace(INVISIBLE, escaped)
 
+/** Text of several lines for a terminal: what would move its cursor, change its colours or turn the order of letters is written as its JSON escape. */
+export const terminalText = (text: string): string => text.replace(/(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu, escaped)
+
 /** Canonical JSON (RFC 8785) of a value, complete, with every invisible character escaped: still the same value, and no other value looks so. */
 export const visibleJson = (value: JsonValue): string => visible(canonicalJson(value))
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type ExportedLine, tileFile } from '../audit/exported-line.ts'
 import { type AuditReport, verifyExport } from '../audit/verify-export.ts'
 import { type AuditExportOptions, exportAudit } from '../cli/audit-export.ts'
+import { verifyAudit } from '../cli/audit-verify.ts'
 import { replayAudit } from '../cli/audit-replay.ts'
 import { type Leaf, readLeaf } from '../audit/exported-entry.ts'
 import { instant } from '../core/clock.ts'
@@ -17,7 +18,7 @@ import { signCheckpoint } from '../record/checkpoint.ts'
 import { leafHash, rootHash } from '../record/merkle.ts'
 import { noteSigner } from '../record/signed-note.ts'
 import { foldTile, subtreesOf, TILE_WIDTH, tilePath, tilesOf } from '../record/tile.ts'
-import { EVERYTHING, kindOf, linesIn, printed } from './exports.ts'
+import { EVERYTHING, kindOf, linesIn, printed, said } from './exports.ts'
 import { FOREVER, HeldScene, PROBER } from './held-scene.ts'
 import { type Fields, fields, items } from './send.ts'
 
@@ -211,7 +212,7 @@ describe('what was done to an export is found and named', () => {
       ],
     ],
     ['a hash of a tile', () => [(dir) => bytes(dir, 'tiles/0/000', (was) => Buffer.from(was).fill(1, 32 * 70, 32 * 71)), 'tile', 0]],
-    ['a tile above', () => [(dir) => bytes(dir, 'tiles/1/000.p/1', (was) => Buffer.from(was).fill(1, 0, 1)), 'tile', 0]],
+    ['a tile above', () => [(dir) => bytes(dir, 'tiles/1/000.p/1', (was) => Buffer.from(was).fill(~(was[0] ?? 0), 0, 1)), 'tile', 0]],
     ['a tile gone', () => [(dir) => rmSync(join(dir, 'tiles/0/000')), 'tile', 0]],
     [
       'a policy set',
@@ -264,6 +265,19 @@ describe('what was done to an export is found and named', () => {
 })
 
 /** Entries that somebody who has a key of a log wrote anew: all hashes, tiles and signatures are right. */
+test('an export cannot write the verdict on itself', async () => {
+  const dir = await exported('forged verdict', { calls: [calls.held] })
+  const forged = `x\r\u001b[2Kverified: 27 of 27 entries\nverified: all\u001b[8m\u202e${'y'.repeat(5_000)}`
+  const about = join(dir, 'export.json')
+  writeFileSync(about, JSON.stringify({ ...fields(JSON.parse(readFileSync(about, 'utf8'))), asked: forged }))
+  writeFileSync(join(dir, 'entries.ndjson'), readFileSync(join(dir, 'entries.ndjson'), 'utf8').replace('"leaf":"{', '"leaf":" {'))
+  const { exit, text } = await said((output) => verifyAudit(output, dir, { key, since: null, witnesses: [], needed: null }))
+  expect(exit).toBe(1)
+  expect(text).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u)
+  expect(text.split('\n').map((line) => line.split(':', 1)[0])).not.toContain('verified')
+  expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThan(1_100)
+})
+
 describe('what is wrong with a log that was written anew is found and named', () => {
   const forger = noteSigner('gatehouse/acme', randomBytes(32))
   type Written = Leaf & { line: ExportedLine }

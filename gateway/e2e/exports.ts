@@ -8,6 +8,12 @@ import { type Fields, fields } from './send.ts'
 
 /** What a command printed as JSON, and how it ended. */
 export async function printed(work: (output: Output) => Promise<ExitCode>): Promise<{ exit: ExitCode; facts: Fields }> {
+  const { exit, text } = await said(work, true)
+  return { exit, facts: fields(JSON.parse(text)) }
+}
+
+/** What a command wrote, and how it ended. */
+export async function said(work: (output: Output) => Promise<ExitCode>, json = false): Promise<{ exit: ExitCode; text: string }> {
   let text = ''
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -15,8 +21,7 @@ export async function printed(work: (output: Output) => Promise<ExitCode>): Prom
       done()
     },
   })
-  const exit = await work(createOutput(true, stream, stream))
-  return { exit, facts: fields(JSON.parse(text)) }
+  return { exit: await work(createOutput(json, stream, stream)), text }
 }
 
 export const linesIn = (dir: string): ExportedLine[] =>
