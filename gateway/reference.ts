@@ -5,6 +5,7 @@ import { playbookFile } from './config/playbooks.ts'
 import { agentsFile, approvalsFile, gatehouseFile, manifestFile, peopleFile } from './config/schema.ts'
 import { ERRORS } from './core/errors.ts'
 import { LIMITS } from './limits.ts'
+import { SPANS } from './ports/telemetry.ts'
 import { METRICS } from './telemetry/metrics.ts'
 
 const GENERATED = 'Generated from the sources by `npm run reference`: change it there.'
@@ -64,6 +65,22 @@ Served at \`/metrics\` in Prometheus text format. Beside these stand the usual p
 |---|---|---|---|
 ${rows.join('\n')}
 `
+}
+
+function tracesPage(): string {
+  const spans = Object.entries(SPANS).map(([name, { kind, says, attributes }]) => {
+    const rows = Object.entries(attributes).map(([attribute, help]) => `| \`${attribute}\` | ${help} |`)
+    return `## \`${name}\` (${kind})\n\n${says}.\n\n| attribute | value |\n|---|---|\n${rows.join('\n')}\n`
+  })
+  return `# Traces
+
+${GENERATED}
+
+A call is three spans at most: \`call\`, and below it \`decision\` and \`upstream\`; beside them one \`lookup\` for each question that policy needs an answer to, and one more \`decision\`
+for each that is made again. The scope is \`gatehouse\` with its version, the resource as in [Signals](../guides/operating.md#signals). Attributes are ids, names, numbers and codes, at most
+${LIMITS.spanAttributeCharsMax} characters each: no arguments, no answers, no secrets. \`http.response.status_code\` and \`error.type\` are those of OpenTelemetry's semantic conventions.
+
+${spans.join('\n')}`
 }
 
 interface Property {
@@ -134,6 +151,7 @@ export function referencePages(): Readonly<Record<string, string>> {
     'errors.md': errorsPage(),
     'limits.md': limitsPage(),
     'metrics.md': metricsPage(),
+    'traces.md': tracesPage(),
     'configuration.md': configurationPage(),
     'configuration.schema.json': `${JSON.stringify({ $comment: GENERATED, $defs: schemas }, null, 2)}\n`,
   }

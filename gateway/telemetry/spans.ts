@@ -1,7 +1,7 @@
-import type { Span as SdkSpan, Tracer } from '@opentelemetry/api'
+import type { Attributes, Span as SdkSpan, Tracer } from '@opentelemetry/api'
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { LIMITS } from '../limits.ts'
-import type { Span, SpanAttributes } from '../ports/telemetry.ts'
+import { type Span, type SpanAttributes, type SpanName, SPANS } from '../ports/telemetry.ts'
 import { isSecretName, scrub } from './redact.ts'
 import { newSpanId, newTraceId, readTraceparent, writeTraceparent } from './trace-ids.ts'
 
@@ -39,7 +39,7 @@ export const startBareSpan: StartSpan = (_attributes, traceparent) => {
   return parent ? new BareSpan(parent.traceId, parent.flags) : new BareSpan(newTraceId(), 0)
 }
 
-function exportable(attributes: SpanAttributes): SpanAttributes {
+function exportable(attributes: SpanAttributes): Attributes {
   const out: Record<string, string | number | boolean> = {}
   for (const [name, value] of Object.entries(attributes)) {
     if (isSecretName(name)) continue
@@ -48,7 +48,7 @@ function exportable(attributes: SpanAttributes): SpanAttributes {
   return out
 }
 
-const KINDS = { call: SpanKind.SERVER, decision: SpanKind.INTERNAL, lookup: SpanKind.CLIENT, upstream: SpanKind.CLIENT } as const
+const KINDS = { server: SpanKind.SERVER, internal: SpanKind.INTERNAL, client: SpanKind.CLIENT } as const
 
 class ExportedSpan implements Span {
   readonly #tracer: Tracer
@@ -68,8 +68,8 @@ class ExportedSpan implements Span {
     return writeTraceparent(traceId, spanId, traceFlags)
   }
 
-  child(name: 'decision' | 'lookup' | 'upstream', attributes: SpanAttributes = {}): Span {
-    const options = { kind: KINDS[name], attributes: this.#span.isRecording() ? exportable(attributes) : {} }
+  child(name: Exclude<SpanName, 'call'>, attributes: SpanAttributes = {}): Span {
+    const options = { kind: KINDS[SPANS[name].kind], attributes: this.#span.isRecording() ? exportable(attributes) : {} }
     return new ExportedSpan(this.#tracer, this.#tracer.startSpan(name, options, trace.setSpan(ROOT_CONTEXT, this.#span)))
   }
 
@@ -79,7 +79,9 @@ class ExportedSpan implements Span {
 
   end(error?: string): void {
     if (error !== undefined && this.#span.isRecording()) {
-      this.#span.setStatus({ code: SpanStatusCode.ERROR, message: scrub(error.slice(0, LIMITS.spanAttributeCharsMax)) })
+      const code = scrub(error.slice(0, LIMITS.spanAttributeCharsMax))
+      this.#span.setStatus({ code: SpanStatusCode.ERROR, message: code })
+      this.#span.setAttribute('error.type', code)
     }
     this.#span.end()
   }
@@ -92,6 +94,6 @@ export function startExportedSpan(tracer: Tracer): StartSpan {
     const context = parent
       ? trace.setSpanContext(ROOT_CONTEXT, { traceId: parent.traceId, spanId: parent.spanId, traceFlags: parent.flags, isRemote: true })
       : ROOT_CONTEXT
-    return new ExportedSpan(tracer, tracer.startSpan('call', { kind: KINDS.call, attributes: exportable(attributes) }, context))
+    return new ExportedSpan(tracer, tracer.startSpan('call', { kind: KINDS[SPANS.call.kind], attributes: exportable(attributes) }, context))
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { SpanAttributes } from '../ports/telemetry.ts'
 import { type GaugeName, METRICS } from './metrics.ts'
 import type { RunningTelemetry } from './telemetry.ts'
 import { receiver } from './test-otlp-receiver.ts'
@@ -187,7 +188,7 @@ describe('nothing secret', () => {
       note: `Bearer ${CANARY}`,
       jwt: CANARY_JWT,
       long: 'x'.repeat(9_999),
-    }
+    } as SpanAttributes
     const call = telemetry.startCall(attributes, undefined)
     const child = call.child('upstream', attributes)
     child.set(attributes)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { receiver } from './test-otlp-receiver.ts'
+import { plain, receiver } from './test-otlp-receiver.ts'
 import { PARENT, parts, start, TRACE } from './test-telemetry.ts'
 
 const CANARY = 'canary-5f1c9d'
@@ -15,12 +15,13 @@ describe('export', () => {
       OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test,service.name=loses',
     })
     const call = telemetry.startCall({ 'gatehouse.operation': 'erp.getInvoice' }, `00-${TRACE}-${PARENT}-01`)
-    const decision = call.child('decision', { 'gatehouse.effect': 'permit' })
+    const decision = call.child('decision', { 'gatehouse.decision': 'permit' })
     decision.end()
     const upstream = call.child('upstream')
     const sentOn = parts(upstream.traceparent)
+    upstream.set({ 'http.response.status_code': 502 })
     upstream.end('UPSTREAM')
-    call.set({ 'gatehouse.outcome': 'failed', 'http.response.status_code': 502 })
+    call.set({ 'gatehouse.outcome': 'failed' })
     call.end('UPSTREAM')
     await telemetry.close()
 
@@ -37,7 +38,7 @@ describe('export', () => {
     expect(byName.decision).toMatchObject({ parentSpanId: byName.call?.spanId, kind: 1 })
     expect(byName.upstream).toMatchObject({ parentSpanId: byName.call?.spanId, spanId: sentOn[2], kind: 3 })
     expect(sentOn).toEqual(['00', TRACE, byName.upstream?.spanId, '01'])
-    expect(byName.call?.attributes).toContainEqual({ key: 'http.response.status_code', value: { intValue: 502 } })
+    expect(plain(byName.upstream?.attributes ?? [])).toEqual({ 'http.response.status_code': 502, 'error.type': 'UPSTREAM' })
   })
 
   test.each([
