@@ -12,16 +12,17 @@ export interface SampleTally extends SampleDrawn {
 /** Draws the sample of an export again: no entry that the seed drew on the way may be left out, and of its calls nothing may only be shown. */
 export class SampleCheck {
   readonly #sample: SampleDrawn
-  readonly #size: number
+  readonly #places: Generator<number>
   readonly #faults: Faults
   /** Index to the call whose decision stands there; null for another entry. */
   readonly #entries = new Map<number, string | null>()
   readonly #shown = new Set<number>()
   readonly #firsts = new Map<string, number>()
 
-  constructor(sample: SampleDrawn, size: number, faults: Faults) {
+  /** The log begins at `floor` and has `size` entries with those before. */
+  constructor(sample: SampleDrawn, { floor, size }: { floor: number; size: number }, faults: Faults) {
     this.#sample = sample
-    this.#size = size
+    this.#places = drawnPlaces(sample.seed, Math.min(size, Number.MAX_SAFE_INTEGER), floor)
     this.#faults = faults
   }
 
@@ -35,11 +36,10 @@ export class SampleCheck {
   }
 
   finish(): SampleTally {
-    const { count, seed } = this.#sample
-    const places = drawnPlaces(seed, Math.min(this.#size, Number.MAX_SAFE_INTEGER))
+    const { count } = this.#sample
     let calls = 0
     for (let turn = 0; calls < count && turn < LIMITS.samplePlacesExportedMax; turn += 1) {
-      const { done, value: place } = places.next()
+      const { done, value: place } = this.#places.next()
       if (done) break
       const call = this.#entries.get(place)
       if (call === undefined) {

@@ -6,6 +6,7 @@ import { type Hash, rootHash, sameHash } from '../record/merkle.ts'
 import { foldTile, hashesOf, subtreesOf, TILE_WIDTH, tilePath, tilesOf } from '../record/tile.ts'
 import { tileFile } from './exported-line.ts'
 import type { Faults } from './faults.ts'
+import type { Removal } from './removal.ts'
 
 const TILES_AT_ONCE = 64
 
@@ -92,4 +93,16 @@ export async function checkConsistency(tiles: ExportedTiles, older: Checkpoint, 
       null,
       `the first ${older.size} entries are not those that the older checkpoint signs: the log was written anew`,
     )
+}
+
+/** The log that an entry says something was removed of is this one. */
+export async function checkRemoval(
+  tiles: ExportedTiles,
+  { index, floor, checkpoint: { size, root } }: Removal,
+  newer: Checkpoint,
+  faults: Faults,
+): Promise<void> {
+  const own = floor <= size && size <= Math.min(index, newer.size) ? await tiles.root(size).catch(() => undefined) : undefined
+  if (!own || Buffer.from(own).toString('base64') !== root)
+    faults.add('consistency', index, `the removal of the entries before ${floor} was announced in another log, or not after them`)
 }

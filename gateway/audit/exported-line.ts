@@ -32,6 +32,8 @@ export interface About {
   form: typeof FORM
   /** Of the log, when it was exported. */
   size: number
+  /** Where that began; absent for 0. An entry of the export has to say so. */
+  from?: number
   /** `calls`: all entries of some calls. `range`: entries of some time. */
   part: 'whole' | 'calls' | 'range'
   /** In words, for people. */
@@ -50,11 +52,13 @@ export const FORM = 'gatehouse/export@v1'
 export function readAbout(text: string): About | undefined {
   const read = jsonOf(text)
   if (!isJsonObject(read) || read.form !== FORM || typeof read.size !== 'number' || typeof read.asked !== 'string') return undefined
-  const { size, part, asked, sample } = read
+  const { size, part, asked, sample, from = 0 } = read
+  if (!Number.isSafeInteger(from) || Number(from) < 0) return undefined
   if (part !== 'whole' && part !== 'calls' && part !== 'range') return undefined
-  if (sample === undefined) return { form: FORM, size, part, asked }
+  const about = { form: FORM, size, part, asked, ...(from === 0 ? {} : { from: Number(from) }) } as const
+  if (sample === undefined) return about
   if (part !== 'calls' || !isJsonObject(sample) || typeof sample.seed !== 'string' || !Number.isSafeInteger(sample.count)) return undefined
-  return { form: FORM, size, part, asked, sample: { count: Number(sample.count), seed: sample.seed } }
+  return { ...about, sample: { count: Number(sample.count), seed: sample.seed } }
 }
 
 export function jsonOf(text: string): JsonValue | undefined {

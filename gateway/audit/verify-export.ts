@@ -11,8 +11,9 @@ import { parseProof } from '../record/tlog-proof.ts'
 import { CallCheck, type CallTally } from './check-calls.ts'
 import { DecisionCheck, type DecisionTally } from './check-decisions.ts'
 import { checkWitnesses, type WitnessPolicy, type WitnessTally } from './check-witnesses.ts'
+import { type Removal, removalIn } from './removal.ts'
 import { SampleCheck, type SampleTally } from './check-sample.ts'
-import { checkConsistency, checkTiles, ExportedTiles } from './check-tree.ts'
+import { checkConsistency, checkRemoval, checkTiles, ExportedTiles } from './check-tree.ts'
 import { entire, type Leaf, readLeaf } from './exported-entry.ts'
 import { ABOUT, type About, CHECKPOINT, ENTRIES, type ExportedLine, linesOf, readAbout, readLine, SETS, VKEY } from './exported-line.ts'
 import { type AuditFault, Faults } from './faults.ts'
@@ -46,6 +47,8 @@ export interface AuditReport {
   calls: CallTally | null
   /** Size of the older checkpoint; null without one. */
   since: number | null
+  /** Why the log begins at `floor`, and which entry says so; null where it begins at 0. Times are in ISO 8601. */
+  removed: { floor: number; index: number; at: string; newest: string | null } | null
   /** Null where none are asked for. */
   witnesses: WitnessTally | null
   /** By index, at most `LIMITS.auditFaultsMax`. */
@@ -73,15 +76,32 @@ export async function verifyExport(dir: string, { vkey, since, witnesses }: Veri
   if (tiles && opened) await checkTiles(tiles, opened, faults)
   const older = since === null ? null : olderCheckpoint(since, key, faults)
   if (tiles && opened && older) await checkConsistency(tiles, older, opened, faults)
-  const check = new EntryCheck({ checkpoint, note, tiles, faults, about, sets: (hash) => setIn(dir, hash) })
+  const removal = await removalOf(dir, about, faults)
+  if (tiles && opened && removal) await checkRemoval(tiles, removal, opened, faults)
+  const check = new EntryCheck({ checkpoint, note, tiles, faults, about, removal, sets: (hash) => setIn(dir, hash) })
   await checkLines(dir, check, faults)
   const { entries, payloads, decisions, sample, calls } = check.finish()
   return {
     ...{ ok: faults.count === 0, origin: checkpoint.origin, size: checkpoint.size, entries, part: about.part, asked: about.asked },
     ...{ key: vkey === null ? 'enclosed' : 'given', keyId: key.keyId, payloads, decisions, sample, calls },
+    removed: removal ? removalTold(removal) : null,
     ...{ since: older?.size ?? null, witnesses: witnessed, faults: faults.listed(), faultCount: faults.count },
   }
 }
+
+/** What an export does not begin with was removed only where an entry of it says so. */
+async function removalOf(dir: string, { from = 0 }: About, faults: Faults): Promise<Removal | null> {
+  if (from === 0) return null
+  const removal = await removalIn(dir, from)
+  if (!removal) faults.add('missing', 0, `the export begins at entry ${from}, and no entry of it says that those before were removed`)
+  return removal ?? null
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const removalTold = ({ floor, index, at, newest }: Removal): NonNullable<AuditReport['removed']> => ({
+  ...{ floor, index, at: iso(at), newest: newest === null ? null : iso(newest) },
+})
 
 async function textIn(dir: string, name: string): Promise<string> {
   try {
@@ -131,6 +151,8 @@ interface EntryCheckOptions {
   tiles: ExportedTiles | null
   faults: Faults
   about: About
+  /** Why the log begins later than at 0. */
+  removal: Removal | null
   sets: (hash: string) => Promise<string | undefined>
 }
 
@@ -149,9 +171,13 @@ class EntryCheck {
   constructor(options: EntryCheckOptions) {
     this.#options = options
     this.#decisions = new DecisionCheck(options.sets, options.faults)
-    const { about, checkpoint, faults } = options
+    const { about, checkpoint, faults, removal, tiles } = options
+    if (removal && tiles) {
+      this.#next = removal.floor
+      for (const [process, seq] of removal.processes) this.#processes.set(process, { seq, at: Number.NEGATIVE_INFINITY })
+    }
     this.#calls = about.part === 'range' ? null : new CallCheck(faults)
-    this.#sample = about.sample ? new SampleCheck(about.sample, checkpoint.size, faults) : null
+    this.#sample = about.sample ? new SampleCheck(about.sample, { floor: removal?.floor ?? 0, size: checkpoint.size }, faults) : null
   }
 
   get lines(): number {
@@ -252,7 +278,14 @@ class EntryCheck {
     const { body, isComplete } = entire(leaf, payload)
     await this.#decisions.check(index, body, isComplete)
     const { process, seq, call } = leaf
-    if (call !== null) this.#calls?.add({ index, process, seq, callId: call, body }, isComplete || Object.keys(leaf.body).length > 1)
+    if (call !== null && this.#isWhole(call))
+      this.#calls?.add({ index, process, seq, callId: call, body }, isComplete || Object.keys(leaf.body).length > 1)
+  }
+
+  /** Not one that may have lost its beginning with the beginning of the log. */
+  #isWhole(call: string): boolean {
+    const { removal } = this.#options
+    return !removal || call > (removal.lastCall ?? '')
   }
 
   /** Undefined where the payload is not there, or not what the entry commits to. */

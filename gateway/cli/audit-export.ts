@@ -28,7 +28,7 @@ import { type Hash, inclusionProof, type SubtreeReader } from '../record/merkle.
 import { hashesOf, subtreesOf, TILE_WIDTH, tilePath, tilesOf } from '../record/tile.ts'
 import { formatProof } from '../record/tlog-proof.ts'
 import { type ExportFolder, openExportFolder } from './export-folder.ts'
-import { type ChosenPlaces, placesOfCalls, placesOfSample } from './export-places.ts'
+import { type ChosenPlaces, placesOfCalls, placesOfSample, withRemoval } from './export-places.ts'
 import { type GivenEntry, LogSource } from './log-source.ts'
 import type { ExitCode, Output } from './output.ts'
 
@@ -68,7 +68,7 @@ export async function exportAudit(output: Output, address: Address, options: Aud
     })
     return 0
   } catch (error) {
-    const keep = isBroken(error) || folder.isBegun
+    const keep = (isBroken(error) || folder.isBegun) && !isRemoved(error)
     await folder.leave(keep)
     if (keep) output.remark(`what was written stays in ${dir}: the same command goes on from there`)
     throw error
@@ -78,6 +78,11 @@ export async function exportAudit(output: Output, address: Address, options: Aud
 /** The gateway went away: what it gave is good. */
 const isBroken = (error: unknown): boolean =>
   error instanceof GatewayError && (error.code === 'UNAVAILABLE' || error.code === 'CONFIG_INVALID')
+
+const isRemoved = (error: unknown): boolean => error instanceof GatewayError && error.code === 'REMOVED'
+
+const removedMeanwhile = (): GatewayError =>
+  new GatewayError('REMOVED', 'entries were removed under retention while they were exported: begin the export again')
 
 function checkBounds({ calls, sample }: AuditExportOptions): void {
   if (calls && (calls.length === 0 || calls.length > LIMITS.exportCallsNamedMax))
@@ -90,22 +95,28 @@ function checkBounds({ calls, sample }: AuditExportOptions): void {
 
 async function write(source: LogSource, { dir, checkpoint }: ExportFolder, options: AuditExportOptions) {
   const { size } = checkpoint
+  const removal = await source.removal()
+  const floor = removal?.floor ?? 0
   const about = aboutOf(options, size)
   await writeFile(join(dir, CHECKPOINT), checkpoint.note)
   await writeFile(join(dir, VKEY), `${checkpoint.vkey}\n`)
   const isWhole = about.part === 'whole'
   if (isWhole) await writeTiles(source, dir, size)
   const { calls, sample } = options
-  const chosen = sample ? await placesOfSample(source, size, sample) : calls ? await placesOfCalls(source, size, calls) : null
+  const places = sample ? await placesOfSample(source, { size, floor }, sample) : calls ? await placesOfCalls(source, size, calls) : null
+  const chosen = places && withRemoval(places, removal, size)
   const collected = new Collected()
   const from = await begunIn(join(dir, ENTRIES), collected)
+  // A part by time says nothing of what was before it.
+  const begins = isWhole ? (collected.first ?? floor) : chosen ? floor : 0
+  if (removal && begins === removal.floor && removal.index >= size) throw removedMeanwhile()
   const subtrees = isWhole ? null : tilesOfGateway(source, size)
   const lines = linesFrom(chosen ? entriesAt(source, chosen, from, options) : entriesIn(source, { from, before: size }, options), {
-    ...{ collected, subtrees, checkpoint, shown: chosen?.shown ?? new Set() },
+    ...{ collected, subtrees, checkpoint, shown: chosen?.shown ?? new Set(), next: from === 0 ? floor : from },
   })
   await pipeline(Readable.from(lines), createWriteStream(join(dir, ENTRIES), { flags: 'a' }))
   const notKept = await writeSets(source, join(dir, SETS), collected.sets)
-  await writeFile(join(dir, ABOUT), `${JSON.stringify(about)}\n`)
+  await writeFile(join(dir, ABOUT), `${JSON.stringify({ ...about, ...(begins > 0 && { from: begins }) })}\n`)
   const { entries, payloads, sets } = collected
   return { size, part: about.part, entries, payloads, sets: sets.size - notKept.length, notKept }
 }
@@ -147,12 +158,14 @@ async function writeSets(source: LogSource, dir: string, sets: ReadonlySet<strin
 
 /** What is found while entries go by. */
 class Collected {
+  first: number | undefined
   entries = 0
   payloads = 0
   /** Hashes of policy sets that decided. */
   readonly sets = new Set<string>()
 
-  add({ leaf, payload, shown }: ExportedLine): void {
+  add({ index, leaf, payload, shown }: ExportedLine): void {
+    this.first ??= index
     this.entries += 1
     if (payload !== undefined) this.payloads += 1
     const set = shown ? undefined : policySetOf(leaf, payload)
@@ -183,10 +196,15 @@ interface LinesOf {
   subtrees: SubtreeReader | null
   checkpoint: ExportFolder['checkpoint']
   shown: ReadonlySet<number>
+  /** Index of the first, where nothing is left out. */
+  next: number
 }
 
-async function* linesFrom(entries: AsyncIterable<GivenEntry>, { collected, subtrees, checkpoint, shown }: LinesOf) {
+async function* linesFrom(entries: AsyncIterable<GivenEntry>, { collected, subtrees, checkpoint, shown, next }: LinesOf) {
+  let expected = next
   for await (const entry of entries) {
+    if (!subtrees && entry.index !== expected) throw removedMeanwhile()
+    expected += 1
     const line = shown.has(entry.index) ? { index: entry.index, leaf: entry.leaf, shown: true as const } : lineOf(entry)
     const proof =
       subtrees &&

@@ -39,6 +39,7 @@ function reportInWords(report: AuditReport): string {
     .map(({ index, what, why }) => `  ${index === null ? 'log' : `entry ${index}`}: ${what}: ${why}`)
   const lines = [
     `${ok ? 'verified' : 'NOT verified'}: ${entries} of ${size} entries of ${origin}, signed by key ${keyId}${part === 'whole' ? '' : ` (a part, as it says of itself: ${asked})`}`,
+    ...(report.removed === null ? [] : [removalInWords(report.removed)]),
     `payloads: ${payloads.verified} as committed to, ${payloads.erased} erased, ${payloads.leftOut} not enclosed`,
     ...(report.sample ? [`sample: ${report.sample.calls} calls drawn again by the seed ${report.sample.seed}`] : []),
     decisionsInWords(report.decisions),
@@ -55,6 +56,9 @@ const oneLine = (line: string): string => {
   const shown = visible(line)
   return shown.length <= LINE_CHARS ? shown : `${shown.slice(0, LINE_CHARS)}…`
 }
+
+const removalInWords = ({ floor, index, at, newest }: NonNullable<AuditReport['removed']>): string =>
+  `begins at entry ${floor}: those before, written until ${newest}, were removed under retention, as entry ${index} of ${at} says`
 
 const witnessesInWords = ({ needed, cosigned }: NonNullable<AuditReport['witnesses']>): string =>
   `witnesses: ${needed} needed, cosigned by ${cosigned.length === 0 ? 'none' : cosigned.map(({ name, at }) => `${name} at ${at}`).join(', ')}`

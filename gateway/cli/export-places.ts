@@ -10,6 +10,15 @@ export interface ChosenPlaces {
   shown: ReadonlySet<number>
 }
 
+/** What says why the log begins at its floor. */
+export type GivenRemoval = Awaited<ReturnType<LogSource['removal']>>
+
+/** The same with that entry, which tells of calls that began before. */
+export const withRemoval = ({ places, shown }: ChosenPlaces, removal: GivenRemoval, size: number): ChosenPlaces =>
+  removal === null || removal.index >= size
+    ? { places, shown }
+    : { places: [...new Set([...places, removal.index])].sort(ascending), shown }
+
 /** All entries of these calls in the first `size` of the log. */
 export async function placesOfCalls(source: LogSource, size: number, calls: readonly string[]): Promise<ChosenPlaces> {
   const places: number[] = []
@@ -26,13 +35,13 @@ export async function placesOfCalls(source: LogSource, size: number, calls: read
  */
 export async function placesOfSample(
   source: LogSource,
-  size: number,
+  { size, floor }: { size: number; floor: number },
   { count, seed }: { count: number; seed: string },
 ): Promise<ChosenPlaces> {
-  const order = drawnPlaces(seed, size)
+  const order = drawnPlaces(seed, size, floor)
   const calls = new Set<string>()
   const looked = new Set<number>()
-  const most = Math.min(size, LIMITS.samplePlacesExportedMax)
+  const most = Math.min(size - floor, LIMITS.samplePlacesExportedMax)
   for (let turns = 0; calls.size < count && turns < most; ) {
     const turn = taken(order, Math.min(LIMITS.exportCallsMax, most - turns))
     turns += turn.length

@@ -50,6 +50,13 @@ export class LogSource {
     return { note: String(checkpoint.note), size: Number(checkpoint.size), vkey: String(checkpoint.vkey) }
   }
 
+  /** Where the log begins that was not removed under retention, and the index of the entry that says so; null where it begins at 0. */
+  async removal(): Promise<{ floor: number; index: number } | null> {
+    const { logFloor } = await ask(this.#address, '{ logFloor { index removal { entry } } }')
+    if (!isJsonObject(logFloor) || !isJsonObject(logFloor.removal)) return null
+    return { floor: Number(logFloor.index), index: Number(logFloor.removal.entry) }
+  }
+
   /** In the log's order. */
   async *entries(asked: Asked, payloads: boolean): AsyncGenerator<GivenEntry> {
     const { before, since = null, until = null } = asked

@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
-import type { ExportedEntry, LoggedCheckpoint, LoggedEntry, LogRange } from '../ports/log.ts'
+import type { ExportedEntry, LogFloor, LoggedCheckpoint, LoggedEntry, LogRange } from '../ports/log.ts'
 import type { Operator } from '../ports/operator.ts'
 import { findCall } from './calls.ts'
 import type { OperatorDeps } from './deps.ts'
@@ -16,6 +16,12 @@ export async function logCheckpoint(
   const { origin, vkey } = deps.transparency
   const checkpoint = await deps.transparency.checkpoint()
   return checkpoint ? { ...checkpoint, origin, vkey } : null
+}
+
+/** Where the log begins that was not removed under retention. Throws FORBIDDEN, UNAVAILABLE. */
+export async function logFloor(deps: OperatorDeps, by: Operator): Promise<LogFloor> {
+  requireReader(by, 'reading the log')
+  return await deps.transparency.floor()
 }
 
 /** What is in the log of a call's entries, with proofs. Throws NOT_FOUND, UNAVAILABLE. */

@@ -13,7 +13,7 @@ import { approveHold, callsBefore, callsOfHolds, findHold, holdProgress, listHol
 import { callChanges, inboxChanges } from './live.ts'
 import { findGrant, giveStanding, grantGiven, grantOfCall, listGrants, revokeGrant, withdrawStanding } from './grants.ts'
 import { listNoticesGivenUp, openNotice } from './notices.ts'
-import { callProofs, logCheckpoint, logPage, wholePolicySet } from './log.ts'
+import { callProofs, logCheckpoint, logFloor, logPage, wholePolicySet } from './log.ts'
 import { recordRefusal } from './refusals.ts'
 import { callMetrics, exceptions } from './metrics.ts'
 import { explain, listPolicies, nearMisses, policyText } from './policies.ts'
@@ -129,6 +129,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     run: bound(findRun),
     sample: bound(sampleCalls),
     checkpoint: bound(logCheckpoint),
+    logFloor: bound(logFloor),
     callProofs: bound(callProofs),
     erasePayloads: bound(erasePayloads),
     logPage: bound(logPage),

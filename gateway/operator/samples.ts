@@ -28,8 +28,10 @@ export async function sampleCalls(deps: OperatorDeps, by: Operator, { first, see
   const logged = await deps.search.logSize()
   const from = size ?? logged
   if (from < 0 || from > logged) throw new GatewayError('BAD_INPUT', `\`size\` must be from 0 to ${logged}, as many entries as the log has`)
-  const places = drawnPlaces(seed, from)
-  const most = Math.min(from, LIMITS.samplePlacesMax)
+  const { index: floor } = await deps.transparency.floor()
+  const there = Math.max(0, from - floor)
+  const places = drawnPlaces(seed, from, Math.min(floor, from))
+  const most = Math.min(there, LIMITS.samplePlacesMax)
   const calls: Call[] = []
   let [looked, drawn] = [0, 0]
   while (calls.length < first && looked < most) {
@@ -45,5 +47,5 @@ export async function sampleCalls(deps: OperatorDeps, by: Operator, { first, see
       if (one.call) calls.push(one.call)
     }
   }
-  return { calls, size: from, drawn, complete: looked === from }
+  return { calls, size: from, floor: Math.min(floor, from), drawn, complete: looked === there }
 }

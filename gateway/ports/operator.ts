@@ -17,7 +17,7 @@ import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
 import type { ExceptionRow, FigureFilter, FigureGroup, FigureRange, FigureRow } from './call-figures.ts'
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { Erased } from './erasure.ts'
-import type { ExportedEntry, LoggedCheckpoint, LoggedEntry, LogRange } from './log.ts'
+import type { ExportedEntry, LogFloor, LoggedCheckpoint, LoggedEntry, LogRange } from './log.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Notice } from './notice-queue.ts'
 import type { GrantFilter } from './grants.ts'
@@ -187,6 +187,8 @@ export interface CallSample {
   calls: readonly Call[]
   /** Of the log that was drawn from. */
   size: number
+  /** Where that began: what is before was removed. */
+  floor: number
   /** Calls that were drawn, whether they fit or not. */
   drawn: number
   /** Every call was drawn: there are no others that fit. */
@@ -374,6 +376,8 @@ export interface OperatorUseCases {
   sample(by: Operator, asked: SampleAsked): Promise<CallSample>
   /** The newest checkpoint of the log, and whose key to verify it with; null before its first entry. Throws FORBIDDEN, UNAVAILABLE. */
   checkpoint(by: Operator): Promise<(LoggedCheckpoint & { origin: string; vkey: string }) | null>
+  /** Where the log begins that was not removed under retention. Throws FORBIDDEN, UNAVAILABLE. */
+  logFloor(by: Operator): Promise<LogFloor>
   /** What is in the log of a call's entries. Throws NOT_FOUND, UNAVAILABLE. */
   callProofs(by: Operator, id: CallId): Promise<readonly LoggedEntry[]>
   erasePayloads(by: Operator, asked: ErasureAsked): Promise<ErasedCalls>

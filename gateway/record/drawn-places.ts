@@ -9,9 +9,14 @@ function lot(seed: string, turn: number, below: number): number {
 
 /**
  * The places 0 to `size` - 1 in an order that the seed tells: the shuffle of Fisher and Yates, of which only as much is done as is read. The lot of a turn is
- * the first 6 bytes of SHA-256 over `<seed>:<turn>`, so that anybody can draw again without us.
+ * the first 6 bytes of SHA-256 over `<seed>:<turn>`, so that anybody can draw again without us. Of a log that begins at `floor`, what is there is drawn from:
+ * `size` - `floor` places, counted from there.
  */
-export function* drawnPlaces(seed: string, size: number): Generator<number> {
+export function* drawnPlaces(seed: string, size: number, floor = 0): Generator<number> {
+  for (const place of shuffled(seed, size - floor)) yield floor + place
+}
+
+function* shuffled(seed: string, size: number): Generator<number> {
   const moved = new Map<number, number>()
   for (let turn = 0; turn < size; turn++) {
     const taken = turn + lot(seed, turn, size - turn)

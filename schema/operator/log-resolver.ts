@@ -1,7 +1,7 @@
 import { Arg, Ctx, GraphQLISODateTime, ID, Int, Query, Resolver } from 'type-graphql'
 import { instant } from '../../gateway/core/clock.ts'
 import type { OperatorContext } from '../../gateway/ports/operator.ts'
-import { CheckpointType, LogEntryType } from './log-type.ts'
+import { CheckpointType, LogEntryType, LogFloorType } from './log-type.ts'
 import { spend } from './looks.ts'
 
 const optional = { nullable: true } as const
@@ -15,6 +15,14 @@ export class LogResolver {
   async checkpoint(@Ctx() { by, cases }: OperatorContext): Promise<CheckpointType | null> {
     const checkpoint = await cases.checkpoint(by)
     return checkpoint ? new CheckpointType(checkpoint) : null
+  }
+
+  @Query(() => LogFloorType, {
+    description:
+      'Where the log begins: entries before were removed under the retention that is configured. Errors: FORBIDDEN (without a reading role), UNAVAILABLE.',
+  })
+  async logFloor(@Ctx() { by, cases }: OperatorContext): Promise<LogFloorType> {
+    return new LogFloorType(await cases.logFloor(by))
   }
 
   @Query(() => [LogEntryType], {

@@ -1,5 +1,5 @@
-import { Field, GraphQLISODateTime, Int, ObjectType } from 'type-graphql'
-import type { ExportedEntry, LoggedCheckpoint, LoggedEntry } from '../../gateway/ports/log.ts'
+import { Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
+import type { ExportedEntry, LogFloor, LoggedCheckpoint, LoggedEntry, LogRemoval } from '../../gateway/ports/log.ts'
 
 @ObjectType('Checkpoint', { description: 'What the log says of itself, signed (C2SP tlog-checkpoint).' })
 export class CheckpointType {
@@ -22,6 +22,44 @@ export class CheckpointType {
     this.size = size
     this.note = note
     this.at = new Date(at)
+  }
+}
+
+@ObjectType('LogRemoval', { description: 'What an entry of the log says of those that were removed under retention.' })
+export class LogRemovalType {
+  @Field(() => GraphQLISODateTime, { description: 'When it was said. They went in the minutes after.' })
+  readonly at: Date
+  @Field(() => Int, { description: 'Index of the entry that says it.' })
+  readonly entry: number
+  @Field(() => GraphQLISODateTime, { nullable: true, description: 'When the newest of them was written.' })
+  readonly newest: Date | null
+  @Field(() => ID, { nullable: true, description: 'The last of the calls that they belong to: calls of later ids have lost nothing.' })
+  readonly lastCall: string | null
+
+  constructor({ at, entry, newest, lastCall }: LogRemoval) {
+    this.at = new Date(at)
+    this.entry = entry
+    this.newest = newest === null ? null : new Date(newest)
+    this.lastCall = lastCall
+  }
+}
+
+@ObjectType('LogFloor', { description: 'Where the log begins that is still there.' })
+export class LogFloorType {
+  @Field(() => Int, { description: 'Of the first entry that was not removed: 0, or a multiple of 256.' })
+  readonly index: number
+  @Field(() => LogRemovalType, { nullable: true, description: 'Null where nothing was removed.' })
+  readonly removal: LogRemovalType | null
+  @Field(() => String, {
+    nullable: true,
+    description: 'Why entries that are old enough are still there; null where none are, or they go soon.',
+  })
+  readonly heldBy: string | null
+
+  constructor({ index, removal, heldBy }: LogFloor) {
+    this.index = index
+    this.removal = removal && new LogRemovalType(removal)
+    this.heldBy = heldBy
   }
 }
 

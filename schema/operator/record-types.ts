@@ -153,14 +153,17 @@ export class CallSampleType {
   readonly calls: CallType[]
   @Field(() => Int, { description: 'How many entries of the log were drawn from: with it, and the same seed, they are drawn again.' })
   readonly size: number
+  @Field(() => Int, { description: 'Where the log that was drawn from begins: entries before were removed under retention.' })
+  readonly floor: number
   @Field(() => Int, { description: 'Calls that were drawn, whether they fit the filter or not.' })
   readonly drawn: number
   @Field(() => Boolean, { description: 'Every call was drawn: there are no others that fit.' })
   readonly complete: boolean
 
-  constructor({ calls, size, drawn, complete }: CallSample) {
+  constructor({ calls, size, floor, drawn, complete }: CallSample) {
     this.calls = calls.map((call) => new CallType(call))
     this.size = size
+    this.floor = floor
     this.drawn = drawn
     this.complete = complete
   }
