@@ -67,6 +67,7 @@ export const LIMITS = Object.freeze({
   batchTurnsMax: 4,
   recordQueueUnitsMax: 10_000,
   recordWaitMsMax: 10_000,
+  recordAwayWaitMsMax: 2_000,
   deliveredIdleMs: 100,
   recordRetryMsMax: 1_000,
   outageRetryMs: 2_000,

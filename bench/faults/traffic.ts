@@ -1,5 +1,5 @@
 import { Agent } from 'undici'
-import { type LoadRequest, requestOf } from '../workload.ts'
+import type { LoadRequest } from '../workload.ts'
 
 /** How a call ended for its agent. `doubt`: told that it may have been executed. `broken`: no whole answer. */
 export type Ending = 'done' | 'held' | 'refused' | 'doubt' | 'broken' | 'other'
@@ -48,15 +48,23 @@ const wrote = (body: string): boolean => body.includes('"accepted"')
 const read = (body: string): boolean => body.includes('Blue Harbour Trading')
 const reading = { key: (n: number) => `GET c-${n}`, done: read }
 const writing = { key: (n: number) => `POST r${n}`, done: wrote }
-const target = (kind: 'graphql' | 'mcp', token: string) => ({ kind, url: '', prefix: '', headers: bearer(token) })
-
 const MCP = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} }
 const MCP_HEADERS = {
   ...JSON_TYPE,
   accept: 'application/json, text/event-stream',
   'mcp-protocol-version': '2026-07-28',
   'mcp-method': 'tools/call',
-  'mcp-name': 'crm_createOrder',
+}
+
+function graphql(query: string, token: string): LoadRequest {
+  const headers = { ...JSON_TYPE, accept: 'application/json', ...bearer(token) }
+  return { method: 'POST', path: '/graphql', headers, body: JSON.stringify({ query }) }
+}
+
+function mcp(name: string, args: object, n: number, token: string): LoadRequest {
+  const params = { name, arguments: args, _meta: MCP }
+  const headers = { ...MCP_HEADERS, 'mcp-name': name, ...bearer(token) }
+  return { method: 'POST', path: '/mcp', headers, body: JSON.stringify({ jsonrpc: '2.0', id: n, method: 'tools/call', params }) }
 }
 
 /** All doors, with reads, writes, keys, counted writes and held ones. No two calls are equal. */
@@ -73,30 +81,25 @@ export const FORMS: readonly Form[] = [
     request: (n, token) => posted('/proxy/crm/orders', n, token, { 'idempotency-key': `key-${n}` }),
   },
   { name: '/proxy POST, counted', ...writing, request: (n, token) => posted('/proxy/crm/refunds', n, token) },
-  { name: '/graphql query', ...reading, request: (n, token) => requestOf(target('graphql', token), n) },
+  {
+    name: '/graphql query',
+    ...reading,
+    request: (n, token) => graphql(`{ crm_getCustomer(customerId: "c-${n}") { customerId name } }`, token),
+  },
   {
     name: '/graphql mutation',
     ...writing,
     request: (n, token) => {
       const { customerId, amount, currency, reference } = order(n)
-      const query = `mutation { crm_createOrder(customerId: "${customerId}", amount: ${amount}, currency: "${currency}", reference: "${reference}") { state } }`
-      return {
-        method: 'POST',
-        path: '/graphql',
-        headers: { ...JSON_TYPE, accept: 'application/json', ...bearer(token) },
-        body: JSON.stringify({ query }),
-      }
+      const said = `customerId: "${customerId}", amount: ${amount}, currency: "${currency}", reference: "${reference}"`
+      return graphql(`mutation { crm_createOrder(${said}) { state } }`, token)
     },
   },
-  { name: '/mcp, reading', ...reading, request: (n, token) => requestOf(target('mcp', token), n) },
+  { name: '/mcp, reading', ...reading, request: (n, token) => mcp('crm_getCustomer', { customerId: `c-${n}` }, n, token) },
   {
     name: '/mcp, writing',
     ...writing,
-    request: (n, token) => {
-      const params = { name: 'crm_createOrder', arguments: order(n), _meta: MCP }
-      const body = JSON.stringify({ jsonrpc: '2.0', id: n, method: 'tools/call', params })
-      return { method: 'POST', path: '/mcp', headers: { ...MCP_HEADERS, ...bearer(token) }, body }
-    },
+    request: (n, token) => mcp('crm_createOrder', order(n), n, token),
   },
   { name: '/proxy POST, held', ...writing, request: (n, token) => posted('/proxy/crm/orders', n, token, { prefer: 'wait=0' }, 'USD') },
 ]

@@ -19,14 +19,22 @@ export class Replica {
   url = ''
   #turn = 0
 
-  constructor(readonly bed: Bed) {
+  /** `execArgv`: of its node. */
+  constructor(
+    readonly bed: Bed,
+    readonly execArgv: readonly string[] = [],
+  ) {
     // One vault key for both: replicas of one organisation share their secrets.
     cpSync(join(bed.dataDir, 'vault.key'), join(this.dataDir, 'vault.key'))
   }
 
   async start(): Promise<void> {
     const env = { ...process.env, ...this.bed.environment }
-    this.child = fork(CHILD, [this.bed.configFile, this.dataDir], { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    this.child = fork(CHILD, [this.bed.configFile, this.dataDir], {
+      env,
+      execArgv: [...this.execArgv],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
     const died = once(this.child, 'exit').then(() => Promise.reject(new Error('the gateway did not start')))
     died.catch(() => undefined)
     const [{ url }] = (await Promise.race([once(this.child, 'message'), died])) as [{ url: string }]

@@ -38,7 +38,10 @@ async function identify(parts: Parts, authorization: string | undefined): Promis
   }
 }
 
-/** Writes a `refused` entry, under the id that the agent was told where it was told one. A record that is away does not turn a refusal into something else, so that failure only goes to the log. */
+/**
+ * Writes a `refused` entry, under the id that the agent was told where it was told one. A record that is away does not turn a refusal into something else, so that
+ * failure only goes to the log; and nobody who is refused since the record is away waits for it a second time.
+ */
 export async function recordRefusal(
   parts: Parts,
   door: Door | 'status',
@@ -48,8 +51,8 @@ export async function recordRefusal(
   callId: CallId | null = null,
 ): Promise<void> {
   parts.telemetry.count('refused', { door, code: error.code })
-  try {
-    await parts.recorder.note(callId, {
+  const noted = parts.recorder
+    .note(callId, {
       kind: 'refused',
       door,
       agent: principal?.agent.name ?? null,
@@ -58,7 +61,6 @@ export async function recordRefusal(
       message: error.message,
       faults: error.faults.slice(0, 20),
     })
-  } catch (failure) {
-    parts.telemetry.log.error({ error: failure, code: error.code, door }, 'a refusal could not be recorded')
-  }
+    .catch((failure: unknown) => parts.telemetry.log.error({ error: failure, code: error.code, door }, 'a refusal could not be recorded'))
+  if (error.code !== 'UNAVAILABLE') await noted
 }

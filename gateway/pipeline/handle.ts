@@ -334,9 +334,7 @@ async function refuse({ parts }: Line, principal: Principal, started: Started, e
   const { callId, asked, span } = started
   if (!(error instanceof GatewayError)) parts.telemetry.log.error({ callId, error }, 'an unexpected fault')
   const known = error instanceof GatewayError ? error : new GatewayError('INTERNAL', 'internal error')
-  const recorded = recordRefusal(parts, asked.door, principal, asked.operation.id, known, callId)
-  // Nobody who is refused since the record is away waits for it a second time.
-  if (known.code !== 'UNAVAILABLE') await recorded
+  await recordRefusal(parts, asked.door, principal, asked.operation.id, known, callId)
   started.finish(known.code)
   const { code, message, faults, retryAfterSeconds } = known
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }

@@ -51,4 +51,6 @@ export interface Batch {
  */
 export interface BatchWriter {
   write(batch: Batch): Promise<readonly UnitResult[]>
+  /** True while the database is known to be away and the fate of a COMMIT is being looked up. */
+  isAway(): boolean
 }

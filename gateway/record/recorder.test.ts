@@ -11,6 +11,7 @@ import { createRecorder, type RunningRecorder } from './recorder.ts'
 /** A writer that answers when it is told to: how long a database takes is what these tests are about. The real ones are in `gateway/storage`. */
 class GatedWriter implements BatchWriter {
   readonly batches: Batch[] = []
+  away = false
   readonly #open: PromiseWithResolvers<readonly UnitResult[]>[] = []
   #arrived = Promise.withResolvers<void>()
 
@@ -20,6 +21,10 @@ class GatedWriter implements BatchWriter {
     this.#open.push(gate)
     this.#arrived.resolve()
     return gate.promise
+  }
+
+  isAway(): boolean {
+    return this.away
   }
 
   /** Resolves with the batch that is being written, as soon as there is one. */
@@ -220,6 +225,22 @@ describe('a database that is slow or away', () => {
     await writer.answer()
     expect(recorder.depth()).toBe(0)
     expect(writer.batches.length).toBe(1)
+  })
+
+  test('where the database is known to be away nobody waits long, but for who has executed', async () => {
+    const unit = permitted(clock)
+    const inside = code(recorder.admit(unit))
+    await writer.next()
+    const outcome = code(recorder.finish(finished(unit.call.id, unit.intent)))
+    const behind = code(recorder.admit(denied(clock)))
+    writer.away = true
+    await vi.advanceTimersByTimeAsync(LIMITS.recordAwayWaitMsMax + 1_000)
+    expect(await Promise.all([inside, behind])).toEqual(['UNAVAILABLE', 'UNAVAILABLE'])
+    writer.away = false
+    await writer.answer()
+    // What was told to be refused has not happened, and the outcome has.
+    expect((await writer.answer()).units).toMatchObject([{ kind: 'finish' }, { kind: 'finish', unit: { outcome: { kind: 'not_sent' } } }])
+    expect(await outcome).toBe('done')
   })
 
   test('a call is refused at once, an outcome is written when the database is back', async () => {

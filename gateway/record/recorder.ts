@@ -49,7 +49,8 @@ const DOWN = 'the record cannot be written now: try again later'
 /**
  * Group commit: a batch is what arrived while the last one was being written, no lingering. See `Recorder` for what each method promises.
  *
- * A unit that waits longer than `LIMITS.recordWaitMsMax` is answered UNAVAILABLE. If it was being written and turns out to be committed, an
+ * A unit that waits longer than `LIMITS.recordWaitMsMax` is answered UNAVAILABLE, and one longer than `LIMITS.recordAwayWaitMsMax` where the database is known to
+ * be away: a restart that takes less is a wait, and more waits for nobody. If it was being written and turns out to be committed, an
  * intent gets the outcome `not_sent`, and a permitted call that waits for its turn is cancelled. An outcome is never given up while the process
  * lives, since nothing but it tells what happened, nor is the end of a call that never runs, since equal ones would join it: the caller is answered, and
  * it is written once the database is back.
@@ -268,10 +269,13 @@ class UnitQueue {
   /** Answers those that waited too long. What was not begun is dropped, but for outcomes. */
   #sweep(): void {
     const now = performance.now()
-    const late = (pending: Pending): boolean => !pending.abandoned && pending.deadlineMs <= now
+    const patienceMs = LIMITS.recordWaitMsMax - LIMITS.recordAwayWaitMsMax
+    const hurry = this.options.writer.isAway()
     for (const pending of [...this.#waiting, ...this.#writing]) {
-      if (!late(pending)) continue
-      pending.settle(refuse(SLOW))
+      // Who has executed waits longer: there is an answer to hand over.
+      const leftMs = pending.deadlineMs - now - (hurry && !mustBeWritten(pending.unit) ? patienceMs : 0)
+      if (pending.abandoned || leftMs > 0) continue
+      pending.settle(refuse(hurry ? DOWN : SLOW))
       pending.abandoned = true
     }
     this.#waiting = this.#waiting.filter(({ abandoned, unit }) => !abandoned || mustBeWritten(unit))

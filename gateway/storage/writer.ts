@@ -48,6 +48,7 @@ class RecordWriter implements Writer {
   #entered = false
   #last: Promise<unknown> = Promise.resolve()
   #lastMs = 0
+  #away = false
   readonly #closing = new AbortController()
 
   constructor(
@@ -58,6 +59,8 @@ class RecordWriter implements Writer {
   ) {}
 
   readonly process = (): string => this.#place.process
+
+  readonly isAway = (): boolean => this.#away
 
   async open(): Promise<void> {
     await insertProcess(this.database.db, this.#place.process)
@@ -203,6 +206,15 @@ class RecordWriter implements Writer {
    */
   async #settle(place: Place, cause: unknown): Promise<readonly StoredEntry[]> {
     this.log?.warn({ error: cause }, 'the database went away during a commit: looking up what was written')
+    this.#away = true
+    try {
+      return await this.#lookUp(place)
+    } finally {
+      this.#away = false
+    }
+  }
+
+  async #lookUp(place: Place): Promise<readonly StoredEntry[]> {
     for (let waitMs = 10; ; waitMs = Math.min(2 * waitMs, LIMITS.recordRetryMsMax)) {
       try {
         const session = await renewSession(this.database.db, place.process)
