@@ -35,6 +35,7 @@ import { authenticateOperator, LocalOperator, operatorOf } from './local-operato
 import { gaugeDatabase } from './database-gauges.ts'
 import { openPolicies } from './open-policies.ts'
 import { openSinks } from './open-sinks.ts'
+import { openWitnesses } from './open-witnesses.ts'
 import { createOperator } from './operator/operator.ts'
 import { createCalls } from './pipeline/calls.ts'
 import { dryDecision } from './pipeline/dry-decision.ts'
@@ -295,7 +296,13 @@ async function openRecord(
   telemetry.gauge('record_queue_units', () => recorder.depth())
   telemetry.gauge('policies_behind', () => Number(policies.live.behind !== undefined))
   gaugeDatabase(storage, telemetry)
-  return { storage, recorder, registry, policies, channels, transparency: createTransparencyLog(storage.log, signer, storage.sealer) }
+  const { witnesses } = configuration
+  const transparency = createTransparencyLog(storage.log, signer, storage.sealer, witnesses.length > 0 ? storage.published : null)
+  if (witnesses.length > 0) {
+    const publishing = openWitnesses(witnesses, { storage, transparency, dialer, telemetry })
+    closers.add(() => publishing.close())
+  }
+  return { storage, recorder, registry, policies, channels, transparency }
 }
 
 const directoryOf = (registry: Registry, channels: readonly Channel[]): Directory => ({

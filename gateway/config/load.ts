@@ -10,12 +10,14 @@ import type { PlaybookSource } from '../ports/playbooks.ts'
 import type { FactsFile, LibraryUse, PolicyFile, PolicyTests } from '../ports/policy-source.ts'
 import type { AgentSeed } from '../ports/registry.ts'
 import type { SinkSettings } from '../ports/sink.ts'
+import type { WitnessSettings } from '../ports/witness.ts'
 import { checkApprovals, readApprovals, readBreakGlass } from './approvals.ts'
 import type { Environment } from './environment.ts'
 import { Faults } from './faults.ts'
 import { readNotifications } from './notifications.ts'
 import { readPlaybooks } from './playbooks.ts'
 import { readSinks } from './sinks.ts'
+import { readWitnesses } from './witnesses.ts'
 import {
   agentsFile,
   gatehouseFile,
@@ -64,6 +66,7 @@ export interface Configuration {
   clients: ReadonlyMap<string, ClientAuthentication>
   notifications: Notifications
   sinks: readonly SinkSettings[]
+  witnesses: readonly WitnessSettings[]
   telemetry: GatehouseFile['telemetry']
   limits: AgentLimits
   labelWindowMs: number
@@ -122,6 +125,7 @@ export function loadConfiguration(file: string, environment: Environment, option
   checkApprovals(approvals, approvalPlaces, people, faults)
   const notifications = readNotifications(value, people, place, faults)
   const sinks = readSinks(value, (path) => resolve(beside(path)), place, faults)
+  const witnesses = readWitnesses(value, place, faults)
   const breakGlass = readBreakGlass(value.breakGlass, place(['breakGlass']), people, faults)
   const redis = readRedisUrl(value, environment, faults)
   faults.refuse()
@@ -145,20 +149,23 @@ export function loadConfiguration(file: string, environment: Environment, option
     approvalPlaces,
     notifications,
     sinks,
+    witnesses,
     ...(breakGlass ? { breakGlass } : {}),
     people: people.map(({ region, mail: _mail, ...person }) => ({ ...person, ...(region ? { region } : {}) })),
     agents,
     clients,
     telemetry: value.telemetry,
-    limits: {
-      callsPerMinute: value.limits.callsPerMinute ?? LIMITS.callsPerMinuteDefault,
-      concurrentCalls: value.limits.concurrentCalls ?? LIMITS.concurrentCallsDefault,
-      openHolds: value.limits.openHolds ?? LIMITS.openHoldsDefault,
-    },
+    limits: agentLimits(value),
     labelWindowMs: value.labels.window,
     retention: value.retention,
   }
 }
+
+const agentLimits = ({ limits }: GatehouseFile): AgentLimits => ({
+  callsPerMinute: limits.callsPerMinute ?? LIMITS.callsPerMinuteDefault,
+  concurrentCalls: limits.concurrentCalls ?? LIMITS.concurrentCallsDefault,
+  openHolds: limits.openHolds ?? LIMITS.openHoldsDefault,
+})
 
 /** Reads the policy files once more, as a start would. Throws CONFIG_INVALID with all faults at once. */
 export function loadPolicies({

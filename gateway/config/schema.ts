@@ -120,6 +120,15 @@ const sink = z.discriminatedUnion('kind', [
   }),
 ])
 
+const witness = z.strictObject({
+  /** Its address, below which `/add-checkpoint` is (C2SP tlog-witness). */
+  url: z.url({ protocol: /^https?$/ }),
+  /** Its verifier key: `name+keyid+base64`. */
+  key: z.string().min(1),
+  /** Host names and address literals that may lead to private addresses. */
+  egress: words,
+})
+
 export const gatehouseFile = z.strictObject({
   organisation: name,
   /** Address as clients see it, where a proxy stands in front: an origin without a path. */
@@ -166,6 +175,12 @@ export const gatehouseFile = z.strictObject({
   notifications: notifications.prefault({}),
   /** Where the record goes besides: each entry at least once. */
   sinks: z.array(sink).max(LIMITS.sinksMax).default([]),
+  log: z
+    .strictObject({
+      /** Who is asked to cosign each checkpoint before it is published. */
+      witnesses: z.array(witness).max(LIMITS.witnessesMax).default([]),
+    })
+    .prefault({}),
   telemetry: z
     .strictObject({
       logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),

@@ -78,7 +78,7 @@ async function startAcme(home: string, port: number, environment: NodeJS.Process
 export async function openDocsBed(): Promise<DocsBed> {
   const home = mkdtempSync(join(tmpdir(), 'gatehouse-docs-'))
   furnish(home)
-  const [port, other] = [await freePort(), await freePort()]
+  const [port, other, third] = [await freePort(), await freePort(), await freePort()]
   const secret = newClientSecret()
   const { DATABASE_URL: _, ...inherited } = process.env
   const environment = {
@@ -91,8 +91,13 @@ export async function openDocsBed(): Promise<DocsBed> {
   }
   const { child, printed } = await startAcme(home, port, environment)
   /** Ports as they are in this run. */
-  const here = (text: string): string => text.replaceAll(/\b4000\b/g, String(port)).replaceAll(/\b4100\b/g, String(other))
-  const there = (text: string): string => text.replaceAll(String(port), '4000').replaceAll(String(other), '4100')
+  const here = (text: string): string =>
+    text
+      .replaceAll(/\b4000\b/g, String(port))
+      .replaceAll(/\b4100\b/g, String(other))
+      .replaceAll(/\b4300\b/g, String(third))
+  const there = (text: string): string =>
+    text.replaceAll(String(port), '4000').replaceAll(String(other), '4100').replaceAll(String(third), '4300')
   const shell: DocsBed['shell'] = async (script) => {
     const bash = spawn('bash', ['-c', here(script)], { cwd: home, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''

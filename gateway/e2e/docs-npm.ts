@@ -8,6 +8,9 @@ const ENTRIES: Readonly<Record<string, string>> = {
   demo: '../../examples/acme/demo-main.js',
 }
 
+/** What a command prints that would go on for ever. */
+const SERVES = /^(serve: gatehouse|witness: gatehouse witness) serves at/
+
 const [run, ...rest] = process.argv.slice(2).filter((word) => word !== '--silent')
 const [script = '', dashes, ...args] = rest
 const entry = ENTRIES[script]
@@ -18,8 +21,8 @@ if (run !== 'run' || entry === undefined || (dashes !== undefined && dashes !== 
 const child = spawn(process.execPath, [fileURLToPath(new URL(entry, import.meta.url)), ...args], { stdio: ['inherit', 'pipe', 'inherit'] })
 child.stdout.on('data', (chunk: Buffer) => {
   process.stdout.write(chunk)
-  // A gateway that serves has shown what it can; how it ends belongs to it.
-  if (args[0] === 'serve' && chunk.includes('gatehouse serves at')) child.kill('SIGTERM')
+  // A gateway or a witness that serves has shown what it can; how it ends belongs to it.
+  if (SERVES.test(`${args[0]}: ${chunk.toString()}`)) child.kill('SIGTERM')
 })
 child.on('close', (code) => {
   process.exitCode = code ?? 1

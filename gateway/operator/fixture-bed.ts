@@ -170,7 +170,7 @@ const openOn = (database: string, clock: Clock, bus: Bus): Promise<Storage> =>
   })
 
 const transparencyOf = (storage: Storage) =>
-  createTransparencyLog(storage.log, noteSigner('gatehouse/acme', randomBytes(32)), storage.sealer)
+  createTransparencyLog(storage.log, noteSigner('gatehouse/acme', randomBytes(32)), storage.sealer, null)
 
 const LIBRARY: PolicyFile = {
   path: 'library/quiet.cedar (as quiet)',

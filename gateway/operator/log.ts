@@ -1,17 +1,17 @@
 import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
-import type { ExportedEntry, LogFloor, LoggedCheckpoint, LoggedEntry, LogRange } from '../ports/log.ts'
+import type { ExportedEntry, LogFloor, CosignedCheckpoint, LoggedEntry, LogRange } from '../ports/log.ts'
 import type { Operator } from '../ports/operator.ts'
 import { findCall } from './calls.ts'
 import type { OperatorDeps } from './deps.ts'
 import { LIMITS } from '../limits.ts'
 import { requireReader, requireRole } from './roles.ts'
 
-/** The newest checkpoint and the key to verify it with; null before the first entry is in the log. Throws FORBIDDEN, UNAVAILABLE. */
+/** The newest checkpoint that is published, and the key to verify it with; null before the first entry is in the log. Throws FORBIDDEN, UNAVAILABLE. */
 export async function logCheckpoint(
   deps: OperatorDeps,
   by: Operator,
-): Promise<(LoggedCheckpoint & { origin: string; vkey: string }) | null> {
+): Promise<(CosignedCheckpoint & { origin: string; vkey: string }) | null> {
   requireReader(by, 'reading the log')
   const { origin, vkey } = deps.transparency
   const checkpoint = await deps.transparency.checkpoint()

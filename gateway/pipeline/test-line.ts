@@ -137,6 +137,7 @@ function configurationOf(
     clients: new Map(),
     notifications: { egress: [], smtp: null, webhooks: [], mailOf: new Map() },
     sinks: [],
+    witnesses: [],
     telemetry: { logLevel: 'warn', serviceName: 'gatehouse' },
     limits: { callsPerMinute: 100_000, concurrentCalls: 1_000, openHolds: 1_000 },
     policyChanges: 'files',

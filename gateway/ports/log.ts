@@ -50,6 +50,22 @@ export interface LogRemoval {
   lastCall: CallId | null
 }
 
+/** What a witness said last of the log (C2SP tlog-cosignature). */
+export interface Cosignature {
+  /** Its key, as C2SP signed-note writes it. */
+  witness: string
+  size: number
+  /** Its signature of the checkpoint of that size, as a line of the note. */
+  line: string
+  /** By its own clock. */
+  at: Instant
+}
+
+/** The signed note ends in the lines of its cosignatures. */
+export interface CosignedCheckpoint extends LoggedCheckpoint {
+  cosignatures: readonly Pick<Cosignature, 'witness' | 'at'>[]
+}
+
 /** What stands in the log for an entry, and the proof of it. */
 export interface LoggedEntry {
   process: string
@@ -58,7 +74,7 @@ export interface LoggedEntry {
   index: number
   /** The bytes that were hashed: canonical JSON without payload. */
   leaf: Uint8Array
-  /** C2SP tlog-proof against the newest checkpoint; null while that is older than the entry. */
+  /** C2SP tlog-proof against the checkpoint that is published; null while that is older than the entry. */
   proof: string | null
 }
 
@@ -98,7 +114,10 @@ export interface TransparencyLog {
   readonly origin: string
   /** The key that checkpoints verify with, as C2SP signed-note writes it. */
   readonly vkey: string
-  checkpoint(): Promise<LoggedCheckpoint | undefined>
+  /** The newest that is published: where there are witnesses, once they were asked. */
+  checkpoint(): Promise<CosignedCheckpoint | undefined>
+  /** That the tree of `newer` entries begins with that of `older` ones (RFC 6962 section 2.1.2). */
+  consistency(older: number, newer: number): Promise<readonly Uint8Array[]>
   floor(): Promise<LogFloor>
   /** Bytes of a tile of hashes (C2SP tlog-tiles); undefined where there is none of that width. */
   tile(level: number, index: number, width: number): Promise<Uint8Array | undefined>
@@ -124,4 +143,19 @@ export interface LogStore {
   entries(from: number, count: number): Promise<readonly Entry[]>
   /** Entries of a range that were not removed, with payloads still sealed, by the log's order, at most `LIMITS.pageRowsMax`. */
   range(range: LogRange, first: number): Promise<readonly { index: number; entry: Entry; sealed: string | null }[]>
+}
+
+/** What of the log is published, where witnesses are asked before. One process asks at a time. Reads throw UNAVAILABLE when the database is away. */
+export interface PublishedLog {
+  /** Undefined before the first was published. */
+  checkpoint(): Promise<CosignedCheckpoint | undefined>
+  /** The newest of each witness, by its key. */
+  cosignatures(): Promise<ReadonlyMap<string, Cosignature>>
+  /** Takes or renews the turn to publish, for `LIMITS.witnessLeaseMs`. False where another process has it. */
+  lease(owner: string): Promise<boolean>
+  release(owner: string): Promise<void>
+  /** Publishes a checkpoint with cosignatures of it. False where the turn is over, or a larger one is published. */
+  publish(owner: string, checkpoint: LoggedCheckpoint, cosignatures: readonly Omit<Cosignature, 'size'>[]): Promise<boolean>
+  /** Of each key when the first entry of the log was written that it has not cosigned; null where it cosigned all. */
+  uncosignedSince(witnesses: readonly string[]): Promise<ReadonlyMap<string, number | null>>
 }

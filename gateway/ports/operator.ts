@@ -17,7 +17,7 @@ import type { RuleFigures, VoterFigures } from '../core/rule-figures.ts'
 import type { ExceptionRow, FigureFilter, FigureGroup, FigureRange, FigureRow } from './call-figures.ts'
 import type { CallFilter, CallsPage, HoldFilter, Page, PageRequest } from './call-store.ts'
 import type { Erased } from './erasure.ts'
-import type { ExportedEntry, LogFloor, LoggedCheckpoint, LoggedEntry, LogRange } from './log.ts'
+import type { ExportedEntry, LogFloor, CosignedCheckpoint, LoggedEntry, LogRange } from './log.ts'
 import type { NearMiss, PolicyText } from './decider.ts'
 import type { Notice } from './notice-queue.ts'
 import type { GrantFilter } from './grants.ts'
@@ -375,7 +375,7 @@ export interface OperatorUseCases {
   /** Calls drawn by lot: equal seeds and sizes of the log draw equal calls. Throws FORBIDDEN, BAD_INPUT. */
   sample(by: Operator, asked: SampleAsked): Promise<CallSample>
   /** The newest checkpoint of the log, and whose key to verify it with; null before its first entry. Throws FORBIDDEN, UNAVAILABLE. */
-  checkpoint(by: Operator): Promise<(LoggedCheckpoint & { origin: string; vkey: string }) | null>
+  checkpoint(by: Operator): Promise<(CosignedCheckpoint & { origin: string; vkey: string }) | null>
   /** Where the log begins that was not removed under retention. Throws FORBIDDEN, UNAVAILABLE. */
   logFloor(by: Operator): Promise<LogFloor>
   /** What is in the log of a call's entries. Throws NOT_FOUND, UNAVAILABLE. */

@@ -15,3 +15,14 @@ export interface Witness {
   /** The checkpoint that it cosigned last, with the signatures of the log and its own; undefined where there is none. */
   checkpoint(origin: string): string | undefined
 }
+
+/** What `log.witnesses` in `gatehouse.yaml` says of each. */
+export interface WitnessSettings {
+  /** Its key, as C2SP signed-note writes it, and the name in that. */
+  vkey: string
+  name: string
+  /** Its submission prefix (C2SP tlog-witness, "HTTP Interface"), without a slash at the end. */
+  url: string
+  /** Hosts that may lead to private addresses. */
+  egress: readonly string[]
+}

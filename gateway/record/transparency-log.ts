@@ -1,20 +1,35 @@
 import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { EntrySealer } from '../ports/entry-sealer.ts'
-import type { ExportedEntry, LogRange, LogStore, TransparencyLog } from '../ports/log.ts'
+import type { CosignedCheckpoint, ExportedEntry, LogRange, LogStore, PublishedLog, TransparencyLog } from '../ports/log.ts'
 import { leafOf } from './leaf.ts'
-import { inclusionProof } from './merkle.ts'
+import { consistencyProof, inclusionProof } from './merkle.ts'
 import type { NoteSigner } from './signed-note.ts'
 import { subtreesOf, TILE_WIDTH } from './tile.ts'
 import { formatProof } from './tlog-proof.ts'
 
-/** The log of one origin, over what is stored of it (ports/log.ts). `sealer` opens the payloads of its entries. */
-export function createTransparencyLog(store: LogStore, signer: NoteSigner, sealer: EntrySealer): TransparencyLog {
+/**
+ * The log of one origin, over what is stored of it (ports/log.ts). `sealer` opens the payloads of its entries. `published`: what witnesses were asked about;
+ * without it, every checkpoint is published when it is signed.
+ */
+export function createTransparencyLog(
+  store: LogStore,
+  signer: NoteSigner,
+  sealer: EntrySealer,
+  published: Pick<PublishedLog, 'checkpoint'> | null,
+): TransparencyLog {
   const subtrees = subtreesOf((level, index) => store.hashes(level, index * TILE_WIDTH, TILE_WIDTH))
+  const checkpointNow = async (): Promise<CosignedCheckpoint | undefined> => {
+    const cosigned = await published?.checkpoint()
+    if (cosigned) return cosigned
+    const newest = await store.checkpoint()
+    return newest && { ...newest, cosignatures: [] }
+  }
   return {
     origin: signer.name,
     vkey: signer.vkey,
-    checkpoint: () => store.checkpoint(),
+    checkpoint: checkpointNow,
+    consistency: (older, newer) => consistencyProof(subtrees, older, newer),
     floor: () => store.floor(),
     async tile(level, index, width) {
       const hashes = await store.hashes(level, index * TILE_WIDTH, width)
@@ -27,7 +42,7 @@ export function createTransparencyLog(store: LogStore, signer: NoteSigner, seale
     },
     page: (range, first, payloads) => pageOf(store, sealer, range, first, payloads),
     async proofs(callId) {
-      const checkpoint = await store.checkpoint()
+      const checkpoint = await checkpointNow()
       const entries = await store.range({ from: 0, calls: [callId] }, LIMITS.pageRowsMax)
       const proved = entries.map(async ({ index, entry }) => {
         const logged = { process: entry.process, seq: entry.seq, index, leaf: leafOf(entry) }

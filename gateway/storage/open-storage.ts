@@ -12,7 +12,7 @@ import type { CredentialStore } from '../ports/credential-store.ts'
 import type { NoticeQueue } from '../ports/notice-queue.ts'
 import type { DriftStore } from '../ports/drift-store.ts'
 import type { Grants } from '../ports/grants.ts'
-import type { LogStore } from '../ports/log.ts'
+import type { LogStore, PublishedLog } from '../ports/log.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
 import type { RecordSearch } from '../ports/record-search.ts'
@@ -30,6 +30,7 @@ import { grantsOn } from './grant-store.ts'
 import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { noticeQueueOn } from './notices.ts'
 import { logStoreOn } from './log.ts'
+import { publishedLogOn } from './published-log.ts'
 import { policySetsOn } from './policy-sets.ts'
 import { recordSearchOn } from './record-search.ts'
 import type { Retention } from './retention.ts'
@@ -59,6 +60,7 @@ export interface Storage {
   readonly calls: CallStore
   readonly figures: CallFigures
   readonly log: LogStore
+  readonly published: PublishedLog
   readonly search: RecordSearch
   readonly credentials: CredentialStore
   readonly policySets: PolicySets
@@ -133,6 +135,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     writer,
     figures: callFiguresOn(database.db, clock),
     log: logStoreOn(database.db),
+    published: publishedLogOn(database.db),
     search: recordSearchOn(database.db),
     calls: callStoreOn({ db: database.db, sealer }),
     credentials: credentialStoreOn(database.db, writer),

@@ -512,6 +512,22 @@ export interface LogTileTable {
   hashes: Uint8Array
 }
 
+export interface LogPublishedTable {
+  one: Generated<boolean>
+  size: Generated<number>
+  checkpoint: string | null
+  at_ms: number | null
+  owner: string | null
+  until_ms: Generated<number>
+}
+
+export interface LogCosignatureTable {
+  witness: string
+  size: number
+  line: string
+  at_ms: number
+}
+
 /** How far retention has come. */
 export interface RetentionSweepTable {
   what: 'payloads' | 'results' | 'entries'
@@ -536,6 +552,8 @@ export interface Tables {
   log_floor: LogFloorTable
   log_floor_process: LogFloorProcessTable
   log_tile: LogTileTable
+  log_published: LogPublishedTable
+  log_cosignature: LogCosignatureTable
   retention_sweep: RetentionSweepTable
   retention_left: RetentionLeftTable
   call: CallTable

@@ -124,6 +124,18 @@ export const METRICS = {
     labels: [],
     help: '1 while the database answers, 0 while it does not and calls are refused.',
   },
+  witness_lag_seconds: {
+    name: 'gatehouse_witness_lag_seconds',
+    type: 'gauge',
+    labels: ['witness'],
+    help: 'Seconds that the oldest entry of the log waits which a witness has not cosigned: the same from every replica. Absent without witnesses.',
+  },
+  witness_refusals: {
+    name: 'gatehouse_witness_refusals_total',
+    type: 'counter',
+    labels: ['witness'],
+    help: 'Times that a witness did not find the log to go on from what it cosigned before: the log was forked, rolled back or replaced.',
+  },
   connector_drift: {
     name: 'gatehouse_connector_drift',
     type: 'gauge',
@@ -220,6 +232,7 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
   const refused = new Counter({ ...pick('refused'), registers })
   const reloadFailures = new Counter({ ...pick('policy_reload_failures'), registers })
   const followerFailures = new Counter({ ...pick('follower_failures'), registers })
+  const witnessRefusals = new Counter({ ...pick('witness_refusals'), registers })
   const notices = new Counter({ ...pick('notices'), registers })
   const callSeconds = new Histogram({ ...pick('call_seconds'), buckets: SECONDS, registers })
   const upstreamSeconds = new Histogram({ ...pick('upstream_seconds'), buckets: SECONDS, registers })
@@ -230,6 +243,7 @@ export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
     count(name, labels) {
       if (name === 'policy_reload_failures') return reloadFailures.inc()
       if (name === 'follower_failures') return followerFailures.inc({ follower: labels.follower ?? OTHER })
+      if (name === 'witness_refusals') return witnessRefusals.inc({ witness: labels.witness ?? OTHER })
       if (name === 'notices')
         return notices.inc({ channel: among(CHANNELS, labels.channel), outcome: among(NOTICE_OUTCOMES, labels.outcome) })
       const door = among(DOORS, labels.door)

@@ -1,5 +1,18 @@
 import { Field, GraphQLISODateTime, ID, Int, ObjectType } from 'type-graphql'
-import type { ExportedEntry, LogFloor, LoggedCheckpoint, LoggedEntry, LogRemoval } from '../../gateway/ports/log.ts'
+import type { ExportedEntry, LogFloor, CosignedCheckpoint, LoggedEntry, LogRemoval } from '../../gateway/ports/log.ts'
+
+@ObjectType('Cosignature', { description: 'That a witness saw a checkpoint go on from all that it saw before (C2SP tlog-cosignature).' })
+export class CosignatureType {
+  @Field(() => String, { description: 'Its key, as C2SP signed-note writes it. Compare it with what the witness itself says.' })
+  readonly witness: string
+  @Field(() => GraphQLISODateTime, { description: 'By the clock of the witness.' })
+  readonly at: Date
+
+  constructor({ witness, at }: CosignedCheckpoint['cosignatures'][number]) {
+    this.witness = witness
+    this.at = new Date(at)
+  }
+}
 
 @ObjectType('Checkpoint', { description: 'What the log says of itself, signed (C2SP tlog-checkpoint).' })
 export class CheckpointType {
@@ -16,12 +29,16 @@ export class CheckpointType {
   @Field(() => GraphQLISODateTime, { description: 'Of its newest entry.' })
   readonly at: Date
 
-  constructor({ origin, vkey, size, note, at }: LoggedCheckpoint & { origin: string; vkey: string }) {
+  @Field(() => [CosignatureType], { description: 'Of the witnesses that cosigned it; their signatures are in the note.' })
+  readonly cosignatures: readonly CosignatureType[]
+
+  constructor({ origin, vkey, size, note, at, cosignatures }: CosignedCheckpoint & { origin: string; vkey: string }) {
     this.origin = origin
     this.vkey = vkey
     this.size = size
     this.note = note
     this.at = new Date(at)
+    this.cosignatures = cosignatures.map((each) => new CosignatureType(each))
   }
 }
 
