@@ -8,6 +8,7 @@ import type { Configuration } from './config/load.ts'
 import { Faults } from './config/faults.ts'
 import type { OperationId } from './core/ids.ts'
 import type { Catalogue, Operation } from './core/operation.ts'
+import { Playbooks } from './core/playbook.ts'
 import { LIMITS } from './limits.ts'
 import { compilePlaybooks } from './pipeline/playbooks.ts'
 import { compileValidators, type Validators } from './pipeline/validate.ts'
@@ -55,7 +56,8 @@ export function compileOrganisation(configuration: Configuration, dialer: Dialer
   const validators = faults.gather(() => compileValidators(catalogue))
   const playbooks = faults.gather(() => compilePlaybooks(configuration.playbooks))
   const approvals = new Set(configuration.approvals.keys())
-  const library = instantiate(configuration.library, configuration.library.length > 0 ? libraryRules() : [], { catalogue, approvals })
+  const around = { catalogue, approvals, playbooks: new Playbooks(configuration.playbooks) }
+  const library = instantiate(configuration.library, configuration.library.length > 0 ? libraryRules() : [], around)
   for (const { pointer, message } of library.faults) faults.add(pointer, message)
   faults.refuse()
   if (!validators || !playbooks) throw new Error('unreachable: what does not compile is a fault')

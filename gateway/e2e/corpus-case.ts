@@ -1,4 +1,4 @@
-import type { Call, CallState } from '../core/call.ts'
+import type { Call, CallState, DecisionRecord } from '../core/call.ts'
 import type { DenyReason } from '../core/decision.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import type { JsonObject } from '../core/json.ts'
@@ -54,7 +54,9 @@ export interface Want {
   /** Something that the answer contains. */
   says?: string
   /** Fields of the call in the record, among others. */
-  record?: Partial<Pick<Call, 'rationale' | 'run'>>
+  record?: Partial<Pick<Call, 'rationale' | 'run'>> & { decisionRecord?: Partial<DecisionRecord> | null }
+  /** Places that the refusal names, all of them. */
+  pointers?: readonly string[]
   /** What people do with a held call, and what its agent is told then. */
   then?: { person: string; vote: 'approve' | 'reject'; want: Want }
   /** The call of an earlier step (counted from 0) that this one joins. */

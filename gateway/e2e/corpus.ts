@@ -2,6 +2,7 @@ import type { Case } from './corpus-case.ts'
 import { DENIALS, HOLDS, INVISIBLE, SUBJECTS } from './corpus-decisions.ts'
 import { PERMITS, TRICKS } from './corpus-permits.ts'
 import { MASKED } from './corpus-masking.ts'
+import { PLAYBOOKS, REASONS } from './corpus-reasons.ts'
 import { BAD_INPUTS } from './corpus-refusals.ts'
 import { REPEATS, UPSTREAM } from './corpus-upstream.ts'
 
@@ -14,6 +15,8 @@ export const CORPUS: readonly Case[] = [
   ...SUBJECTS,
   ...INVISIBLE,
   ...BAD_INPUTS,
+  ...REASONS,
+  ...PLAYBOOKS,
   ...UPSTREAM,
   ...MASKED,
   ...REPEATS,

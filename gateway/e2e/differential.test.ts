@@ -92,6 +92,7 @@ async function check(side: Side, who: Pick<Ask, 'agent'>, heard: Heard, want: Wa
   const where = `${side.name}: ${reply.status} ${reply.text.slice(0, 600)}`
   expect(told, where).toMatchObject(said(want))
   if (want.pointer !== undefined) expect(told.pointers, where).toContain(want.pointer)
+  if (want.pointers) expect(told.pointers.toSorted(), where).toEqual(want.pointers)
   expect(told.masked, where).toEqual(want.masked)
   if (want.says !== undefined) expect(JSON.stringify(told.value), where).toContain(want.says)
   expect(

@@ -74,13 +74,17 @@ describe('commands', () => {
   })
 })
 
-const { policySource: acme } = compile(loadConfiguration(acmeConfiguration(), {}), createDialer({ development: true }), () => undefined)
+const { policySource: acme, playbooks } = compile(
+  loadConfiguration(acmeConfiguration(), {}),
+  createDialer({ development: true }),
+  () => undefined,
+)
 
 /** What is wrong with the uses of the library that a block shows, on the example organisation. */
 function libraryFaults(text: string): readonly unknown[] {
   const { library = [] } = parseYaml(text) as { library?: { rule: string; name: string; with: JsonObject }[] }
   const uses = library.map((use) => ({ ...use, place: () => use.name }))
-  const { files, faults } = instantiate(uses, libraryRules(), acme)
+  const { files, faults } = instantiate(uses, libraryRules(), { ...acme, playbooks: playbooks.playbooks })
   createDecider({ ...acme, files: [...acme.files, ...files] })
   return faults
 }

@@ -30,6 +30,7 @@ export interface Ask {
 export interface Says {
   rationale?: string
   run?: string
+  decisionRecord?: JsonValue
   idempotencyKey?: string
   traceparent?: string
 }
@@ -61,10 +62,11 @@ const bearer = async (bed: Bed, { agent, subject }: Pick<Ask, 'agent' | 'subject
 const latin1 = (value: string): string => Buffer.from(value, 'utf8').toString('latin1')
 
 /** What is said beside the arguments, as headers. */
-export function saidInHeaders({ rationale, run, idempotencyKey, traceparent }: Says): Record<string, string> {
+export function saidInHeaders({ rationale, run, decisionRecord, idempotencyKey, traceparent }: Says): Record<string, string> {
   return {
     ...(rationale === undefined ? {} : { 'gatehouse-rationale': latin1(rationale) }),
     ...(run === undefined ? {} : { 'gatehouse-run': latin1(run) }),
+    ...(decisionRecord === undefined ? {} : { 'gatehouse-decision-record': latin1(JSON.stringify(decisionRecord)) }),
     ...(idempotencyKey === undefined ? {} : { 'idempotency-key': latin1(idempotencyKey) }),
     ...(traceparent === undefined ? {} : { traceparent }),
   }

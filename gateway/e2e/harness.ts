@@ -71,6 +71,7 @@ function writeConfiguration(home: string, edits: Edits): string {
   cpSync(join(PROBE, 'openapi.yaml'), join(acme, 'probe/openapi.yaml'))
   cpSync(join(PROBE, 'connector.yaml'), join(acme, 'connectors/probe.yaml'))
   cpSync(join(PROBE, 'probe.cedar'), join(acme, 'policies/probe.cedar'))
+  cpSync(join(PROBE, 'playbook.yaml'), join(acme, 'playbooks/probing.yaml'))
   const all: Edits = {
     'agents.yaml': (text) => `${text}\n${readFileSync(join(PROBE, 'agents.yaml'), 'utf8')}`,
   }

@@ -4,6 +4,7 @@ import { type Fields, fields, items } from './send.ts'
 const QUERY = `query ($id: ID!) {
   call(id: $id) {
     state agent owner subject actors connector operation operationVersion input resultKept rationale run trace
+    decisionRecord { playbook version outcome checked record schema }
     decision { outcome denyReason advice reasons { policyId approval } errors shadow facts }
     hold { state requires { group count } onApproval votes { voter verdict comment } }
     intent { policySet }

@@ -125,14 +125,18 @@ function factsOf(use: LibraryUse, rule: Rule, values: Values): JsonObject {
 /** A line that mentions an optional parameter that is not given is left out. */
 function bodyOf(use: LibraryUse, rule: Rule, values: Values): string {
   const facts = new Set(factNames(rule))
+  const words = (name: string): string | undefined => (name === 'name' ? `library.${use.name}` : values.get(name)?.words)
   const absent = rule.parameters.filter(({ name }) => !values.has(name)).map(({ name }) => name)
   return rule.body
     .split('\n')
     .filter((line) => !absent.some((name) => new RegExp(`\\$${name}\\b`).test(line)))
     .join('\n')
-    .replace(/\$([A-Za-z_]\w*)/g, (placeholder, name: string) => {
-      if (name === 'name') return `library.${use.name}`
+    .replace(TEXT_OR_PLACEHOLDER, (found, name: string | undefined) => {
+      if (name === undefined) return found.replace(PLACEHOLDER, (placeholder, within: string) => words(within) ?? placeholder)
       if (facts.has(name)) return ownFact(use, name)
-      return values.get(name)?.cedar ?? placeholder
+      return values.get(name)?.cedar ?? found
     })
 }
+
+const PLACEHOLDER = /\$([A-Za-z_]\w*)/g
+const TEXT_OR_PLACEHOLDER = /"(?:[^"\\]|\\.)*"|\$([A-Za-z_]\w*)/g

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { instant } from '../../gateway/core/clock.ts'
+import { type Playbook, Playbooks } from '../../gateway/core/playbook.ts'
 import type { JsonObject } from '../../gateway/core/json.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { createDecider } from '../engine/decider.ts'
@@ -38,6 +39,15 @@ const USES: Readonly<Record<string, JsonObject>> = {
     approval: 'finance',
   },
   'rate-cap': { operations: ['erp.releasePayment', 'erp.changeVendorBank'], most: 10, window: '1d', by: 'owner', same: '/vendorId' },
+  'require-playbook': {
+    operations: ['erp.releasePayment'],
+    playbook: 'release',
+    versions: ['2', '1'],
+    outcomes: 'pay',
+    roles: ['payer'],
+    approval: 'finance',
+  },
+  'require-rationale': { least: 12, roles: ['payer'], approval: 'finance' },
   residency: { connectors: ['erp'], regions: ['eu', 'ch'] },
   'separation-of-duties': { operations: ['erp.releasePayment'], object: '/vendorId', changes: { 'erp.changeVendorBank': '/vendorId' } },
   'untrusted-content': { approval: 'finance' },
@@ -51,7 +61,17 @@ const used = (rule: string, values: JsonObject, name = rule) => ({
   place: (keys: readonly string[]) => `gatehouse.yaml#/library/${[name, ...keys].join('/')}`,
 })
 
-const around = { catalogue: trading, approvals: new Set(['finance', 'cfo']) }
+const book = (version: string): Playbook => ({
+  name: 'release',
+  version,
+  title: '',
+  procedure: '',
+  outcomes: ['pay', 'ask'],
+  record: {},
+  digest: '',
+  schema: '',
+})
+const around = { catalogue: trading, approvals: new Set(['finance', 'cfo']), playbooks: new Playbooks([book('1'), book('2')]) }
 const instances = (...uses: ReturnType<typeof used>[]) => instantiate(uses, libraryRules(), around)
 
 function organisation(...uses: ReturnType<typeof used>[]): PolicySource {
@@ -160,6 +180,25 @@ when { context.history.payments_hour_total.greaterThan(decimal("5000.0")) };
     expect(decider.decide(question(closeTicket, { id: 'T-1' }, { now })).verdict.effect).toBe(effect)
   })
 
+  test('tells the agent what to attach, and where to fetch it', () => {
+    const playbook = used('require-playbook', { ...USES['require-playbook'], roles: null, approval: null }, 'by-playbook')
+    const decider = createDecider(organisation(playbook, used('require-rationale', { least: 12 }, 'why')))
+    const ask = (over: object) => decider.decide(question(releasePayment, { vendorId: 'V-1', amount: 1 }, over)).verdict
+    const decisionRecord = { playbook: 'release', version: '2', outcome: 'pay', checked: true }
+    expect(ask({ rationale: 'x'.repeat(12), decisionRecord }).effect).toBe('permit')
+    expect(ask({ rationale: 'x'.repeat(12), decisionRecord: { ...decisionRecord, outcome: 'ask' } })).toMatchObject({
+      effect: 'deny',
+      policies: ['library.by-playbook.missing'],
+      advice:
+        'Follow the playbook release and attach its decision record. Fetch it with GET /v1/playbooks/release, or as the MCP resource gatehouse://playbooks/release/VERSION, in version 2, 1. Attach an object of playbook, version, outcome and record: as the header Gatehouse-Decision-Record, in MCP as gatehouse/decisionRecord in params._meta, in GraphQL as extensions.gatehouse.decisionRecord. Outcomes that allow this call: pay. Where you came to another one, do not call.',
+    })
+    expect(ask({ rationale: '           too few', decisionRecord })).toMatchObject({
+      effect: 'deny',
+      policies: ['library.why.missing'],
+      advice: expect.stringMatching(/^Say why in your own words, with at least 12 characters beside spaces, .*Gatehouse-Rationale/),
+    })
+  })
+
   test('puts a value into its own literal, whatever is in it', () => {
     const evil = 'eu"].contains("x") || true || ["\\'
     const { files } = instances(used('residency', { connectors: ['erp'], regions: [evil] }))
@@ -222,6 +261,21 @@ when { context.history.payments_hour_total.greaterThan(decimal("5000.0")) };
       'an unknown finding',
       used('findings', { findings: ['credentials'] }),
       'gatehouse.yaml#/library/findings/with/findings `findings`: there is no finding `credentials`: did you mean `credential`?',
+    ],
+    [
+      'an unknown playbook',
+      used('require-playbook', { ...USES['require-playbook'], playbook: 'realese' }),
+      'gatehouse.yaml#/library/require-playbook/with/playbook `playbook`: there is no playbook `realese`: did you mean `release`?',
+    ],
+    [
+      'an unknown version of a playbook',
+      used('require-playbook', { ...USES['require-playbook'], versions: ['1', '17.4'] }),
+      'gatehouse.yaml#/library/require-playbook/with/versions `versions`: there is no version of a playbook `17.4`: use one of `2`, `1`',
+    ],
+    [
+      'an unknown outcome of a playbook',
+      used('require-playbook', { ...USES['require-playbook'], outcomes: ['paid'] }),
+      'gatehouse.yaml#/library/require-playbook/with/outcomes `outcomes`: there is no outcome of a playbook `paid`: did you mean `pay`?',
     ],
     [
       'no duration',

@@ -2,17 +2,22 @@ import { decimalText, fitsDecimal, parseDecimal } from '../../gateway/core/decim
 import { durationMs } from '../../gateway/core/duration.ts'
 import { isJsonObject, type JsonValue } from '../../gateway/core/json.ts'
 import type { OperationId } from '../../gateway/core/ids.ts'
+import type { Playbook, Playbooks } from '../../gateway/core/playbook.ts'
 import { namespaceOf } from '../../gateway/core/operation.ts'
 import { FINDINGS } from '../../gateway/ports/detector.ts'
 import type { PolicySource } from '../../gateway/ports/policy-source.ts'
 import { nearest } from '../engine/policy-text.ts'
 
 /** What a value must fit into. */
-export type Surroundings = Pick<PolicySource, 'catalogue' | 'approvals'>
+export interface Surroundings extends Pick<PolicySource, 'catalogue' | 'approvals'> {
+  readonly playbooks: Playbooks
+}
 
 /** A value as it stands in Cedar and in a fact; a type has one or both. */
 export interface Rendered {
   readonly cedar?: string
+  /** As it stands within a text, such as an annotation. */
+  readonly words?: string
   readonly fact?: JsonValue
 }
 
@@ -29,6 +34,9 @@ interface Type {
 export function cedarString(text: string): string {
   return `"${Array.from(text, (char) => (/^[\p{C}"\\]$/u.test(char) ? `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}` : char)).join('')}"`
 }
+
+/** The same without the quotes, to stand within a literal. */
+const withinString = (text: string): string => cedarString(text).slice(1, -1)
 
 const TEXT_CHARS_MAX = 500
 const LIST_ITEMS_MAX = 500
@@ -82,6 +90,16 @@ const chosen = (words: string, known: readonly string[] | undefined, what: strin
   }),
 })
 
+/** What one of the playbooks has; which of them is the policy's to ask. */
+const ofPlaybooks = (words: string, all: (playbook: Playbook) => readonly string[], what: string, example: string): Type => ({
+  words,
+  render: (value, { playbooks }) => {
+    const known = new Set(playbooks.all.flatMap(all))
+    const found = listOf(value, `[${example}]`).map((one) => oneOf(one, known, what))
+    return { cedar: cedarList(found.map(cedarString)), words: found.map(withinString).join(', ') }
+  },
+})
+
 const TYPES = {
   text: { words: 'text', render: (value) => ({ cedar: cedarString(textOf(value, '`some words`')) }) },
   texts: {
@@ -101,6 +119,15 @@ const TYPES = {
     words: 'name of an approval',
     render: (value, { approvals }) => ({ cedar: cedarString(oneOf(value, approvals, 'approval')) }),
   },
+  playbook: {
+    words: 'name of a playbook',
+    render: (value, { playbooks }) => {
+      const found = oneOf(value, new Set(playbooks.all.map(({ name }) => name)), 'playbook')
+      return { cedar: cedarString(found), words: withinString(found) }
+    },
+  },
+  'playbook-versions': ofPlaybooks('list of versions of a playbook', ({ version }) => [version], 'version of a playbook', '"1"'),
+  'playbook-outcomes': ofPlaybooks('list of outcomes of a playbook', ({ outcomes }) => outcomes, 'outcome of a playbook', 'pay'),
   operations: {
     words: 'list of operations',
     render: (value, around) => {
@@ -147,7 +174,7 @@ const TYPES = {
     render: (value) => {
       if (typeof value !== 'number' || !Number.isSafeInteger(value))
         throw new Misfit(`\`${shown(value)}\` is no whole number: write \`10\``)
-      return { cedar: String(value) }
+      return { cedar: String(value), words: String(value) }
     },
   },
   duration: {

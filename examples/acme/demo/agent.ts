@@ -39,8 +39,14 @@ export class Agent {
     this.#authorization = `Bearer ${token}`
   }
 
-  /** Sends a document of one root field; `why` is the agent's rationale. */
-  async graphql(document: string, why?: string): Promise<Heard> {
+  /** The newest version of a playbook. */
+  async playbook(name: string): Promise<Fields> {
+    const response = await fetch(`${this.#gateway}/v1/playbooks/${name}`, { headers: { authorization: this.#authorization } })
+    return fields(await response.json())
+  }
+
+  /** Sends a document of one root field; `why` is the agent's rationale, `decisionRecord` what its playbook came to. */
+  async graphql(document: string, why?: string, decisionRecord?: Fields): Promise<Heard> {
     const response = await fetch(`${this.#gateway}/graphql`, {
       method: 'POST',
       headers: {
@@ -48,7 +54,7 @@ export class Agent {
         'content-type': 'application/json',
         ...(why === undefined ? {} : { 'gatehouse-rationale': why }),
       },
-      body: JSON.stringify({ query: document }),
+      body: JSON.stringify({ query: document, ...(decisionRecord && { extensions: { gatehouse: { decisionRecord } } }) }),
     })
     const { data, errors } = (await response.json()) as { data?: Fields | null; errors?: { message: string; extensions?: Fields }[] }
     const heard = { ...names(response.headers), door: 'GraphQL' } as const

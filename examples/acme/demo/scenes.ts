@@ -20,8 +20,12 @@ export async function supportDesk(story: Story, desk: Agent): Promise<void> {
   const ticket = tickets.find(({ id, orderValue }) => id !== 'T-20042' && Number(orderValue) >= 60)
   if (ticket) {
     const refund = `mutation { crm_refundTicket(ticketId: "${text(ticket.id)}", amount: 60.00, currency: "EUR", reason: "damaged") { id amount currency } }`
+    const playbook = await desk.playbook('refund')
+    story.line('', `it decides by the playbook ${text(playbook.name)}, version ${text(playbook.version)}, and attaches the record`)
+    const record = { cause: 'damaged', evidence: ['photos of two crushed crates'], orderValue: ticket.orderValue, refundedBefore: false }
+    const decided = { playbook: playbook.name, version: playbook.version, outcome: 'refund', record }
     const held = story.tell(
-      await desk.graphql(refund, 'two of five crates were crushed, photos seen'),
+      await desk.graphql(refund, 'two of five crates were crushed, photos seen', decided),
       `refund 60 EUR on ${text(ticket.id)}`,
     )
     await story.decide(desk, held, 'sam', 'approve', 'photos are clear')
