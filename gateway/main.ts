@@ -457,7 +457,7 @@ function openDoors(opened: Opened) {
   const { log } = telemetry
   const releaser = createReleaser(parts, LIMITS.releasesAtOnceMax, LIMITS.pollMs)
   closers.add(() => releaser.close())
-  const review = createHoldReview(parts, record.storage.policySets)
+  const review = createHoldReview(parts, record.policies.sets)
   closers.add(() => review.close())
   const grantReview = createGrantReview(parts)
   closers.add(() => grantReview.close())
@@ -570,7 +570,7 @@ function openCases(
     recorder: parts.recorder,
     registry: parts.registry,
     decider: () => parts.decider,
-    policySets: record.storage.policySets,
+    policySets: record.policies.sets,
     notices: record.storage.notices,
     drifts: record.storage.drifts,
     transparency: record.transparency,

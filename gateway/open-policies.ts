@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { basename } from 'node:path'
 import { createDecider } from '../policies/engine/decider.ts'
+import { KeptSets, textsFault } from '../policies/engine/kept-set.ts'
 import { createWorkshop, type Workshop } from '../policies/engine/workshop.ts'
 import { type Configuration, loadPolicies, loadPolicyTests } from './config/load.ts'
 import { GatewayError } from './core/errors.ts'
@@ -18,6 +19,7 @@ import type { Publisher } from './ports/publisher.ts'
 import type { Simulator } from './ports/simulator.ts'
 import type { CountedSeries, Recorder } from './ports/recorder.ts'
 import type { Telemetry } from './ports/telemetry.ts'
+import { provenSets, type SetComparison } from './publication/kept-sets.ts'
 import { LivePolicies } from './publication/live-policies.ts'
 import { openingSet } from './publication/opening-set.ts'
 import { PolicyFiles } from './publication/policy-files.ts'
@@ -38,6 +40,8 @@ export interface PoliciesOptions {
 
 /** The policies of a running gateway: what decides, and every way in which that changes. */
 export interface RunningPolicies {
+  /** None of which is handed out with other texts than its hash covers. */
+  sets: PolicySets
   live: LivePolicies
   publisher: Publisher
   simulator: Simulator
@@ -54,8 +58,14 @@ export interface RunningPolicies {
 }
 
 /** Opens the policy set to start with. Throws CONFIG_INVALID, UNAVAILABLE. */
-export async function openPolicies(options: PoliciesOptions): Promise<RunningPolicies> {
-  const { configuration, source, sets, factKey, bus, telemetry } = options
+export async function openPolicies(given: PoliciesOptions): Promise<RunningPolicies> {
+  const sets = provenSets(given.sets, {
+    compare: comparisonBeside(given.source),
+    log: given.telemetry.log,
+    onAltered: () => given.telemetry.count('record_altered', { what: 'policy set' }),
+  })
+  const options = { ...given, sets }
+  const { configuration, source, factKey, bus, telemetry } = options
   const { log } = telemetry
   const onFault = (cause: unknown): void => log.error({ cause }, 'the policy engine broke down and was replaced')
   const decider = (texts: PolicySetTexts, checked?: string): Decider =>
@@ -78,6 +88,7 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
   const files = filesOf(options, live, { compile, seriesOf })
   const publisher = createPublisher({ sets, live, compile, examine, seriesOf, fileFaults: () => files.faults })
   return {
+    sets,
     live,
     publisher,
     simulator: createSimulator(source, drafts.run.bind(drafts)),
@@ -103,6 +114,12 @@ export async function openPolicies(options: PoliciesOptions): Promise<RunningPol
       await live.close()
     },
   }
+}
+
+/** Compares kept sets beside today's operations. */
+export function comparisonBeside({ catalogue }: Pick<PolicySource, 'catalogue'>): SetComparison {
+  const kept = new KeptSets()
+  return { withWhole: (set, whole) => kept.fault(set, whole, catalogue), withActivation: textsFault }
 }
 
 type Run = Workshop['run']

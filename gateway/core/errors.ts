@@ -37,6 +37,11 @@ export const ERRORS = {
   CALL_NOT_CLAIMABLE: { http: 409, retry: 'never', says: 'only an approved call that waits for its agent can be claimed' },
   NAME_TAKEN: { http: 409, retry: 'never', says: 'an agent of this name is or was registered: names are never given away again' },
   TOKEN_REQUEST_REFUSED: { http: 400, retry: 'never', says: 'the token endpoint refused (RFC 6749 5.2)' },
+  RECORD_ALTERED: {
+    http: 500,
+    retry: 'never',
+    says: 'what the database has is not what was recorded: somebody altered it, and it is not shown',
+  },
   CONFIG_INVALID: {
     http: 500,
     retry: 'never',

@@ -27,6 +27,15 @@ export interface ActivePolicySet {
   holdsReviewed: string | null
 }
 
+/** The set that binds, and what the record says of it. */
+export interface RecordedPolicySet {
+  policySet: string | null
+  /** What the newest entries about activations name, newest first: of one moment with the set itself. */
+  named: readonly { policySet: string; at: Instant }[]
+  /** Old entries were removed under retention: there may be none about it. */
+  removed: boolean
+}
+
 /** `files`: edited files. `connectors`: the same texts against changed operations. `review`: approved. `emergency`: rolled back without review. */
 export type ActivationSource = 'files' | 'connectors' | 'review' | 'emergency'
 
@@ -91,6 +100,9 @@ export type NewProposal = Pick<PolicyProposal, 'id' | 'change' | 'policySet' | '
  */
 export interface PolicySets {
   active(): Promise<ActivePolicySet>
+  recorded(): Promise<RecordedPolicySet>
+  /** Hashes of the texts of a set's policies by their ids, as the newest entry has them that made it active; undefined where none did. */
+  activatedTexts(hash: string): Promise<Readonly<Record<string, string>> | undefined>
   /** Keeps a set with the text that it is named after (`Decider.wholeText`), where there is one; nothing happens where both are kept already. */
   keep(set: Omit<StoredPolicySet, 'storedAt'> & { whole: string | null }): Promise<void>
   /** The text whose SHA-256 is this hash; undefined where it is not kept: it was not, once. */

@@ -56,7 +56,7 @@ export interface Span {
 export interface Telemetry {
   startCall(attributes: SpanAttributes, traceparent: string | undefined): Span
   count(
-    name: 'calls' | 'refused' | 'policy_reload_failures' | 'follower_failures' | 'notices' | 'witness_refusals',
+    name: 'calls' | 'refused' | 'policy_reload_failures' | 'follower_failures' | 'notices' | 'witness_refusals' | 'record_altered',
     labels: Readonly<Record<string, string>>,
   ): void
   observe(name: 'call_seconds' | 'upstream_seconds', seconds: number, labels: Readonly<Record<string, string>>): void

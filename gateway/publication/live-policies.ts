@@ -1,8 +1,10 @@
+import { GatewayError } from '../core/errors.ts'
 import { LIMITS } from '../limits.ts'
 import type { Bus } from '../ports/bus.ts'
 import type { Decider } from '../ports/decider.ts'
 import type { ActivePolicySet, PolicySets, PolicySetTexts } from '../ports/policy-sets.ts'
 import type { Log } from '../ports/telemetry.ts'
+import { unrecordedSet } from './kept-sets.ts'
 
 export interface LivePoliciesOptions {
   sets: PolicySets
@@ -150,9 +152,12 @@ export class LivePolicies {
   async #tryToTake(policySet: string): Promise<string | undefined> {
     let decider = this.#compiled
     this.#compiled = undefined
+    const unrecorded = await this.#unrecorded(policySet)
+    if (unrecorded !== undefined) return unrecorded
     if (decider?.policySet !== policySet) {
-      const stored = await this.#options.sets.set(policySet)
+      const stored = await this.#options.sets.set(policySet).catch(unlessAltered)
       if (!stored) return 'its texts are not kept'
+      if (typeof stored === 'string') return stored
       try {
         decider = await this.#options.compile(stored)
       } catch (error) {
@@ -163,4 +168,16 @@ export class LivePolicies {
     this.#decider = decider
     return undefined
   }
+
+  /** Undefined also where yet another set binds by now: that is for the next look. */
+  async #unrecorded(policySet: string): Promise<string | undefined> {
+    const recorded = await this.#options.sets.recorded()
+    const why = recorded.policySet === policySet ? unrecordedSet(recorded) : undefined
+    return why && `the database was altered: ${why}`
+  }
+}
+
+function unlessAltered(error: unknown): string {
+  if (error instanceof GatewayError && error.code === 'RECORD_ALTERED') return error.message
+  throw error
 }

@@ -1,8 +1,9 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Decider } from '../ports/decider.ts'
-import type { ActivePolicySet, PolicySets, PolicySetTexts } from '../ports/policy-sets.ts'
+import type { ActivePolicySet, PolicySets, PolicySetTexts, StoredPolicySet } from '../ports/policy-sets.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
 import type { Log } from '../ports/telemetry.ts'
+import { unrecordedSet } from './kept-sets.ts'
 import { GATEWAY, keepSet, textsDigest } from './texts.ts'
 
 /** Where policies change: `files` follow edits, `review` seeds an empty record only. */
@@ -22,28 +23,56 @@ export interface Opening {
 
 /**
  * The decider to start with, its set kept and active. Files that were not edited since they were last taken over leave alone what was published or
- * rolled back meanwhile; its texts are compiled against today's operations. Throws CONFIG_INVALID, UNAVAILABLE.
+ * rolled back meanwhile; its texts are compiled against today's operations. Throws CONFIG_INVALID, RECORD_ALTERED where the database was, UNAVAILABLE.
  */
 export async function openingSet(opening: Opening): Promise<Decider> {
   const { sets, changes, files, log } = opening
+  await refuseUnrecorded(sets)
   const active = await sets.active()
   const digest = textsDigest(files)
-  const stored = active.policySet === null ? undefined : await sets.set(active.policySet)
   const edited = digest !== active.filesDigest
+  const replaced = changes === 'files' && edited
+  const stored = active.policySet === null || replaced ? undefined : await storedSet(sets, active.policySet)
   if (stored && changes === 'review' && edited)
     log.warn(
       { policySet: stored.hash },
       'the policy files are not what is active and change nothing: propose them with `gatehouse policy propose`',
     )
-  if (stored && (changes === 'review' || !edited)) return await reopen(opening, stored, digest)
+  if (stored) return await reopen(opening, stored, digest)
   const decider = opening.compile(files)
   await activate(opening, decider, files, { active, source: 'files', digest })
   return decider
 }
 
+/** Throws RECORD_ALTERED where another set binds than the one that was activated last: nobody reviewed that. */
+async function refuseUnrecorded(sets: PolicySets): Promise<void> {
+  const recorded = await sets.recorded()
+  const why = unrecordedSet(recorded)
+  if (why === undefined) return
+  const set = recorded.policySet?.slice(0, 12) ?? 'none'
+  throw new GatewayError(
+    'RECORD_ALTERED',
+    `the database has \`${set}\` as the active policy set (\`gateway_state.policy_set\`), and ${why}: somebody altered it; put back what the record says`,
+  )
+}
+
+async function storedSet(sets: PolicySets, hash: string): Promise<StoredPolicySet> {
+  try {
+    const stored = await sets.set(hash)
+    if (stored) return stored
+    throw new GatewayError('RECORD_ALTERED', `the active policy set \`${hash.slice(0, 12)}\` is not in the database`)
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'RECORD_ALTERED') throw error
+    const remedy =
+      'put its row of `policy_set` back from a backup, or set `policyChanges: files`, edit the policy files to what shall be in force, and start again'
+    throw new GatewayError('RECORD_ALTERED', `${error.message}: ${remedy}`, { cause: error })
+  }
+}
+
 async function reopen(opening: Opening, stored: PolicySetTexts & { hash: string }, digest: string): Promise<Decider> {
   const decider = compileStored(opening, stored, digest)
   if (decider.policySet !== stored.hash) {
+    if ((await opening.sets.whole(stored.hash)) === undefined) throw unproven(stored.hash)
     const active = await opening.sets.active()
     await activate(opening, decider, stored, { active, source: 'connectors', digest: null })
   } else {
@@ -52,6 +81,13 @@ async function reopen(opening: Opening, stored: PolicySetTexts & { hash: string 
     await opening.sets.count(stored.hash, opening.seriesOf(decider))
   }
   return decider
+}
+
+/** Of a set of before whole texts were kept, which compiles to another one: its operations changed, or its declared facts did. */
+function unproven(hash: string): GatewayError {
+  const remedy = 'start once with the connectors of before, or edit the policy files'
+  const why = 'its whole text is not kept, and so nobody can tell whether connectors changed or the database was altered'
+  return new GatewayError('RECORD_ALTERED', `the active policy set \`${hash.slice(0, 12)}\` compiles to another one: ${why}: ${remedy}`)
 }
 
 /** Texts that are not those of the files say where they come from, since nobody finds their lines on disk. */

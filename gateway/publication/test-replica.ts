@@ -1,12 +1,14 @@
 import { createDecider } from '../../policies/engine/decider.ts'
 import { acme, source } from '../../policies/engine/test-organisation.ts'
+import { comparisonBeside } from '../open-policies.ts'
 import { createInProcessBus } from '../bus/in-process.ts'
 import { type Clock, instant } from '../core/clock.ts'
 import type { Catalogue } from '../core/operation.ts'
 import type { Decider } from '../ports/decider.ts'
-import type { ActivePolicySet, PolicySetTexts } from '../ports/policy-sets.ts'
+import type { ActivePolicySet, PolicySets, PolicySetTexts } from '../ports/policy-sets.ts'
 import { openStorage, type Storage } from '../storage/open-storage.ts'
 import type { TestDatabase } from '../storage/test-databases.ts'
+import { provenSets } from './kept-sets.ts'
 import { LivePolicies } from './live-policies.ts'
 import { openingSet, type PolicyChanges } from './opening-set.ts'
 import { keepSet, sourceOf } from './texts.ts'
@@ -20,6 +22,7 @@ export const texts = (by: Readonly<Record<string, string>>): PolicySetTexts => (
 export interface Replica {
   storage: Storage
   policies: LivePolicies
+  sets: PolicySets
   logged: { level: string; words: string }[]
   /** What `onActive` was told. */
   seen: ActivePolicySet[]
@@ -48,7 +51,7 @@ export async function openReplica({ database, files, changes = 'files', catalogu
   const bus = createInProcessBus()
   const storage = await openStorage({ ...database.options, clock, bus })
   const decider = (texts: PolicySetTexts): Decider => createDecider(sourceOf(source({}, catalogue), texts))
-  const sets = storage.policySets
+  const sets = provenSets(storage.policySets, { compare: comparisonBeside({ catalogue }), log, onAltered: () => undefined })
   try {
     const opened = await openingSet({ sets, changes, files, compile: decider, seriesOf: () => [], log })
     const compile = async (texts: PolicySetTexts): Promise<Decider> => {
@@ -58,7 +61,7 @@ export async function openReplica({ database, files, changes = 'files', catalogu
     const policies = new LivePolicies({ sets, decider: opened, compile, bus, log })
     policies.onActive((active) => void seen.push(active))
     return {
-      ...{ storage, policies, logged, seen, compiled },
+      ...{ storage, policies, sets, logged, seen, compiled },
       async publish(texts) {
         const made = decider(texts)
         await keepSet(sets, made, texts)

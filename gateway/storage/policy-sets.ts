@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { type Clock, instant } from '../core/clock.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { ProposalId } from '../core/ids.ts'
@@ -14,6 +14,7 @@ import type {
   PolicyActivation,
   PolicyProposal,
   PolicySets,
+  RecordedPolicySet,
   StoredPolicySet,
 } from '../ports/policy-sets.ts'
 import { goLive, prepareCounters } from './counter-series.ts'
@@ -79,6 +80,8 @@ export function policySetsOn(db: Db, writer: Writer, clock: Clock): PolicySets {
         const row = await db.selectFrom('gateway_state').select(['policy_set', 'files_digest', 'holds_reviewed']).executeTakeFirstOrThrow()
         return { policySet: row.policy_set, filesDigest: row.files_digest, holdsReviewed: row.holds_reviewed }
       }),
+    recorded: () => reading(() => recordedOf(db)),
+    activatedTexts: (hash) => reading(() => activatedTextsOf(db, hash)),
     keep: (kept) => writing((scope) => keepIn(scope, kept)),
     whole: (hash) => reading(() => wholeOf(db, hash)),
     set,
@@ -149,6 +152,46 @@ async function keepIn({ tx, atMs }: TransactionScope, { hash, whole, policies, f
     .values({ hash, whole })
     .onConflict((oc) => oc.doNothing())
     .execute()
+}
+
+/** Which may come out of their order, by what clocks of replicas differ. */
+const NAMED_MAX = 16
+
+/** In one statement, so that an activation in between is seen by both parts or by none. */
+async function recordedOf(db: Db): Promise<RecordedPolicySet> {
+  const rows = await db
+    .selectFrom('gateway_state as s')
+    .leftJoin(
+      (eb) =>
+        eb
+          .selectFrom('entry')
+          .select(['body', 'at_ms'])
+          .where('kind', 'in', ['policy.activated', 'policy.rolled_back'])
+          .orderBy('at_ms', 'desc')
+          .orderBy('process', 'desc')
+          .orderBy('seq', 'desc')
+          .limit(NAMED_MAX)
+          .as('e'),
+      (join) => join.onTrue(),
+    )
+    .innerJoin('log_floor as f', (join) => join.onTrue())
+    .select(['s.policy_set', 'e.body', 'e.at_ms', 'f.floor'])
+    .execute()
+  const named = rows.flatMap(({ body, at_ms }) =>
+    body && at_ms !== null && 'policySet' in body && typeof body.policySet === 'string'
+      ? [{ policySet: body.policySet, at: instant(at_ms) }]
+      : [],
+  )
+  return { policySet: rows[0]?.policy_set ?? null, named: named.sort((a, b) => b.at - a.at), removed: (rows[0]?.floor ?? 0) > 0 }
+}
+
+async function activatedTextsOf(db: Db, hash: string): Promise<Readonly<Record<string, string>> | undefined> {
+  const { rows } = await sql<{ body: EntryBody }>`select body from entry
+    where kind = 'policy.activated' and body::text like ${`%"policySet":"${hash}"%`} order by at_ms desc limit ${LIMITS.pageRowsMax}`.execute(
+    db,
+  )
+  for (const { body } of rows) if (body.kind === 'policy.activated' && body.policySet === hash) return body.policies
+  return undefined
 }
 
 async function wholeOf(db: Db, hash: string): Promise<string | undefined> {

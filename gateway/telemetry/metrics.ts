@@ -112,6 +112,12 @@ export const METRICS = {
     labels: [],
     help: `Of the open holds, those that expire within ${LIMITS.holdExpiringMs / 60_000} minutes.`,
   },
+  record_altered: {
+    name: 'gatehouse_record_altered_total',
+    type: 'counter',
+    labels: ['what'],
+    help: 'Times that something in the database was not what was recorded, by what it is (policy set, entry): it was not served.',
+  },
   policies_behind: {
     name: 'gatehouse_policies_behind',
     type: 'gauge',
