@@ -19,7 +19,7 @@ interface Attribute {
 }
 interface Shape {
   attributes: Readonly<Record<string, Attribute>>
-  constraints?: { at_least_one?: readonly string[]; just_one?: readonly string[] }
+  constraints?: { at_least_one?: readonly string[] }
 }
 type Fields = Readonly<Record<string, unknown>>
 

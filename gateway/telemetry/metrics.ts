@@ -128,7 +128,7 @@ export const METRICS = {
     name: 'gatehouse_database_connected',
     type: 'gauge',
     labels: [],
-    help: '1 while the database answers, 0 while it does not and calls are refused.',
+    help: '1 while the database takes writes, 0 while it does not and calls are refused.',
   },
   witness_lag_seconds: {
     name: 'gatehouse_witness_lag_seconds',
