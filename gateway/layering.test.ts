@@ -55,6 +55,7 @@ const HOME: Readonly<Record<string, string>> = {
   jose: 'gateway/identity',
   undici: 'gateway/egress',
   '@apollo/server': 'gateway/surfaces',
+  '@bufbuild/protobuf': 'gateway/surfaces/otlp',
   'type-graphql': 'schema',
   '@cedar-policy/cedar-wasm': 'policies/engine',
   '@opentelemetry/sdk-trace': 'gateway/telemetry',

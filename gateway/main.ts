@@ -37,6 +37,7 @@ import { openPolicies } from './open-policies.ts'
 import { openSinks } from './open-sinks.ts'
 import { openWitnesses } from './open-witnesses.ts'
 import { createOperator } from './operator/operator.ts'
+import { createAccounts } from './pipeline/accounts.ts'
 import { createCalls } from './pipeline/calls.ts'
 import { dryDecision } from './pipeline/dry-decision.ts'
 import { editHeld } from './pipeline/edit.ts'
@@ -71,6 +72,7 @@ import { createGraphqlDoor } from './surfaces/graphql/door.ts'
 import { createHttpDoor } from './surfaces/http-proxy.ts'
 import { createMcpDoor } from './surfaces/mcp/door.ts'
 import { createOAuthHandlers } from './surfaces/oauth.ts'
+import { createOtlpDoor } from './surfaces/otlp/door.ts'
 import { createOperatorDoor } from './surfaces/operator-graphql.ts'
 import { createPeopleDoor } from './surfaces/people-door.ts'
 import { logRoutes } from './surfaces/log.ts'
@@ -487,6 +489,7 @@ function openDoors(opened: Opened) {
   const http = createHttpDoor({ calls, baseUrl, log })
   const status = createStatusDoor({ calls, baseUrl, log })
   const playbookDoor = traced(createPlaybookDoor({ calls, playbooks, baseUrl, log }))
+  const otlp = createOtlpDoor({ accounts: createAccounts(parts), baseUrl, log })
   const people = openPeopleDoor(opened, origins)
   const cases = openCases(opened, (callId) => releaser.afterApproval(callId))
   const authenticate = (authorization: string | undefined) =>
@@ -510,6 +513,7 @@ function openDoors(opened: Opened) {
     '/v1/calls/': traced(status.handle),
     '/v1/playbooks': playbookDoor,
     '/v1/playbooks/': playbookDoor,
+    '/v1/traces': traced(otlp.handle),
     '/operator/graphql': operator.handle,
     '/operator/session': people.handle,
     ...Object.fromEntries(createOAuthHandlers(identity.endpoint)),

@@ -6,6 +6,8 @@ import type { CallId, HoldId, OperationId } from './ids.ts'
 import type { JsonObject } from './json.ts'
 
 export type Door = 'graphql' | 'mcp' | 'http'
+/** Where agents come with their tokens: calls are made at some, others ask after calls or tell what led to them. */
+export type AgentDoor = Door | 'status' | 'otlp'
 
 /** `approved` is also the state of a permitted call that waits for its turn behind another root field of the same document. */
 export const CALL_STATES = [

@@ -36,6 +36,7 @@ const KINDS: Readonly<Record<EntryKind, true>> = {
   'connector.drift_found': true,
   'connector.drift_reviewed': true,
   'connector.drift_gone': true,
+  account: true,
   explained: true,
   view: true,
   erased: true,

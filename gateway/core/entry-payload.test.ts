@@ -55,6 +55,10 @@ const BODIES = [
   { kind: 'grant.opened', grant: { id: 'grant_1', arguments: [{ pointer: '/to', allows: { kind: 'exactly', value: MARK } }] } },
   { kind: 'hold.edited', hold: 'hold_1', by: 'maria', comment: MARK, changes: [{ pointer: '/to', from: MARK, to: `${MARK}2` }] },
   { kind: 'vote', hold: 'hold_1', voter: 'maria', verdict: 'approve', comment: MARK, digest: 'd' },
+  {
+    ...{ kind: 'account', traceId: 'a'.repeat(32), agent: 'clerk', subject: null, count: 1, masked: [] },
+    ...{ dropped: { spans: 0, attributes: 0, texts: 0 }, told: [{ id: 'b'.repeat(16), name: MARK, messages: [{ text: MARK }] }] },
+  },
   { kind: 'resolved', by: 'olga', effect: 'HAPPENED', evidence: MARK },
 ] as unknown as EntryBody[]
 

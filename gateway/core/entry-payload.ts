@@ -27,6 +27,7 @@ export type EntryPayload =
   | Pick<Hold, 'excluded' | 'gives' | 'nonce'>
   | Pick<Extract<EntryBody, { kind: 'grant.proposed' }>, 'gives' | 'comment'>
   | Pick<Grant, 'arguments'>
+  | Pick<Extract<EntryBody, { kind: 'account' }>, 'told'>
   | { comment: string }
   | { evidence: string }
 
@@ -73,6 +74,8 @@ export function withoutPayload(body: EntryBody): EntryBody {
       return { ...body, comment: null, gives: body.gives && withoutValues(body.gives) }
     case 'grant.opened':
       return { ...body, grant: withoutValues(body.grant) }
+    case 'account':
+      return { ...body, told: [] }
     case 'vote':
       return { ...body, comment: null }
     case 'resolved':
@@ -96,6 +99,8 @@ export function payloadOf(body: EntryBody): EntryPayload | null {
       return { gives: body.gives, comment: body.comment }
     case 'grant.opened':
       return { arguments: body.grant.arguments }
+    case 'account':
+      return { told: body.told }
     case 'vote':
       return body.comment === null ? null : { comment: body.comment }
     case 'resolved':

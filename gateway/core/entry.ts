@@ -1,4 +1,5 @@
-import type { Asserted, Door, Outcome } from './call.ts'
+import type { AccountDropped, AccountOf, AccountSpan } from './account.ts'
+import type { AgentDoor, Asserted, Door, Outcome } from './call.ts'
 import type { Instant } from './clock.ts'
 import type { Decision } from './decision.ts'
 import type { DriftSummary } from './drift.ts'
@@ -98,7 +99,7 @@ export type EntryBody =
   | { kind: 'resolved'; by: string; effect: 'HAPPENED' | 'DID_NOT_HAPPEN'; evidence: string }
   | {
       kind: 'refused'
-      door: Door | 'status' | 'operator' | 'oauth'
+      door: AgentDoor | 'operator' | 'oauth'
       agent: string | null
       asked: string | null
       code: ErrorCode
@@ -133,6 +134,11 @@ export type EntryBody =
   | { kind: 'connector.drift_reviewed'; connector: string; subjects: readonly string[] }
   /** The system describes itself as it was reviewed again. */
   | { kind: 'connector.drift_gone'; connector: string; subjects: readonly string[] }
+  /**
+   * What an agent told of a trace in one request: its own account, unverified. It joins the calls with the same trace id, agent and subject, before and
+   * after it. `count`: of `told`, which is payload.
+   */
+  | ({ kind: 'account'; count: number; dropped: AccountDropped; masked: readonly string[]; told: readonly AccountSpan[] } & AccountOf)
   | { kind: 'explained'; by: string; request: CallRequest; decision: Decision }
   | { kind: 'view'; by: string; what: string }
   /** The payloads of these calls were destroyed, with the keys and salts of so many entries. Says nothing of what they were. */

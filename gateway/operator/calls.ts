@@ -1,3 +1,4 @@
+import { ACCOUNT_LOOK, type Account } from '../core/account.ts'
 import type { Call, DecisionRecord } from '../core/call.ts'
 import { type BusinessObject, objectAsked } from '../core/decision.ts'
 import { whyNotBreaking } from '../core/break-glass.ts'
@@ -29,10 +30,22 @@ export async function findCall(deps: OperatorDeps, by: Operator, id: CallId): Pr
  * Payloads are for security, auditors, and the people who may vote on the call's hold. A look is recorded before it is granted:
  * where the record cannot be written this throws UNAVAILABLE.
  */
-export async function mayViewPayload(deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> {
+export const mayViewPayload = (deps: OperatorDeps, by: Operator, call: Call): Promise<boolean> => mayLook(deps, by, call, 'payload')
+
+async function mayLook(deps: OperatorDeps, by: Operator, call: Call, what: string): Promise<boolean> {
   if (!hasRole(by, 'security', 'auditor') && !(await mayDecide(deps, by, call))) return false
-  await deps.recorder.note(call.id, { kind: 'view', by: by.name, what: 'payload' })
+  await deps.recorder.note(call.id, { kind: 'view', by: by.name, what })
   return true
+}
+
+/**
+ * What the agent told of the call's trace, for those who may see its payload: each look is recorded. Null where it told nothing of it for this subject, and for
+ * who may not see it. Throws UNAVAILABLE.
+ */
+export async function accountOfCall(deps: OperatorDeps, by: Operator, call: Call): Promise<Account | null> {
+  const { traceId, agent, subject } = call
+  const account = traceId === null ? undefined : await deps.store.account({ traceId, agent, subject })
+  return account && (await mayLook(deps, by, call, ACCOUNT_LOOK)) ? account : null
 }
 
 /** Who edited the arguments has no vote, and still sees what became of them. */

@@ -1,7 +1,18 @@
 import type { OperatorUseCases } from '../ports/operator.ts'
 import { agentHistory, agentPermissions, findAgent, lastCalls, listAgents, registrant, setAgentStatus } from './agents.ts'
 import { approveHolds, rejectHolds, similarHolds } from './alike-holds.ts'
-import { attachedRecord, equalCall, findCall, listCalls, mayViewPayload, objectOf, resolveCall, trail, whyNotResolve } from './calls.ts'
+import {
+  accountOfCall,
+  attachedRecord,
+  equalCall,
+  findCall,
+  listCalls,
+  mayViewPayload,
+  objectOf,
+  resolveCall,
+  trail,
+  whyNotResolve,
+} from './calls.ts'
 import { breakGlass, brokenFor, listBrokenGlass, reviewBreakGlass, whyNotBreakGlass, whyNotReview } from './break-glass.ts'
 import { connectorDrift, connectorHealth, driftCount, findConnector, listConnectors, listOperations, operationOf } from './catalogue.ts'
 import { setCredential } from './credentials.ts'
@@ -113,6 +124,7 @@ export function createOperator(deps: OperatorDeps): OperatorUseCases {
     call: bound(findCall),
     mayViewPayload: bound(mayViewPayload),
     attachedRecord: bound(attachedRecord),
+    accountOfCall: bound(accountOfCall),
     trail: bound(trail),
     nearMisses: bound(nearMisses),
     holds: bound(listHolds),

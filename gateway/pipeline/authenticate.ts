@@ -1,4 +1,4 @@
-import type { Door } from '../core/call.ts'
+import type { AgentDoor } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import type { Principal } from '../core/principal.ts'
@@ -8,7 +8,7 @@ import type { Parts } from './stages.ts'
  * Bearer token to principal (RFC 6750 2.1: header only). The registry has the last word: an agent that is unknown or not active is refused
  * however valid its token is. Throws UNAUTHENTICATED after recording `refused`; a failed credential never falls back to anything.
  */
-export async function authenticate(parts: Parts, authorization: string | undefined, door: Door | 'status'): Promise<Principal> {
+export async function authenticate(parts: Parts, authorization: string | undefined, door: AgentDoor): Promise<Principal> {
   try {
     const principal = await identify(parts, authorization)
     parts.onStage('authenticated')
@@ -44,7 +44,7 @@ async function identify(parts: Parts, authorization: string | undefined): Promis
  */
 export async function recordRefusal(
   parts: Parts,
-  door: Door | 'status',
+  door: AgentDoor,
   principal: Principal | null,
   asked: string | null,
   error: Pick<GatewayError, 'code' | 'message' | 'faults'>,

@@ -10,15 +10,16 @@ interface Use {
   waiting: number
 }
 
-/** Calls a minute and calls at once, for each agent in this process. */
+/** Calls, or requests of another kind, a minute and at once, for each agent in this process. */
 export interface AgentLimiter {
-  /** Counts a call in. Throws LIMITED with `retryAfterSeconds`. The returned function counts it out again; calling it twice is harmless. */
+  /** Counts one in. Throws LIMITED with `retryAfterSeconds`. The returned function counts it out again; calling it twice is harmless. */
   enter(agent: string): () => void
   /** Counts in a request that waits for a call: as many as calls at once. Null beyond: it is told at once how the call stands. Else as `enter`. */
   wait(agent: string): (() => void) | null
 }
 
-export function createLimiter(limits: Limits, clock: Clock): AgentLimiter {
+/** `of`: what is counted, as the agent is told. */
+export function createLimiter(limits: Pick<Limits, 'callsPerMinute' | 'concurrentCalls'>, clock: Clock, of = 'calls'): AgentLimiter {
   const uses = new Map<string, Use>()
   const useOf = (agent: string, minute: number): Use => {
     const use = uses.get(agent) ?? { minute, calls: 0, running: 0, waiting: 0 }
@@ -43,12 +44,12 @@ export function createLimiter(limits: Limits, clock: Clock): AgentLimiter {
         use.calls = 0
       }
       if (use.calls >= limits.callsPerMinute) {
-        throw new GatewayError('LIMITED', `the agent may make ${limits.callsPerMinute} calls a minute`, {
+        throw new GatewayError('LIMITED', `the agent may make ${limits.callsPerMinute} ${of} a minute`, {
           retryAfterSeconds: Math.max(1, Math.ceil(((minute + 1) * 60_000 - now) / 1_000)),
         })
       }
       if (use.running >= limits.concurrentCalls) {
-        throw new GatewayError('LIMITED', `the agent may have ${limits.concurrentCalls} calls running at once`, { retryAfterSeconds: 1 })
+        throw new GatewayError('LIMITED', `the agent may have ${limits.concurrentCalls} ${of} running at once`, { retryAfterSeconds: 1 })
       }
       use.calls++
       return counted(use, 'running')

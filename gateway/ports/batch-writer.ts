@@ -11,6 +11,8 @@ import type {
   ReleaseResult,
   RunStart,
   Sticking,
+  Telling,
+  TellingResult,
 } from './recorder.ts'
 
 /** One thing to write: a recorder's call as data. */
@@ -21,16 +23,18 @@ export type Unit =
   | { kind: 'finish'; unit: Finished }
   | { kind: 'stick'; unit: Sticking }
   | { kind: 'startRun'; unit: RunStart }
+  | { kind: 'tell'; unit: Telling }
   | { kind: 'changeHold'; unit: HoldChange }
   | { kind: 'cancelUnstarted'; callId: CallId; why: string }
   | { kind: 'resolve'; callId: CallId; by: string; effect: 'HAPPENED' | 'DID_NOT_HAPPEN'; evidence: string }
   | { kind: 'note'; callId: CallId | null; body: EntryBody }
 
-/** `admitted` answers admit, `released` release, `written` finish, stick, startRun and note, `applied` the compare-and-sets. */
+/** `admitted` answers admit, `released` release, `told` tell, `written` finish, stick, startRun and note, `applied` the compare-and-sets. */
 export type UnitResult =
   | { kind: 'admitted'; result: NewCallResult }
   | { kind: 'released'; result: ReleaseResult }
   | { kind: 'decided'; result: DecidingResult }
+  | { kind: 'told'; result: TellingResult }
   | { kind: 'written' }
   | { kind: 'applied'; applied: boolean }
   /** Nothing of this unit was written. */

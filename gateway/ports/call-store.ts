@@ -1,3 +1,4 @@
+import type { Account, AccountOf } from '../core/account.ts'
 import type { Call, CallState, Door } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { DenyReason, Verdict } from '../core/decision.ts'
@@ -101,6 +102,8 @@ export interface CallStore {
   /** The same for several holds at once: who published which. */
   publications(policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly Publication[]>
   entries(callId: CallId): Promise<readonly Entry[]>
+  /** What this agent told of this trace for this subject, and nobody else; undefined where it told nothing. */
+  account(of: AccountOf): Promise<Account | undefined>
   /** Entries of all kinds for one process or all, in order; at most `LIMITS.pageRowsMax`. */
   entriesAfter(position: { at: Instant; process: string; seq: number } | null, first: number): Promise<readonly Entry[]>
   /** Decision entries at or after `since` and before a position, newest first; at most `LIMITS.pageRowsMax`. */

@@ -1,4 +1,4 @@
-import type { Asserted, CallError, CallState, Door } from '../core/call.ts'
+import type { Asserted, CallError, CallState, AgentDoor, Door } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { DenyReason } from '../core/decision.ts'
 import type { Edited } from '../core/edit.ts'
@@ -129,7 +129,7 @@ export interface Calls {
    * Authenticates a bearer token. Throws UNAUTHENTICATED (and records `refused`), also for suspended and unknown agents.
    * `authorization` is the header's whole value, undefined where none came.
    */
-  authenticate(authorization: string | undefined, door: Door | 'status'): Promise<Principal>
+  authenticate(authorization: string | undefined, door: AgentDoor): Promise<Principal>
   catalogue(): Catalogue
   /** The operations this principal may ever use, and a key that is equal for equal views. */
   view(principal: Principal): { key: string; operations: readonly Operation[] }
@@ -143,7 +143,7 @@ export interface Calls {
   call(principal: Principal, asked: Asked): Promise<Answer>
   /** Records what never became a call (bad JSON, unknown operation, shed load). */
   refuse(
-    door: Door | 'status',
+    door: AgentDoor,
     principal: Principal | null,
     asked: string | null,
     error: { code: ErrorCode; message: string; faults?: readonly Fault[] },

@@ -1,3 +1,4 @@
+import type { Account } from '../core/account.ts'
 import type { LifeStep } from '../core/agent-life.ts'
 import type { ConnectorHealth } from '../core/connector-health.ts'
 import type { Call, DecisionRecord } from '../core/call.ts'
@@ -206,6 +207,8 @@ export interface OperatorUseCases {
   mayViewPayload(by: Operator, call: Call): Promise<boolean>
   /** What the agent attached to a call, as its newest decision has it. Payload: only after `mayViewPayload` granted it. Throws NOT_FOUND. */
   attachedRecord(by: Operator, call: Call): Promise<DecisionRecord | undefined>
+  /** What the agent told of the call's trace; null where it told nothing, and where this person may not see payloads. The look is recorded first. */
+  accountOfCall(by: Operator, call: Call): Promise<Account | null>
   /** The entries of a call, oldest first; with arguments and facts only where asked for and `mayViewPayload` grants it. Throws NOT_FOUND. */
   trail(by: Operator, id: CallId, payloads: boolean): Promise<readonly Entry[]>
   /**

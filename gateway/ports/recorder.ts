@@ -1,3 +1,4 @@
+import type { AccountDropped, AccountOf, AccountSpan } from '../core/account.ts'
 import type { Call, CallState, Outcome, StoredResult } from '../core/call.ts'
 import type { Instant } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
@@ -206,6 +207,19 @@ export interface RunStart {
   by: string
 }
 
+/** What an agent tells of a trace in one request, bounded and masked. */
+export interface Telling extends AccountOf {
+  told: readonly AccountSpan[]
+  dropped: AccountDropped
+  masked: readonly string[]
+}
+
+/** How many spans of `told` were kept, from the first; where that is not all, why. */
+export interface TellingResult {
+  kept: number
+  why?: string
+}
+
 /**
  * Writes entries and projections together, group-committed: a promise resolves only after COMMIT. Throws UNAVAILABLE when the record
  * cannot be written (database down, queue full): the caller must not go on. Entries of one process are dense and in order of arrival.
@@ -224,6 +238,8 @@ export interface Recorder {
   stick(unit: Sticking): Promise<void>
   /** Mints a run for one agent and subject. Durable when it resolves. */
   startRun(unit: RunStart): Promise<void>
+  /** Adds to what an agent tells of a trace, as far as there is room in it. Durable when it resolves. */
+  tell(unit: Telling): Promise<TellingResult>
   /** False where the compare-and-set lost. */
   changeHold(unit: HoldChange): Promise<boolean>
   /** Ends `approved` calls that got no intent (their turn never came). */

@@ -85,6 +85,10 @@ export function createRecorder(options: RecorderOptions): RunningRecorder {
       await queue.put({ kind: 'startRun', unit })
       carried.runStarted()
     },
+    async tell(unit) {
+      const done = await queue.put({ kind: 'tell', unit })
+      return done.kind === 'told' ? done.result : unexpected(done)
+    },
     async finish(unit) {
       await queue.put({ kind: 'finish', unit })
     },

@@ -49,6 +49,12 @@ export const BODIES = {
     { kind: 'refused', door: 'http', agent: null, asked: null, code: 'UNAUTHENTICATED', message: 'a token is needed', faults: [] },
     { kind: 'refused', door: 'mcp', agent: 'clerk', asked: 'erp_fly', code: 'NOT_FOUND', message: 'no such operation', faults: [] },
   ],
+  account: [
+    {
+      ...{ kind: 'account', traceId: 'a'.repeat(32), agent: 'clerk', subject: 'sam', count: 1, masked: ['credential'] },
+      ...{ dropped: { spans: 0, attributes: 0, texts: 0 }, told: [{ id: 'b'.repeat(16), name: CANARY }] },
+    },
+  ],
   view: [{ kind: 'view', by: 'lee', what: 'payload' }],
   erased: [{ kind: 'erased', calls: [CALL.id], by: 'olga', why: 'asked for', entries: 3 }],
   'log.pruned': [

@@ -169,6 +169,13 @@ const TRANSLATIONS: Translations = {
       api: { operation: 'view', service: { name: GATEWAY }, ...(callId && { request: { uid: callId } }) },
     },
   }),
+  account: ({ agent, subject, traceId, count }) => ({
+    ...{ of: 'api', activity: 'Account', message: `${agent} told ${count} spans of trace ${traceId}` },
+    attributes: {
+      ...{ actor: actorOf({ agent, subject }), src_endpoint: { name: agent }, dst_endpoint: { svc_name: GATEWAY } },
+      api: { operation: 'account', service: { name: GATEWAY }, request: { uid: traceId } },
+    },
+  }),
   erased: ({ calls, by, why, entries }) =>
     ofEntity('payloads', calls.join(' '), 'Delete', by, {
       detail: why,

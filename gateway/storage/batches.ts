@@ -1,10 +1,11 @@
 import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { Batch, Unit, UnitResult } from '../ports/batch-writer.ts'
-import type { NewCallResult, Sticking } from '../ports/recorder.ts'
+import type { NewCallResult, Sticking, TellingResult } from '../ports/recorder.ts'
 import { type HotUnit, isHot, type Loser } from './batch-statement.ts'
 import { isOutage, isOverload, isUniqueViolation, unavailable } from './outage.ts'
 import type { PendingEntry } from './entries.ts'
+import { tellAll } from './accounts.ts'
 import { dropEmptyCounters } from './counters.ts'
 import { stickAll } from './labels.ts'
 import { applyUnit, keysOf, lockRound, readForDecisions, writeEvents } from './units.ts'
@@ -141,18 +142,28 @@ async function applyAll(scope: TransactionScope, units: readonly Unit[]): Promis
   const answers = new Map<Unit, UnitResult>()
   const decisions: Extract<Unit, { kind: 'decide' }>[] = []
   const sticks: Sticking[] = []
+  const tellings: Extract<Unit, { kind: 'tell' }>[] = []
   for (const unit of units) {
     if (unit.kind === 'decide') decisions.push(unit)
     else if (unit.kind === 'stick') sticks.push(unit.unit)
+    else if (unit.kind === 'tell') tellings.push(unit)
     else answers.set(unit, await applyUnit(scope, locked, unit))
   }
   if (decisions.length > 0) await readForDecisions(scope, locked, decisions)
   for (const unit of decisions) answers.set(unit, await applyUnit(scope, locked, unit))
   await stickAll(scope, sticks)
+  const told = await tellAll(
+    scope,
+    tellings.map(({ unit }) => unit),
+  )
+  for (const unit of tellings) answers.set(unit, toldResult(told.get(unit.unit)))
   await writeEvents(scope.tx, locked)
   await dropEmptyCounters(scope.tx, locked.hollow)
   return units.map((unit) => answers.get(unit) ?? { kind: 'written' })
 }
+
+const toldResult = (result: TellingResult | undefined): UnitResult =>
+  result ? { kind: 'told', result } : failed(unavailable(new Error('not among what was told')))
 
 async function slowRound(writer: Transactions, units: readonly Indexed[], results: UnitResult[], again = true): Promise<void> {
   try {

@@ -1,6 +1,7 @@
 import { instant } from '../core/clock.ts'
 import { LIMITS } from '../limits.ts'
 import type { CallStore } from '../ports/call-store.ts'
+import { accountOf } from './accounts.ts'
 import { callsPage } from './call-pages.ts'
 import { callById, callsById, endsOf, lastEqualCall } from './calls.ts'
 import { readCounters } from './counters.ts'
@@ -34,6 +35,7 @@ export function callStoreOn(source: EntrySource): CallStore {
     timedVotes: (since, first) => reading(() => timedVotes(db, since, bounded(first))),
     publishers: (policies) => reading(() => publishersOf(db, policies)),
     publications: (policies) => reading(() => publicationsOf(db, policies)),
+    account: (of) => reading(() => accountOf(source, of)),
     entries: (callId) => reading(() => entriesOfCall(source, callId, LIMITS.pageRowsMax)),
     entriesAfter: (position, first) => reading(() => entriesAfter(source, position, bounded(first))),
     decisionsBefore: (since, position, first) => reading(() => decisionsBefore(source, since, position, bounded(first))),

@@ -3,7 +3,9 @@ import type { CallState, Erasing } from '../core/call.ts'
 import { instant } from '../core/clock.ts'
 import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
 import type { CallId } from '../core/ids.ts'
+import type { AccountOf } from '../core/account.ts'
 import type { Erased, Erasure } from '../ports/erasure.ts'
+import { eraseAccounts } from './accounts.ts'
 import type { CallFacts, Db, HoldFacts, StandingGrantTable, Tx } from './tables.ts'
 import type { Transactions, TransactionScope } from './transaction-scope.ts'
 
@@ -11,6 +13,7 @@ export const OPEN: ReadonlySet<CallState> = new Set(['held', 'approved', 'execut
 
 interface Subject {
   id: CallId
+  agent: string
   state: CallState
   facts: CallFacts
   erased: Erasing | null
@@ -19,9 +22,10 @@ interface Subject {
 /**
  * Destroys everything of these calls that is payload: the sealed part of their entries (key, salt and text in one), and what projections repeat of it.
  * Followers write from payloads, so they are kept from reading until this has committed; what they wrote before is seen. Locks are taken in the order of
- * all: grants before calls before holds.
+ * all: grants before calls before accounts before holds.
  */
-async function destroy({ tx, atMs }: TransactionScope, ids: readonly CallId[], by: string, why: string): Promise<Destroyed> {
+async function destroy(scope: TransactionScope, ids: readonly CallId[], { by, why, late }: Reason): Promise<Destroyed> {
+  const { tx, atMs } = scope
   await tx.selectFrom('follower').select('name').orderBy('name').forUpdate().execute()
   await lockGivenGrants(tx, ids)
   const calls = await lockedCalls(tx, ids)
@@ -29,11 +33,19 @@ async function destroy({ tx, atMs }: TransactionScope, ids: readonly CallId[], b
   const going = calls.filter(({ id, erased }) => erased === null && !kept.has(id))
   const named = going.map(({ id }) => id)
   const counts = await unsealEntries(tx, named)
+  for (const [id, count] of await unsealAccounts(scope, going, late)) counts.set(id, (counts.get(id) ?? 0) + count)
   await blankCalls(tx, going, { at: instant(atMs), by, why })
   await blankHolds(tx, named)
   await forgetWords(tx, named)
   const entries = [...counts.values()].reduce((sum, count) => sum + count, 0)
   return { calls: named, entries, kept: [...kept].map(([call, reason]) => ({ call, why: reason })), counts }
+}
+
+interface Reason {
+  by: string
+  why: string
+  /** Whether agents may still tell of the calls. */
+  late: boolean
 }
 
 interface Destroyed extends Erased {
@@ -42,14 +54,14 @@ interface Destroyed extends Erased {
 
 /** The same with an entry for each call, under that call. */
 async function eraseEach(scope: TransactionScope, ids: readonly CallId[], by: string, why: string): Promise<Erased> {
-  const { counts, ...erased } = await destroy(scope, ids, by, why)
+  const { counts, ...erased } = await destroy(scope, ids, { by, why, late: true })
   for (const id of erased.calls) scope.append(id, { kind: 'erased', calls: [id], by, why, entries: counts.get(id) ?? 0 })
   return erased
 }
 
 /** The same with one entry for all of them. */
 export async function eraseTogether(scope: TransactionScope, ids: readonly CallId[], by: string, why: string): Promise<Erased> {
-  const { calls, entries, kept } = await destroy(scope, ids, by, why)
+  const { calls, entries, kept } = await destroy(scope, ids, { by, why, late: false })
   if (calls.length > 0) scope.append(null, { kind: 'erased', calls, by, why, entries })
   return { calls, entries, kept }
 }
@@ -65,7 +77,7 @@ export async function lockedCalls(tx: Tx, ids: readonly CallId[]): Promise<reado
   if (ids.length === 0) return []
   const rows = await tx
     .selectFrom('call')
-    .select(['id', 'state', 'facts', 'erased'])
+    .select(['id', 'agent', 'state', 'facts', 'erased'])
     .where('id', 'in', [...ids])
     .orderBy('id')
     .forUpdate()
@@ -98,10 +110,30 @@ export async function stillStanding(db: Db | Tx, ids: readonly CallId[], atMs: n
 }
 
 /** How many entries of each call lost their payload. */
-async function unsealEntries(tx: Tx, ids: readonly CallId[]): Promise<ReadonlyMap<CallId, number>> {
+async function unsealEntries(tx: Tx, ids: readonly CallId[]): Promise<Map<CallId, number>> {
   const { rows } = await sql<{ id: CallId }>`update entry set sealed = null
     where call_id = any(${texts(ids)}) and sealed is not null returning call_id as id`.execute(tx)
   return new Map([...Map.groupBy(rows, ({ id }) => id)].map(([id, own]) => [id, own.length]))
+}
+
+/**
+ * What agents told of the calls' traces, which repeats arguments and answers, goes with the first call of a trace. Counted with that call: how many entries lost
+ * their payload.
+ */
+async function unsealAccounts(scope: TransactionScope, calls: readonly Subject[], late: boolean): Promise<readonly [CallId, number][]> {
+  const ofTraces = new Map<string, { id: CallId; of: AccountOf }>()
+  for (const { id, agent, facts } of calls) {
+    const { traceId, subject } = facts
+    const key = JSON.stringify([traceId, agent, subject])
+    if (traceId !== null && !ofTraces.has(key)) ofTraces.set(key, { id, of: { traceId, agent, subject } })
+  }
+  const traces = [...ofTraces.values()]
+  const erased = await eraseAccounts(
+    scope,
+    traces.map(({ of }) => of),
+    late,
+  )
+  return traces.map(({ id, of }) => [id, erased.get(of) ?? 0])
 }
 
 /** The join key is a digest of the arguments: it stays only where an equal call still has to find this one. */

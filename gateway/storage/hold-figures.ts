@@ -1,3 +1,4 @@
+import { ACCOUNT_LOOK } from '../core/account.ts'
 import { sql } from 'kysely'
 import { instant } from '../core/clock.ts'
 import type { DecisionResult, RuleDecision, TimedVote } from '../core/rule-figures.ts'
@@ -17,7 +18,7 @@ export async function lastLook(db: Db, callId: CallId, person: string, sinceMs: 
     .orderBy('at_ms', 'desc')
     .limit(LIMITS.pageRowsMax)
     .execute()
-  return rows.find(({ body }) => body.kind === 'view' && body.by === person)?.at_ms
+  return rows.find(({ body }) => body.kind === 'view' && body.by === person && body.what !== ACCOUNT_LOOK)?.at_ms
 }
 
 /** Notes with a vote how long its voter had looked. The vote stands already. */

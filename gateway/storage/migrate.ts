@@ -21,6 +21,7 @@ import * as erasure from './migrations/0021-erasure.ts'
 import * as retention from './migrations/0022-retention.ts'
 import * as recordSearch from './migrations/0025-record-search.ts'
 import * as witnesses from './migrations/0026-witnesses.ts'
+import * as accounts from './migrations/0027-accounts.ts'
 import * as logFloor from './migrations/0031-log-floor.ts'
 import type { Tables } from './tables.ts'
 
@@ -47,6 +48,7 @@ const MIGRATIONS = {
   '0022-retention': retention,
   '0025-record-search': recordSearch,
   '0026-witnesses': witnesses,
+  '0027-accounts': accounts,
   '0031-log-floor': logFloor,
 }
 

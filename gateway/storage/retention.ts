@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { CallId } from '../core/ids.ts'
 import { instant } from '../core/clock.ts'
 import { LIMITS } from '../limits.ts'
+import { forgetAccounts } from './accounts.ts'
 import { eraseTogether } from './erasure.ts'
 import { earliestId } from './call-pages.ts'
 import type { Tx } from './tables.ts'
@@ -81,6 +82,7 @@ async function sweepEntries({ tx, append }: TransactionScope, beforeMs: number):
   await sql`update entry e set sealed = null from unnest(${going.map(({ process }) => process)}::text[], ${going.map(({ seq }) => seq)}::int8[])
     as u (process, seq) where e.process = u.process and e.seq = u.seq`.execute(tx)
   if (going.length > 0) append(null, { kind: 'erased', calls: [], by: GATEWAY, why: WHY, entries: going.length })
+  await forgetAccounts(tx, beforeMs)
   const { at_ms, process, seq } = last
   await tx.updateTable('retention_sweep').set({ at_ms, process, seq }).where('what', '=', 'entries').execute()
   return rows.length

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
+import { accountConformance } from './account.conformance.ts'
 import { admissionConformance } from './admission.conformance.ts'
 import { callSearchConformance } from './call-search.conformance.ts'
 import { callFigureConformance } from './call-figure.conformance.ts'
@@ -47,6 +48,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
     await closeTestStore(store)
     store = await openTestStore(database)
   }
+  accountConformance(at)
   admissionConformance(at)
   counterConformance(at)
   counterSeriesConformance(at)

@@ -83,6 +83,25 @@ export interface CallTable {
   rare_state: GeneratedAlways<CallState | null>
 }
 
+/** Where an entry stands. */
+export interface AccountPlace {
+  process: string
+  seq: number
+}
+
+/** What an agent told of a trace. `subject` is the subject's JSON text. */
+export interface AccountTable {
+  trace_id: string
+  agent: string
+  subject: string
+  spans: Generated<number>
+  chars: Generated<number>
+  entries: ColumnType<readonly AccountPlace[], string | undefined, string>
+  /** It was erased, and takes nothing more. */
+  closed: Generated<boolean>
+  told_ms: number
+}
+
 /** An intent without an outcome, and the process that wrote it. */
 export interface ExecutionTable {
   call_id: string
@@ -557,6 +576,7 @@ export interface Tables {
   retention_sweep: RetentionSweepTable
   retention_left: RetentionLeftTable
   call: CallTable
+  account: AccountTable
   execution: ExecutionTable
   hold: HoldTable
   vote: VoteTable

@@ -15,6 +15,8 @@ export interface TransactionScope {
   /** When the transaction was begun, ms since the epoch; the time of its entries. Never earlier than that of the one before. */
   atMs: number
   process: string
+  /** Of the first entry of the transaction; the others follow in their order. */
+  seq: number
 }
 
 /** What a hot statement did: for each admit that lost why, and for each unit whether it was written. */

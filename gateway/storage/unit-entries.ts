@@ -64,7 +64,7 @@ export function holdChangeBodies(change: HoldChange, from: Extract<EntryBody, { 
 }
 
 /** Units whose entries are known before they are written. */
-export type Foretold = Exclude<Unit, { kind: 'changeHold' | 'decide' | 'stick' | 'startRun' }>
+export type Foretold = Exclude<Unit, { kind: 'changeHold' | 'decide' | 'stick' | 'startRun' | 'tell' }>
 
 function callOf(unit: Foretold): string | null {
   return unit.kind === 'admit' ? unit.unit.call.id : unit.kind === 'release' || unit.kind === 'finish' ? unit.unit.callId : unit.callId

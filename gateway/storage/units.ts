@@ -369,8 +369,12 @@ function checkDecided({ callId, agent }: Deciding, { kind, unit }: DecidedUnit):
     throw new GatewayError('INTERNAL', `call \`${callId}\`: what was decided is about another call or agent`)
 }
 
-/** Writes one unit inside a transaction, with its entries, or nothing of it. Labels are written for all at once, by `stickAll`. */
-export async function applyUnit(scope: TransactionScope, locked: Locked, unit: Exclude<Unit, { kind: 'stick' }>): Promise<UnitResult> {
+/** Writes one unit inside a transaction, with its entries, or nothing of it. Labels are written for all at once, by `stickAll`, accounts by `tellAll`. */
+export async function applyUnit(
+  scope: TransactionScope,
+  locked: Locked,
+  unit: Exclude<Unit, { kind: 'stick' | 'tell' }>,
+): Promise<UnitResult> {
   switch (unit.kind) {
     case 'admit':
       return { kind: 'admitted', result: await admit(scope, locked, unit.unit) }

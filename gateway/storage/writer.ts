@@ -156,7 +156,7 @@ class RecordWriter implements Writer {
         begun = true
         if (!(await holdSession(tx, place.process, place.session))) throw new Fenced()
         const append: Append = (callId, body) => entries.push(pendingEntry(callId, body))
-        const value = await work({ tx, append, entries, atMs, process: place.process })
+        const value = await work({ tx, append, entries, atMs, ...place })
         const sealed = entries.map((entry) => sealEntry(this.sealer, entry))
         await insertEntries(tx, { process: place.process, seq: place.seq, atMs }, sealed)
         done = { value }

@@ -8,12 +8,12 @@ export class UnreadBodyError extends GatewayError {}
 /**
  * Reads a request's whole body, at most `bytesMax` bytes; nothing beyond that is kept. A larger body is read to its end and thrown away,
  * so that the connection lives on, up to `LIMITS.discardedBodyBytesMax`; beyond that the error is an `UnreadBodyError`.
- * Throws BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE (any content coding but `identity`: what was judged has to be what was sent), and BAD_INPUT
- * where the client left before the end.
+ * Throws BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE (any content coding but `identity` and `coded`: what was judged has to be what was sent), and BAD_INPUT
+ * where the client left before the end. The body is as it was sent: what is coded stays so.
  */
-export async function readBody(req: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
-  const coding = req.headers['content-encoding']
-  if (coding !== undefined && coding.trim().toLowerCase() !== 'identity') {
+export async function readBody(req: IncomingMessage, bytesMax: number, coded?: 'gzip'): Promise<Uint8Array> {
+  const coding = codingOf(req)
+  if (coding !== 'identity' && coding !== coded) {
     await discard(req, 0, 'UNSUPPORTED_MEDIA_TYPE', CODED)
     throw new GatewayError('UNSUPPORTED_MEDIA_TYPE', CODED)
   }
@@ -35,6 +35,9 @@ export async function readBody(req: IncomingMessage, bytesMax: number): Promise<
   await discard(req, bytes, 'BODY_TOO_LARGE', tooLarge)
   throw new GatewayError('BODY_TOO_LARGE', tooLarge)
 }
+
+/** The content coding of a body (RFC 9110 8.4); `identity` where none is named. */
+export const codingOf = ({ headers }: IncomingMessage): string => (headers['content-encoding'] ?? 'identity').trim().toLowerCase()
 
 const CODED = 'the body has a content encoding: send it without one'
 

@@ -155,7 +155,7 @@ export type GaugeName = { [N in keyof typeof METRICS]: (typeof METRICS)[N]['type
 
 const OTHER = 'other'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
-const DOORS: ReadonlySet<string> = new Set(['graphql', 'mcp', 'http', 'status', 'operator', 'oauth', 'health'])
+const DOORS: ReadonlySet<string> = new Set(['graphql', 'mcp', 'http', 'status', 'otlp', 'operator', 'oauth', 'health'])
 const OUTCOMES: ReadonlySet<string> = new Set([
   ...CALL_STATES,
   ...Object.keys(ERRORS),

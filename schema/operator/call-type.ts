@@ -11,6 +11,7 @@ import { ErasureType } from './erasure-types.ts'
 import { CallStateEnum, DenyReasonEnum, DoorEnum, OutcomeKindEnum } from './enums.ts'
 import { GrantType } from './grant-types.ts'
 import { EqualCallType, HoldType } from './hold-type.ts'
+import { AccountType, accountOfCall } from './account-type.ts'
 import { mayView, spend, trailOf } from './looks.ts'
 import { LoggedEntryType } from './log-type.ts'
 import { OperationType } from './registry-types.ts'
@@ -373,6 +374,11 @@ export class CallType {
   })
   async decisionRecord(@Ctx() context: OperatorContext): Promise<DecisionRecordType | null> {
     return attachedTo(context, this.#call)
+  }
+
+  @Field(() => AccountType, accountOfCall.field)
+  account(@Ctx() context: OperatorContext): Promise<AccountType | null> {
+    return accountOfCall.read(context, this.#call)
   }
 
   @Field(() => String, { nullable: true })

@@ -1,4 +1,5 @@
 import { registerEnumType } from 'type-graphql'
+import { ACCOUNT_SPAN_KINDS, ACCOUNT_SPAN_STATUSES, type AccountMessage, type AccountSpan } from '../../gateway/core/account.ts'
 import { CALL_STATES, type CallState, type Door, type OutcomeKind } from '../../gateway/core/call.ts'
 import type { DenyReason, Verdict } from '../../gateway/core/decision.ts'
 import { CHANGES, type Change, CLASS_CHANGES, type ClassChange } from '../../gateway/core/decision-change.ts'
@@ -35,6 +36,16 @@ export const FindingSeverityEnum = words<Finding['severity']>(
   ['error', 'warning'],
 )
 export const OutcomeKindEnum = words<OutcomeKind>('OutcomeKind', 'How an execution ended.', ['completed', 'failed', 'in_doubt', 'not_sent'])
+export const AccountSpanKindEnum = words<AccountSpan['kind']>('AccountSpanKind', 'Kind of a span (OpenTelemetry).', ACCOUNT_SPAN_KINDS)
+export const AccountSpanStatusEnum = words<AccountSpan['status']>(
+  'AccountSpanStatus',
+  'How a span ended, as the agent says.',
+  ACCOUNT_SPAN_STATUSES,
+)
+export const AccountSideEnum = words<AccountMessage['side']>('AccountSide', 'What a model was given, or what it answered.', [
+  'input',
+  'output',
+])
 export const ModeEnum = words<Mode>('Mode', 'Whether an operation reads or writes.', ['read', 'write'])
 export const ReversibilityEnum = words<Reversibility>(
   'Reversibility',

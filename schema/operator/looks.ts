@@ -1,3 +1,4 @@
+import type { Account } from '../../gateway/core/account.ts'
 import type { Call } from '../../gateway/core/call.ts'
 import type { Instant } from '../../gateway/core/clock.ts'
 import type { Entry } from '../../gateway/core/entry.ts'
@@ -11,6 +12,7 @@ import type { OperatorContext } from '../../gateway/ports/operator.ts'
 interface Looks {
   loads: number
   payloads: Map<CallId, Promise<boolean>>
+  accounts: Map<CallId, Promise<Account | null>>
   trails: Map<string, Promise<readonly Entry[]>>
   calls: Map<CallId, Promise<Call | undefined>>
   lastCalls: Together<string, string, Instant>
@@ -38,6 +40,7 @@ function freshLooks(context: OperatorContext): Looks {
   return {
     loads: 0,
     payloads: new Map(),
+    accounts: new Map(),
     trails: new Map(),
     calls: new Map(),
     lastCalls: new Together(
@@ -68,10 +71,10 @@ export function spend(context: OperatorContext, loads: number): void {
   }
 }
 
-function once<K, V>(context: OperatorContext, map: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> {
+function once<K, V>(context: OperatorContext, map: Map<K, Promise<V>>, key: K, make: () => Promise<V>, cost = 1): Promise<V> {
   const known = map.get(key)
   if (known) return known
-  spend(context, 1)
+  spend(context, cost)
   const made = make()
   map.set(key, made)
   return made
@@ -80,6 +83,13 @@ function once<K, V>(context: OperatorContext, map: Map<K, Promise<V>>, key: K, m
 /** Whether the payload of this call may be shown to who asks. */
 export const mayView = (context: OperatorContext, call: Call): Promise<boolean> =>
   once(context, looksOf(context).payloads, call.id, () => context.cases.mayViewPayload(context.by, call))
+
+/** An account is put together from many entries. */
+const ACCOUNT_COST = 50
+
+/** What the agent told of the call's trace, where who asks may see it. */
+export const accountSeen = (context: OperatorContext, call: Call): Promise<Account | null> =>
+  once(context, looksOf(context).accounts, call.id, () => context.cases.accountOfCall(context.by, call), ACCOUNT_COST)
 
 /** The call's entries, with or without payloads. */
 export const trailOf = (context: OperatorContext, id: CallId, payloads: boolean): Promise<readonly Entry[]> =>

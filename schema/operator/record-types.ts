@@ -7,6 +7,7 @@ import { GatewayError } from '../../gateway/core/errors.ts'
 import { type CallId, parseCallId } from '../../gateway/core/ids.ts'
 import type { CallSample, OperatorContext, RecordedRun } from '../../gateway/ports/operator.ts'
 import type { EntryFilter, EntryPlace } from '../../gateway/ports/record-search.ts'
+import { AccountType, accountOfCall } from './account-type.ts'
 import { CallConnection } from './call-resolver.ts'
 import { allOf, CallType, decisionOf, EntryType, loggedOf } from './call-type.ts'
 import { DecisionType } from './decision-type.ts'
@@ -68,7 +69,9 @@ export class ViewType {
   readonly by: string
   @Field(() => GraphQLISODateTime)
   readonly at: Date
-  @Field(() => String, { description: 'What was looked at: `payload` are arguments, facts and answers of the call.' })
+  @Field(() => String, {
+    description: 'What was looked at: `payload` are arguments, facts and answers of the call, `account` what its agent told of it.',
+  })
   readonly what: string
   @Field(() => ID, { nullable: true })
   readonly callId: string | null
@@ -212,6 +215,11 @@ export class TrailType {
   async views(@Ctx() context: OperatorContext): Promise<ViewType[]> {
     const found = allOf(await trailOf(context, this.#call.id, false), 'view')
     return found.slice(-LOOKS_MAX).map(({ entry, body }) => new ViewType(entry, body))
+  }
+
+  @Field(() => AccountType, accountOfCall.field)
+  account(@Ctx() context: OperatorContext): Promise<AccountType | null> {
+    return accountOfCall.read(context, this.#call)
   }
 
   @Field(() => [LoggedEntryType], {
