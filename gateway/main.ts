@@ -489,7 +489,6 @@ function openDoors(opened: Opened) {
   const http = createHttpDoor({ calls, baseUrl, log })
   const status = createStatusDoor({ calls, baseUrl, log })
   const playbookDoor = traced(createPlaybookDoor({ calls, playbooks, baseUrl, log }))
-  const otlp = createOtlpDoor({ accounts: createAccounts(parts), baseUrl, log })
   const people = openPeopleDoor(opened, origins)
   const cases = openCases(opened, (callId) => releaser.afterApproval(callId))
   const authenticate = (authorization: string | undefined) =>
@@ -513,7 +512,7 @@ function openDoors(opened: Opened) {
     '/v1/calls/': traced(status.handle),
     '/v1/playbooks': playbookDoor,
     '/v1/playbooks/': playbookDoor,
-    '/v1/traces': traced(otlp.handle),
+    '/v1/traces': traced(createOtlpDoor({ accounts: createAccounts(parts), baseUrl, log }).handle),
     '/operator/graphql': operator.handle,
     '/operator/session': people.handle,
     ...Object.fromEntries(createOAuthHandlers(identity.endpoint)),

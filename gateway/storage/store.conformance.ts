@@ -48,7 +48,6 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
     await closeTestStore(store)
     store = await openTestStore(database)
   }
-  accountConformance(at)
   admissionConformance(at)
   counterConformance(at)
   counterSeriesConformance(at)
@@ -69,4 +68,5 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   erasureConformance(at)
   recordSearchConformance(at)
   retentionConformance(at)
+  accountConformance(at)
 }
