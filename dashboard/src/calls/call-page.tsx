@@ -12,6 +12,7 @@ import { VisibleText } from '../ui/visible-text.tsx'
 import { Ago, When } from '../ui/when.tsx'
 import { humanised, moment, operationName } from '../words.ts'
 import './calls.css'
+import { AgentAccount } from './agent-account.tsx'
 import { CallDecision } from './call-decision.tsx'
 import { CallRequest } from './call-request.tsx'
 import { CallTime } from './call-time.tsx'
@@ -67,6 +68,7 @@ function Whole({ call, reads }: { call: CallData; reads: boolean }) {
           <CallRequest call={call} />
           <CallDecision call={call} />
           <HoldAndVotes call={call} />
+          <AgentAccount call={call} />
         </div>
         <div className="call-column">
           <Outcome call={call} />

@@ -214,6 +214,11 @@ function Why({ card }: { card: HoldCardData }) {
         </blockquote>
       )}
       {card.decisionRecord && <DecisionRecord attached={card.decisionRecord} level="h4" />}
+      <p>
+        <Link to="/calls/$callId" params={{ callId: card.callId }} hash="call-account">
+          {texts.told.link}
+        </Link>
+      </p>
     </section>
   )
 }
