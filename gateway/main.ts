@@ -82,6 +82,7 @@ import { createHttpServer, type Handler } from './surfaces/server.ts'
 import { createTelemetry, type RunningTelemetry } from './telemetry/telemetry.ts'
 import { answerTraceparent } from './telemetry/trace-ids.ts'
 import { VERSION } from './version.ts'
+import { servePlaybooks } from './serve-playbooks.ts'
 import { watchDrift } from './watch-drift.ts'
 
 export interface GatewayOptions {
@@ -278,6 +279,7 @@ async function openRecord(
   const recorder = createRecorder({ writer: storage.writer, clock: systemClock, bus, log })
   closers.add(() => recorder.close())
   const registry = await storage.registry(configuration.agents, configuration.people)
+  await servePlaybooks(storage.playbooks, configuration.playbooks)
   const sets = storage.policySets
   const policies = await openPolicies({ configuration, source, sets, factKey, recorder, bus, telemetry })
   closers.add(() => policies.close())
@@ -576,6 +578,7 @@ function openCases(
     policySets: record.policies.sets,
     notices: record.storage.notices,
     drifts: record.storage.drifts,
+    playbooks: record.storage.playbooks,
     transparency: record.transparency,
     publisher: record.policies.publisher,
     simulator: record.policies.simulator,

@@ -37,6 +37,7 @@ const KINDS: Readonly<Record<EntryKind, true>> = {
   'connector.drift_reviewed': true,
   'connector.drift_gone': true,
   account: true,
+  'playbook.served': true,
   explained: true,
   view: true,
   erased: true,

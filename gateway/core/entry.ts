@@ -139,6 +139,8 @@ export type EntryBody =
    * after it. `count`: of `told`, which is payload.
    */
   | ({ kind: 'account'; count: number; dropped: AccountDropped; masked: readonly string[]; told: readonly AccountSpan[] } & AccountOf)
+  /** Agents may fetch this version from here on. Digests as in `core/playbook.ts`. */
+  | { kind: 'playbook.served'; playbook: string; version: string; digest: string; schema: string }
   | { kind: 'explained'; by: string; request: CallRequest; decision: Decision }
   | { kind: 'view'; by: string; what: string }
   /** The payloads of these calls were destroyed, with the keys and salts of so many entries. Says nothing of what they were. */

@@ -1,11 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { verifyExport } from '../audit/verify-export.ts'
 import { exportAudit } from '../cli/audit-export.ts'
 import { replayAudit } from '../cli/audit-replay.ts'
+import { readAddress } from '../config/address-file.ts'
 import type { JsonObject } from '../core/json.ts'
+import { startOrganisation } from '../../examples/acme/organisation.ts'
 import { EVERYTHING, linesIn, printed } from './exports.ts'
 import { type Bed, startBed } from './harness.ts'
 import { type Fields, fields, items, jsonOf, type Reply, send } from './send.ts'
@@ -136,6 +138,13 @@ describe('people see what was attached', () => {
 })
 
 describe('an auditor', () => {
+  test('reads the playbook as agents could fetch it', async () => {
+    const query =
+      '{ playbook(name: "refund", version: "1") { name version title procedure outcomes record digest schema } other: playbook(name: "refund", version: "2") { name } }'
+    const { playbook, other } = await bed.people('lee', query)
+    expect([playbook, other]).toEqual([jsonOf(await get('/v1/playbooks/refund/1')), null])
+  })
+
   test('has it in an export, where every decision is decided again', async () => {
     const out = mkdtempSync(join(tmpdir(), 'gatehouse-playbooks-'))
     try {
@@ -171,5 +180,40 @@ describe('an auditor', () => {
     expect(rows.filter((row) => row.includes(CANARY))).toEqual([])
     const refused = entries.flatMap(({ body }) => (body.kind === 'refused' && body.door === 'status' ? [`${body.asked} ${body.code}`] : []))
     expect(refused).toContain('GET /v1/playbooks/refund/2 NOT_FOUND')
+    const served = entries.flatMap(({ body }) => (body.kind === 'playbook.served' ? [`${body.playbook} ${body.version}`] : []))
+    expect(served.toSorted()).toEqual(['probing 1.1', 'refund 1'])
+  })
+})
+
+describe('what was served once', () => {
+  const start = () => {
+    const { configFile, dataDir, environment } = bed
+    return startOrganisation({ configFile, dataDir, environment, host: '127.0.0.1', port: 0, logStream: { write: () => undefined } })
+  }
+
+  test('never changes: another text under the same version refuses the start, a new version does not', async () => {
+    await bed.remains()
+    const file = join(dirname(bed.configFile), 'playbooks/refund-1.yaml')
+    const before = readFileSync(file, 'utf8')
+    writeFileSync(file, before.replace('above 500 EUR', 'above 5000 EUR'))
+    await expect(start()).rejects.toThrow(
+      /playbooks\/refund-1\.yaml:\d+:1: version `1` of playbook `refund` was served with another text \(digest [0-9a-f]{64}\): give what changed a new version/,
+    )
+    writeFileSync(file, before.replace('above 500 EUR', 'above 5000 EUR').replace('version: "1"', 'version: "2"'))
+    const { gateway, close } = await start()
+    try {
+      const token = readAddress(bed.dataDir)?.token ?? ''
+      const query =
+        '{ one: playbook(name: "refund", version: "1") { procedure } two: playbook(name: "refund", version: "2") { procedure } }'
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const reply = await send(gateway.url, { method: 'POST', path: '/operator/graphql', headers, body: JSON.stringify({ query }) })
+      const { one, two } = fields(fields(jsonOf(reply)).data)
+      expect([fields(one).procedure, fields(two).procedure]).toEqual([
+        expect.stringContaining('above 500 EUR'),
+        expect.stringContaining('above 5000 EUR'),
+      ])
+    } finally {
+      await close()
+    }
   })
 })

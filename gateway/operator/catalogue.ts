@@ -4,6 +4,7 @@ import type { FoundDrift } from '../core/drift.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ConnectorInfo, Operation } from '../core/operation.ts'
 import type { Operator } from '../ports/operator.ts'
+import type { ServedPlaybook } from '../ports/playbook-store.ts'
 import type { OperatorDeps } from './deps.ts'
 import { requireReader } from './roles.ts'
 
@@ -33,6 +34,16 @@ export async function driftCount(deps: OperatorDeps, by: Operator, name: string)
 export async function connectorDrift(deps: OperatorDeps, by: Operator, name: string): Promise<readonly FoundDrift[]> {
   requireReader(by, 'looking at a connector')
   return await deps.drifts.of(name)
+}
+
+/** A version of a playbook that was ever served. How agents decide is no secret to people. */
+export async function servedPlaybook(
+  deps: OperatorDeps,
+  _by: Operator,
+  name: string,
+  version: string,
+): Promise<ServedPlaybook | undefined> {
+  return await deps.playbooks.served(name, version)
 }
 
 /** Operations by id. Throws NOT_FOUND for a connector that does not exist. */

@@ -17,6 +17,7 @@ import type { Erasure } from '../ports/erasure.ts'
 import type { DriftStore } from '../ports/drift-store.ts'
 import type { Grants } from '../ports/grants.ts'
 import type { TransparencyLog } from '../ports/log.ts'
+import type { PlaybookStore } from '../ports/playbook-store.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { PolicyDrafts } from '../ports/policy-drafts.ts'
 import type { PolicyFile, PolicyTests } from '../ports/policy-source.ts'
@@ -58,6 +59,7 @@ export interface OperatorDeps {
   policySets: PolicySets
   notices: Pick<NoticeQueue, 'useLink' | 'givenUp'>
   drifts: Pick<DriftStore, 'of' | 'count'>
+  playbooks: Pick<PlaybookStore, 'served'>
   transparency: TransparencyLog
   publisher: Publisher
   simulator: Simulator

@@ -93,6 +93,7 @@ async function openProcess(database: string) {
     decider: () => live.decider,
     ...facts,
     ...{ store: storage.calls, figures: storage.figures, drifts: storage.drifts, erasure: storage.erasure, search: storage.search },
+    ...{ playbooks: storage.playbooks },
     ...{ recorder, registry, vault, clock, bus },
   }
   const ask = async (how: Ask) => {

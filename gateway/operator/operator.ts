@@ -14,7 +14,16 @@ import {
   whyNotResolve,
 } from './calls.ts'
 import { breakGlass, brokenFor, listBrokenGlass, reviewBreakGlass, whyNotBreakGlass, whyNotReview } from './break-glass.ts'
-import { connectorDrift, connectorHealth, driftCount, findConnector, listConnectors, listOperations, operationOf } from './catalogue.ts'
+import {
+  connectorDrift,
+  connectorHealth,
+  driftCount,
+  findConnector,
+  listConnectors,
+  listOperations,
+  operationOf,
+  servedPlaybook,
+} from './catalogue.ts'
 import { setCredential } from './credentials.ts'
 import type { OperatorDeps } from './deps.ts'
 import { erasePayloads } from './erase.ts'
@@ -104,6 +113,7 @@ function registerCases(bound: ReturnType<typeof bindTo>) {
     connectorHealth: bound(connectorHealth),
     driftCount: bound(driftCount),
     connectorDrift: bound(connectorDrift),
+    playbook: bound(servedPlaybook),
     operations: bound(listOperations),
     operationOf: bound(operationOf),
     startRun: bound(startRun),

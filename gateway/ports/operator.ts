@@ -23,6 +23,7 @@ import type { NearMiss, PolicyText } from './decider.ts'
 import type { Notice } from './notice-queue.ts'
 import type { GrantFilter } from './grants.ts'
 import type { Simulation } from './simulator.ts'
+import type { ServedPlaybook } from './playbook-store.ts'
 import type { PolicyActivation, PolicyProposal, ProposalState, StoredPolicySet } from './policy-sets.ts'
 import type { EntriesPage, EntryFilter, EntryPlace, MintedRun } from './record-search.ts'
 import type { AgentEvent } from './registry.ts'
@@ -282,6 +283,8 @@ export interface OperatorUseCases {
   driftCount(by: Operator, connector: string): Promise<number>
   /** What its system says of itself that nobody has reviewed; on every replica and after a restart. */
   connectorDrift(by: Operator, connector: string): Promise<readonly FoundDrift[]>
+  /** A version of a playbook that was ever served, for every signed-in person. */
+  playbook(by: Operator, name: string, version: string): Promise<ServedPlaybook | undefined>
   operations(by: Operator, connector: string | undefined): readonly Operation[]
   /** The operation of a call, for everyone who may see the call; undefined where it has another version now. */
   operationOf(by: Operator, call: Call): Operation | undefined

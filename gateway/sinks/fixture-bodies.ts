@@ -122,6 +122,7 @@ export const BODIES = {
   'connector.drift_found': [{ kind: 'connector.drift_found', connector: 'erp', drift: [] }],
   'connector.drift_reviewed': [{ kind: 'connector.drift_reviewed', connector: 'erp', subjects: [] }],
   'connector.drift_gone': [{ kind: 'connector.drift_gone', connector: 'erp', subjects: [] }],
+  'playbook.served': [{ kind: 'playbook.served', playbook: 'refund', version: '1', digest: 'd', schema: 's' }],
   'policy.proposed': [{ kind: 'policy.proposed', proposal: 'proposal_1', change: 'publish', note: 'as agreed', ...policies }],
   'policy.reviewed': [{ kind: 'policy.reviewed', proposal: 'proposal_1', policySet: 'set', by: 'olga', verdict: 'approve', comment: null }],
   'policy.activated': [{ kind: 'policy.activated', source: 'review', proposal: 'proposal_1', why: null, policies: {}, ...policies }],

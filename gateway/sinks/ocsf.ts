@@ -228,6 +228,8 @@ const TRANSLATIONS: Translations = {
     ofEntity('connector', connector, 'Update', GATEWAY, { message: `connector ${connector}: reviewed` }),
   'connector.drift_gone': ({ connector }) =>
     ofEntity('connector', connector, 'Update', GATEWAY, { message: `connector ${connector}: drift gone` }),
+  'playbook.served': ({ playbook, version }) =>
+    ofEntity('playbook', `${playbook} ${version}`, 'Create', GATEWAY, { message: `playbook ${playbook}: version ${version} is served` }),
   'policy.proposed': ({ policySet, by, note }) => ofPolicies(policySet, 'Create', by, { detail: note }),
   'policy.reviewed': ({ policySet, by, verdict }) => ofPolicies(policySet, 'Update', by, { code: verdict }),
   'policy.activated': ({ policySet, by, why }) => ofPolicies(policySet, 'Activate', by, { detail: why }),

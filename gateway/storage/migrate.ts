@@ -22,6 +22,7 @@ import * as retention from './migrations/0022-retention.ts'
 import * as recordSearch from './migrations/0025-record-search.ts'
 import * as witnesses from './migrations/0026-witnesses.ts'
 import * as accounts from './migrations/0027-accounts.ts'
+import * as playbooks from './migrations/0029-playbooks.ts'
 import * as logFloor from './migrations/0031-log-floor.ts'
 import type { Tables } from './tables.ts'
 
@@ -49,6 +50,7 @@ const MIGRATIONS = {
   '0025-record-search': recordSearch,
   '0026-witnesses': witnesses,
   '0027-accounts': accounts,
+  '0029-playbooks': playbooks,
   '0031-log-floor': logFloor,
 }
 

@@ -13,6 +13,7 @@ import type { NoticeQueue } from '../ports/notice-queue.ts'
 import type { DriftStore } from '../ports/drift-store.ts'
 import type { Grants } from '../ports/grants.ts'
 import type { LogStore, PublishedLog } from '../ports/log.ts'
+import type { PlaybookStore } from '../ports/playbook-store.ts'
 import type { PolicySets } from '../ports/policy-sets.ts'
 import type { CountedSeries } from '../ports/recorder.ts'
 import type { RecordSearch } from '../ports/record-search.ts'
@@ -31,6 +32,7 @@ import { startMaintenance, takeOverLapsed } from './maintenance.ts'
 import { noticeQueueOn } from './notices.ts'
 import { logStoreOn } from './log.ts'
 import { publishedLogOn } from './published-log.ts'
+import { playbookStoreOn } from './playbooks.ts'
 import { policySetsOn } from './policy-sets.ts'
 import { recordSearchOn } from './record-search.ts'
 import type { Retention } from './retention.ts'
@@ -66,6 +68,7 @@ export interface Storage {
   readonly policySets: PolicySets
   readonly notices: NoticeQueue
   readonly drifts: DriftStore
+  readonly playbooks: PlaybookStore
   readonly grants: Grants
   readonly erasure: Erasure
   /** Registers configuration's agents and loads all. Closed with the storage. */
@@ -142,6 +145,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
     policySets: policySetsOn(database.db, writer, clock),
     notices: noticeQueueOn(database.db, writer),
     drifts: driftStoreOn(database.db, writer),
+    playbooks: playbookStoreOn(database.db, writer),
     grants: grantsOn(database.db, writer, clock),
     erasure: erasureOn(writer),
     async registry(seeds, people) {

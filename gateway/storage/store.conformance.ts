@@ -7,6 +7,7 @@ import { callFigureConformance } from './call-figure.conformance.ts'
 import { counterSeriesConformance } from './counter-series.conformance.ts'
 import { counterConformance } from './counter.conformance.ts'
 import { driftConformance } from './drift.conformance.ts'
+import { playbookConformance } from './playbook.conformance.ts'
 import { erasureConformance } from './erasure.conformance.ts'
 import { escalationConformance } from './escalation.conformance.ts'
 import { followerConformance } from './follower.conformance.ts'
@@ -60,6 +61,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   readConformance(at)
   callSearchConformance(at)
   driftConformance(at)
+  playbookConformance(at)
   registryConformance(at, reopen)
   policySetConformance(at)
   callFigureConformance(at)

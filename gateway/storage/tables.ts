@@ -3,6 +3,7 @@ import type { ColumnType, Generated, GeneratedAlways, Kysely, Transaction } from
 import type { CallError, CallState, Door, Erasing, StoredResult } from '../core/call.ts'
 import type { DenyReason } from '../core/decision.ts'
 import type { Drift } from '../core/drift.ts'
+import type { Playbook } from '../core/playbook.ts'
 import type { ArgumentEdit } from '../core/edit.ts'
 import type { EntryBody } from '../core/entry.ts'
 import type { BreakGlass, BreakGlassState } from '../core/break-glass.ts'
@@ -243,6 +244,14 @@ export interface ConnectorDriftTable {
   seen_version: string | null
   reviewed: Json<string | null>
   seen: Json<string | null>
+  since_ms: number
+}
+
+export interface PlaybookTable {
+  name: string
+  version: string
+  digest: string
+  body: Json<Omit<Playbook, 'name' | 'version' | 'digest'>>
   since_ms: number
 }
 
@@ -589,6 +598,7 @@ export interface Tables {
   agent_change: AgentChangeTable
   agent_history: AgentHistoryTable
   connector_drift: ConnectorDriftTable
+  playbook: PlaybookTable
   process: ProcessTable
   credential: CredentialTable
   gateway_state: GatewayStateTable

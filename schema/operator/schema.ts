@@ -4,6 +4,7 @@ import { buildSchemaSync } from 'type-graphql'
 import { AgentResolver } from './agent-resolver.ts'
 import { CallResolver } from './call-resolver.ts'
 import { ConnectorResolver } from './connector-resolver.ts'
+import { PlaybookResolver } from './playbook-resolver.ts'
 import { ErasureResolver } from './erasure-resolver.ts'
 import { GrantResolver } from './grant-resolver.ts'
 import { HoldResolver } from './hold-resolver.ts'
@@ -32,6 +33,7 @@ export function buildOperatorSchema(): GraphQLSchema {
       PolicyDraftResolver,
       AgentResolver,
       ConnectorResolver,
+      PlaybookResolver,
       RegistryResolver,
       LiveResolver,
       MetricsResolver,
