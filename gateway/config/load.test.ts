@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -5,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GatewayError } from '../core/errors.ts'
 import { PLAIN_TERMS } from '../core/hold.ts'
 import { durationMs } from '../core/duration.ts'
+import { cosigner, noteSigner } from '../record/signed-note.ts'
 import { loadConfiguration } from './load.ts'
 
 let folder: string
@@ -132,6 +134,29 @@ record:
       expect.stringMatching(/^gatehouse\.yaml:9:\d+ no such folder: /),
     ])
   })
+})
+
+describe('witnesses', () => {
+  const KEY = cosigner('witness.example/a', randomBytes(32)).vkey
+  const witnesses = (text: string) => ({ 'gatehouse.yaml': `${FILES['gatehouse.yaml']}log:\n  witnesses: ${text}\n` })
+
+  test('are told by their keys and addresses; there are none by default', () => {
+    const file = lay(witnesses(`[{url: "https://witness.example/a/", key: "${KEY}"}]`))
+    expect(loadConfiguration(file, {}).witnesses).toEqual([
+      { name: 'witness.example/a', vkey: KEY, url: 'https://witness.example/a', egress: [] },
+    ])
+    expect(loadConfiguration(lay(), {}).witnesses).toEqual([])
+  })
+
+  test.each([
+    ['no key', '[{url: "https://w.example", key: abc}]', 'no verifier key'],
+    ['the key of a log', `[{url: "https://w.example", key: "${noteSigner('log', randomBytes(32)).vkey}"}]`, 'the key of a log'],
+    ['a key id of another key', `[{url: "https://w.example", key: "${KEY.replace(/\+[0-9a-f]{8}\+/, '+00000000+')}"}]`, 'the key id of'],
+    ['one twice', `[{url: "https://w.example", key: "${KEY}"}, {url: "https://v.example", key: "${KEY}"}]`, 'stands there twice'],
+    ['plain text for anywhere', `[{url: "http://w.example", key: "${KEY}"}]`, 'would go in plain text'],
+    ['a query', `[{url: "https://w.example/?a", key: "${KEY}"}]`, 'neither a query nor a fragment'],
+    ['a user in the address', `[{url: "https://u:p@w.example", key: "${KEY}"}]`, 'an address takes no user'],
+  ])('%s is a fault', (_title, text, fault) => expect(faultsOf(lay(witnesses(text))).join()).toContain(fault))
 })
 
 describe('sinks', () => {

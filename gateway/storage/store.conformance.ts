@@ -16,6 +16,7 @@ import { holdFiguresConformance } from './hold-figures.conformance.ts'
 import { logConformance } from './log.conformance.ts'
 import { holdConformance } from './hold.conformance.ts'
 import { policySetConformance } from './policy-set.conformance.ts'
+import { publishedLogConformance } from './published-log.conformance.ts'
 import { labelConformance } from './label.conformance.ts'
 import { noticeConformance } from './notice.conformance.ts'
 import { readConformance } from './read.conformance.ts'
@@ -67,6 +68,7 @@ export function storeConformance(open: () => Promise<TestDatabase>): void {
   callFigureConformance(at)
   followerConformance(at)
   logConformance(at)
+  publishedLogConformance(at)
   erasureConformance(at)
   recordSearchConformance(at)
   retentionConformance(at)

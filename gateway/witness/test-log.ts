@@ -24,9 +24,13 @@ export class TestLog {
     return signCheckpoint({ origin: this.signer.name, size, root: await rootHash(this.#read, size) }, signers)
   }
 
+  proof(older: number, newer: number): Promise<Hash[]> {
+    return consistencyProof(this.#read, older, newer)
+  }
+
   /** What a witness is asked, with the proof that there is. */
   async request(old: number, size: number): Promise<string> {
-    const proof = old > size ? [] : await consistencyProof(this.#read, old, size)
+    const proof = old > size ? [] : await this.proof(old, size)
     return formatWitnessRequest({ old, proof, checkpoint: await this.checkpoint(size) })
   }
 }
