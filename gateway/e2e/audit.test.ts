@@ -1,9 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type ExportedLine, tileFile } from '../audit/exported-line.ts'
 import { type AuditReport, verifyExport } from '../audit/verify-export.ts'
@@ -19,6 +18,7 @@ import { leafHash, rootHash } from '../record/merkle.ts'
 import { noteSigner } from '../record/signed-note.ts'
 import { foldTile, subtreesOf, TILE_WIDTH, tilePath, tilesOf } from '../record/tile.ts'
 import { EVERYTHING, kindOf, linesIn, printed, said } from './exports.ts'
+import { buildGo, HAS_GO } from './foreign-go.ts'
 import { FOREVER, HeldScene, PROBER } from './held-scene.ts'
 import { type Fields, fields, items } from './send.ts'
 
@@ -415,19 +415,12 @@ describe('what is wrong with a log that was written anew is found and named', ()
   })
 })
 
-const GO = spawnSync('go', ['version']).status === 0
-if (!GO && process.env.CI !== 'true')
-  process.stderr.write('SKIPPED: exports are not verified by Go, which is not installed (golang-go golang-golang-x-mod-dev)\n')
-
-/** `golang.org/x/mod/sumdb` as the distribution has it: nothing is fetched. */
-describe.skipIf(!GO && process.env.CI !== 'true')('code that nobody here wrote', () => {
+describe.skipIf(!HAS_GO)('code that nobody here wrote', () => {
   let program: string
   const check = (dir: string) => spawnSync(program, [dir], { encoding: 'utf8' })
 
   beforeAll(() => {
-    program = join(folder, 'check-export')
-    const env = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(folder, 'go-cache'), GOFLAGS: '' }
-    execFileSync('go', ['build', '-o', program, fileURLToPath(new URL('./foreign/check-export.go', import.meta.url))], { env })
+    program = buildGo('check-export', folder)
   }, 180_000)
 
   test('opens the checkpoint and comes to its root over all entries', () => {

@@ -1,5 +1,6 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { createPublicKey, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,10 +13,11 @@ import { createOutput } from '../cli/output.ts'
 import { logKeySeed } from '../credentials/log-key.ts'
 import { cosignedText, timedSignature } from '../record/cosignature.ts'
 import { leafHash } from '../record/merkle.ts'
-import { noteSigner, parseVerifierKey, readNote, signatureBy } from '../record/signed-note.ts'
+import { cosigner, noteSigner, parseVerifierKey, readNote, signatureBy } from '../record/signed-note.ts'
 import { verifyProof } from '../record/tlog-proof.ts'
 import { originHash } from '../witness/kept-checkpoints.ts'
 import { numbered, TestLog } from '../witness/test-log.ts'
+import { buildGo, HAS_GO } from './foreign-go.ts'
 import { fields, items } from './send.ts'
 import { ORIGIN, WitnessedGateway, WitnessProcess } from './witness-scene.ts'
 
@@ -154,6 +156,64 @@ describe('code that nobody here wrote', () => {
     expect(execFileSync('openssl', args, { cwd: folder, encoding: 'utf8' })).toContain('Signature Verified Successfully')
   })
 })
+
+describe.skipIf(!HAS_GO)('Go', () => {
+  test('opens a checkpoint by the keys of the log and of both witnesses, and no other', async () => {
+    const program = buildGo('check-cosignatures', folder)
+    const { note } = await cosigned([0, 1])
+    const file = join(folder, 'checkpoint')
+    const check = (text: string, ...keys: string[]) => {
+      writeFileSync(file, text)
+      return spawnSync(program, [file, logKey, ...keys], { encoding: 'utf8' })
+    }
+    const [one, two] = witnesses.map(({ vkey }) => vkey) as [string, string]
+    expect(check(note, one, two)).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^one\.example 1\d{9}\ntwo\.example 1\d{9}\n$/),
+    })
+    const stranger = cosigner('one.example', randomBytes(32)).vkey
+    expect(check(note, stranger)).toMatchObject({ status: 1, stderr: expect.stringContaining('only 1 of 2') })
+    const forged = note.replace(/(\u2014 one\.example .{14})./, (_, kept: string) =>
+      `${kept}_`.replace('_', note.includes(`${kept}A`) ? 'B' : 'A'),
+    )
+    expect(check(forged, one)).toMatchObject({ status: 1 })
+  }, 180_000)
+
+  test('is a witness that takes what the gateway asks, from the first entry on', async () => {
+    const program = buildGo('witness', folder)
+    const foreign = await startForeign(program)
+    const own = new WitnessedGateway(vaultKey, [foreign])
+    const published = (above: number) =>
+      vi.waitFor(async () => {
+        const now = await own.published([foreign])
+        expect(now.size).toBeGreaterThan(above)
+        expect(now.by, own.log()).toEqual([0])
+        return now
+      }, SOON)
+    try {
+      await own.start()
+      let size = 0
+      for (const count of [1, 3, 7, 90]) {
+        await own.calls(count)
+        size = (await published(size)).size
+      }
+      expect(size).toBeGreaterThan(256)
+      expect(await verifyExport(await exported(own, 'foreign'), of(foreign))).toMatchObject({ ok: true, witnesses: { needed: 1 } })
+    } finally {
+      foreign.child.kill('SIGKILL')
+      await own.close()
+    }
+  }, 180_000)
+})
+
+const of = ({ vkey }: { vkey: string }) => ({ vkey: logKey, since: null, witnesses: { vkeys: [vkey], needed: null } })
+
+async function startForeign(program: string) {
+  const child = spawn(program, [logKey], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const [url = '', vkey = ''] = line.toString().trim().split(' ')
+  return { child, url, vkey }
+}
 
 /** Somebody who has the log's key shows other people another log. */
 describe('a split view', () => {
