@@ -1,10 +1,18 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { type SpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { readLine } from '../audit/exported-line.ts'
+import { verifyExport } from '../audit/verify-export.ts'
+import { exportAudit } from '../cli/audit-export.ts'
+import { createOutput } from '../cli/output.ts'
 import { LIMITS } from '../limits.ts'
 import { leakOf } from './forms-of.ts'
 import { type Bed, startBed } from './harness.ts'
@@ -321,6 +329,59 @@ describe('hostile bodies', () => {
       true,
       { code: 8, message: `the agent may make ${LIMITS.accountRequestsPerMinuteMax} requests with spans a minute` },
     ])
+  })
+})
+
+describe('in the record', () => {
+  const EVERYTHING = { since: null, until: null, calls: null, sample: null, payloads: true }
+  const quiet = () => new Writable({ write: (_chunk, _encoding, done) => done() })
+
+  /** The entries `account` of a trace in an export of everything, once the log has come to `last`, and what verifying says. */
+  async function exported(folder: string, traceId: string, last: string) {
+    const leaves = 'query ($from: Int!) { logEntries(from: $from, first: 500, payloads: false) { index leaf } }'
+    await vi.waitFor(
+      async () => {
+        const { checkpoint } = await bed.people('lee', '{ checkpoint { size } }')
+        const from = Math.max(0, Number(fields(checkpoint).size) - 400)
+        expect(JSON.stringify(items((await bed.people('lee', leaves, { from })).logEntries))).toContain(last)
+      },
+      { timeout: 20_000, interval: 50 },
+    )
+    const key = String(fields((await bed.people('lee', '{ checkpoint { vkey } }')).checkpoint).vkey)
+    const address = { url: bed.url, token: await bed.personToken('lee') }
+    await exportAudit(createOutput(true, quiet(), quiet()), address, { ...EVERYTHING, out: folder })
+    const report = await verifyExport(folder, { vkey: key, since: null })
+    const lines = readFileSync(join(folder, 'entries.ndjson'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => readLine(line))
+    const own = lines.filter((line) => line?.leaf.includes('"kind":"account"') && line.leaf.includes(traceId))
+    return { report, own: own.map((line) => ({ payload: line?.payload, erased: line?.erased })) }
+  }
+
+  test('it is exported and verified, goes with the first call that is erased, and its proofs stay', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-accounts-'))
+    try {
+      const traceId = hex(16)
+      await post(request(asked(traceId, 'words of a trace')))
+      const calls = [await callIn(traceId), await callIn(traceId)]
+      const before = await exported(join(folder, 'before'), traceId, String(calls[1]))
+      expect(before.report).toMatchObject({ ok: true, faults: [] })
+      expect(before.own).toEqual([{ payload: expect.stringContaining('words of a trace') }])
+      const erase = 'mutation ($calls: [ID!], $why: String!) { erasePayloads(calls: $calls, why: $why) { calls entries } }'
+      const { erasePayloads } = await bed.people('aisha', erase, { calls: [calls[0]], why: 'request 4712' })
+      expect(erasePayloads).toEqual({ calls: [calls[0]], entries: 2 })
+      expect(await accountOf(String(calls[1]))).toMatchObject({ spans: [], erased: true })
+      const late = await post(request(asked(traceId, 'words of a trace, later')))
+      expect(jsonOf(late)).toEqual({
+        partialSuccess: { rejectedSpans: '1', errorMessage: '1 spans were not kept: the account of this trace was erased' },
+      })
+      const after = await exported(join(folder, 'after'), traceId, 'request 4712')
+      expect(after.report).toMatchObject({ ok: true, faults: [] })
+      expect(after.own).toEqual([{ payload: undefined, erased: true }])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

@@ -86,13 +86,13 @@ class Shortener {
   /** The newest messages are those that led to what came next, so they are kept where there are too many. */
   #bounded(span: AccountSpan): AccountSpan {
     const { tool, finishReasons } = span
-    const name = (text: string | null): string | null => text?.slice(0, LIMITS.accountNameCharsMax) ?? null
+    const name = (text: string | null): string | null => (text === null ? null : this.#short(text))
     const own = {
       ...span,
-      name: span.name.slice(0, LIMITS.accountNameCharsMax),
+      name: this.#short(span.name),
       error: span.error === null ? null : this.#cutLong(span.error),
       ...{ operation: name(span.operation), provider: name(span.provider), model: name(span.model), agent: name(span.agent) },
-      finishReasons: finishReasons.slice(0, 8).map((reason) => reason.slice(0, LIMITS.accountNameCharsMax)),
+      finishReasons: finishReasons.slice(0, 8).map((reason) => this.#short(reason)),
       tool: tool && {
         name: name(tool.name),
         arguments: tool.arguments === null ? null : this.#cutLong(tool.arguments),
@@ -102,13 +102,18 @@ class Shortener {
     let room = LIMITS.accountCharsPerSpanMax - charsOf({ ...own, messages: [] })
     const kept: AccountSpan['messages'][number][] = []
     for (const { side, role, text, tool: called } of span.messages.toReversed()) {
-      const message = { side, role: role.slice(0, LIMITS.accountNameCharsMax), text: this.#cutLong(text), tool: name(called) }
+      const message = { side, role: this.#short(role), text: this.#cutLong(text), tool: name(called) }
       room -= Math.min(message.text.length, LIMITS.accountTextCharsMax) + message.role.length
       if (room < 0 || kept.length >= LIMITS.accountMessagesPerSpanMax) break
       kept.push(message)
     }
     this.#cut += span.messages.length - kept.length
     return { ...own, messages: kept.reverse() }
+  }
+
+  #short(text: string): string {
+    if (text.length > LIMITS.accountNameCharsMax) this.#cut += 1
+    return text.slice(0, LIMITS.accountNameCharsMax)
   }
 
   #cutLong(text: string): string {

@@ -117,7 +117,8 @@ function spanOf(object: JsonObject): SentSpan | string {
   const status = object.status ?? {}
   if (!isJsonObject(status)) throw malformed('/status', 'of a span must be an object')
   const startedAt = timeIn(object, 'startTimeUnixNano')
-  const events = objectsIn(object, 'events', '').slice(0, LIMITS.accountMessagesPerSpanMax)
+  const sent = objectsIn(object, 'events', '')
+  const events = sent.slice(0, LIMITS.accountMessagesPerSpanMax)
   const span = {
     ...{ traceId, spanId, parentSpanId: isId(parentSpanId, 16) ? parentSpanId : null },
     ...{ name: textIn(object, 'name'), kind: countIn(object, 'kind') },
@@ -129,7 +130,7 @@ function spanOf(object: JsonObject): SentSpan | string {
       ...span,
       attributes: attributesIn(object),
       events: events.map((event) => ({ name: textIn(event, 'name'), attributes: attributesIn(event) })),
-      leftOut: countIn(object, 'droppedAttributesCount') + countIn(object, 'droppedEventsCount'),
+      leftOut: countIn(object, 'droppedAttributesCount') + countIn(object, 'droppedEventsCount') + sent.length - events.length,
     }
   } catch (error) {
     if (error instanceof TooDeep) return TOO_MUCH
