@@ -39,8 +39,9 @@ export function createMeterProvider(
   const start = millisToHrTime(metrics.sinceMs)
   const scope = { name: 'gatehouse', version }
   const temporalityPreference = AggregationTemporalityPreference.CUMULATIVE
+  const exporterOf = (timeoutMillis: number) => new OTLPMetricExporter({ url, headers, timeoutMillis, temporalityPreference })
   const reader = new PeriodicExportingMetricReader({
-    exporter: announced(new OTLPMetricExporter({ url, headers, timeoutMillis: timeoutMs, temporalityPreference }), 'metrics', life, log),
+    exporter: announced(exporterOf, timeoutMs, 'metrics', life, log),
     exportIntervalMillis: pace.intervalMs,
     exportTimeoutMillis: pace.timeoutMs,
     metricProducers: [

@@ -8,8 +8,6 @@ import { type Reading, sharedReading } from './gauge-reading.ts'
 
 type Labels = Readonly<Record<string, string>>
 
-type CounterName = Parameters<Telemetry['count']>[0]
-
 /** One metric as the reference lists it. */
 export interface MetricDescription {
   readonly name: string
@@ -153,6 +151,9 @@ export const METRICS = {
 
 export type GaugeName = { [N in keyof typeof METRICS]: (typeof METRICS)[N]['type'] extends 'gauge' ? N : never }[keyof typeof METRICS]
 
+type CounterName = Exclude<keyof typeof METRICS, GaugeName | 'call_seconds' | 'upstream_seconds'>
+const COUNTERS = (Object.keys(METRICS) as (keyof typeof METRICS)[]).filter((name): name is CounterName => METRICS[name].type === 'counter')
+
 const OTHER = 'other'
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 const DOORS: ReadonlySet<string> = new Set(['graphql', 'mcp', 'http', 'status', 'otlp', 'operator', 'oauth', 'health'])
@@ -162,6 +163,7 @@ const OUTCOMES: ReadonlySet<string> = new Set([
   ...['result', 'replayed', 'running', 'ended', 'refused', 'permit', 'hold', 'deny', 'not_sent'],
 ])
 const CHANNELS: ReadonlySet<string> = new Set(['mail', 'webhook'])
+const ALTERED: ReadonlySet<string> = new Set(['policy set', 'entry'])
 const NOTICE_OUTCOMES: ReadonlySet<string> = new Set(['sent', 'later', 'given_up', 'obsolete'])
 const CODES: ReadonlySet<string> = new Set(Object.keys(ERRORS))
 
@@ -184,7 +186,7 @@ export interface Family {
 
 /** Prometheus metrics of one gateway, in a registry of its own. */
 export interface Metrics {
-  count(name: CounterName, labels: Labels): void
+  count: Telemetry['count']
   observe(name: 'call_seconds' | 'upstream_seconds', seconds: number, labels: Labels): void
   /**
    * Has a gauge read at every scrape and export, and not again within `freshMs`. Where the read fails or takes longer than `LIMITS.gaugeReadMsMax`, the gauge is
@@ -228,36 +230,41 @@ function boundedLabels(catalogue: () => Catalogue | undefined) {
   }
 }
 
+/** What of a counter's labels is known beforehand. A counter that is not here does not compile. */
+const boundedCounts = (bound: ReturnType<typeof boundedLabels>): Readonly<Record<CounterName, (labels: Labels) => Labels>> => ({
+  calls(labels) {
+    const door = among(DOORS, labels.door)
+    const outcome = among(OUTCOMES, labels.outcome)
+    return { door, connector: bound.connector(labels), operation: bound.operation(labels, `${door} ${outcome}`), outcome }
+  },
+  refused: ({ door, code }) => ({ door: among(DOORS, door), code: among(CODES, code) }),
+  policy_reload_failures: () => ({}),
+  record_altered: ({ what }) => ({ what: among(ALTERED, what) }),
+  follower_failures: ({ follower }) => ({ follower: follower ?? OTHER }),
+  witness_refusals: ({ witness }) => ({ witness: witness ?? OTHER }),
+  notices: ({ channel, outcome }) => ({ channel: among(CHANNELS, channel), outcome: among(NOTICE_OUTCOMES, outcome) }),
+})
+
+const COUNTED_FROM_THE_START: readonly (readonly [CounterName, Labels])[] = [
+  ...[...CHANNELS].map((channel) => ['notices', { channel, outcome: 'given_up' }] as const),
+  ...[...ALTERED].map((what) => ['record_altered', { what }] as const),
+]
+
 /** Makes the metrics. `catalogue` says which connectors and operations may be labels. */
 export function createMetrics(catalogue: () => Catalogue | undefined): Metrics {
   const registry = new Registry()
   const sinceMs = Date.now()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
-  const calls = new Counter({ ...pick('calls'), registers })
-  const refused = new Counter({ ...pick('refused'), registers })
-  const reloadFailures = new Counter({ ...pick('policy_reload_failures'), registers })
-  const followerFailures = new Counter({ ...pick('follower_failures'), registers })
-  const witnessRefusals = new Counter({ ...pick('witness_refusals'), registers })
-  const notices = new Counter({ ...pick('notices'), registers })
+  const bound = boundedLabels(catalogue)
+  const countedAs = boundedCounts(bound)
+  const counters = new Map(COUNTERS.map((name) => [name, new Counter({ ...pick(name), registers })] as const))
+  // A counter that comes into being with its first count never grows, as Prometheus sees it: what alerts ask for is there before.
+  for (const [name, labels] of COUNTED_FROM_THE_START) counters.get(name)?.inc(labels, 0)
   const callSeconds = new Histogram({ ...pick('call_seconds'), buckets: SECONDS, registers })
   const upstreamSeconds = new Histogram({ ...pick('upstream_seconds'), buckets: SECONDS, registers })
-  // A counter that comes into being with its first count never grows, as Prometheus sees it: what alerts ask for is there before.
-  for (const channel of CHANNELS) notices.inc({ channel, outcome: 'given_up' }, 0)
-  const bound = boundedLabels(catalogue)
   return {
-    count(name, labels) {
-      if (name === 'policy_reload_failures') return reloadFailures.inc()
-      if (name === 'follower_failures') return followerFailures.inc({ follower: labels.follower ?? OTHER })
-      if (name === 'witness_refusals') return witnessRefusals.inc({ witness: labels.witness ?? OTHER })
-      if (name === 'notices')
-        return notices.inc({ channel: among(CHANNELS, labels.channel), outcome: among(NOTICE_OUTCOMES, labels.outcome) })
-      const door = among(DOORS, labels.door)
-      if (name === 'refused') return refused.inc({ door, code: among(CODES, labels.code) })
-      const outcome = among(OUTCOMES, labels.outcome)
-      const connector = bound.connector(labels)
-      calls.inc({ door, connector, operation: bound.operation(labels, `${door} ${outcome}`), outcome })
-    },
+    count: (name, labels) => counters.get(name)?.inc(countedAs[name](labels)),
     observe(name, seconds, labels) {
       if (!Number.isFinite(seconds) || seconds < 0) return
       const connector = bound.connector(labels)

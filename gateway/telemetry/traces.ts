@@ -61,7 +61,7 @@ export function createTracerProvider(
     spanLimits: { attributeValueLengthLimit: LIMITS.spanAttributeCharsMax },
     spanProcessors: [
       new BatchSpanProcessor({
-        exporter: announced(new OTLPTraceExporter({ url, headers, timeoutMillis: timeoutMs }), 'traces', life, log),
+        exporter: announced((timeoutMillis) => new OTLPTraceExporter({ url, headers, timeoutMillis }), timeoutMs, 'traces', life, log),
         maxQueueSize: LIMITS.spansQueuedMax,
         maxExportBatchSize: LIMITS.spansPerBatchMax,
         scheduledDelayMillis: LIMITS.traceExportDelayMs,
