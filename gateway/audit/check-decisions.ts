@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { type DecidedAgain, Redecider } from '../../policies/engine/redecider.ts'
 import type { Decision } from '../core/decision.ts'
 import type { EntryBody } from '../core/entry.ts'
+import { atPointer, type JsonValue } from '../core/json.ts'
 import { LIMITS } from '../limits.ts'
 import type { Faults } from './faults.ts'
 
@@ -32,23 +33,27 @@ export class DecisionCheck {
   readonly #faults: Faults
   readonly #sets = new LRUCache<string, { redecider: Redecider | null }>({ max: LIMITS.auditSetsAtOnceMax })
   readonly #faulty = new Set<string>()
+  readonly #allowMissing: boolean
 
-  constructor(read: SetReader, faults: Faults) {
+  /** `allowMissing`: a decision whose set is not there is counted, and is no fault. */
+  constructor(read: SetReader, faults: Faults, allowMissing = false) {
     this.#read = read
+    this.#allowMissing = allowMissing
     this.#faults = faults
   }
 
   /** Whether the entry has a decision. `complete`: its payload is in it. */
   async check(index: number, body: EntryBody, complete: boolean): Promise<void> {
     if (body.kind !== 'decision' && body.kind !== 'explained') return
+    const named = complete ? body.decision.evidence.policySet : atPointer(body.decision as unknown as JsonValue, '/evidence/policySet')
+    const redecider = typeof named === 'string' ? await this.#set(index, named) : null
     if (!complete) {
       this.tally.withoutPayload += 1
       return
     }
     const { decision } = body
-    const { engine, policySet } = decision.evidence
-    if (!this.tally.engines.includes(engine)) this.tally.engines.push(engine)
-    const redecider = await this.#set(index, policySet)
+    const { engine } = decision.evidence
+    if (!this.tally.engines.includes(engine) && this.tally.engines.length < LIMITS.auditFaultsMax) this.tally.engines.push(engine)
     if (!redecider) {
       this.tally.withoutPolicySet += 1
       return
@@ -82,7 +87,7 @@ export class DecisionCheck {
 
   async #load(index: number, hash: string): Promise<Redecider | null> {
     const whole = /^[0-9a-f]{64}$/.test(hash) ? await this.#read(hash) : undefined
-    if (whole === undefined) return null
+    if (whole === undefined) return this.#allowMissing ? null : this.#fault(index, hash, 'is not enclosed')
     if (createHash('sha256').update(whole).digest('hex') !== hash)
       return this.#fault(index, hash, 'is not the text that its name is SHA-256 over')
     try {
@@ -94,7 +99,7 @@ export class DecisionCheck {
 
   #fault(index: number, hash: string, why: string): null {
     if (!this.#faulty.has(hash)) this.#faults.add('policy-set', index, `policy set \`${hash}\` ${why}`)
-    this.#faulty.add(hash)
+    if (this.#faulty.size < LIMITS.auditProcessesMax) this.#faulty.add(hash)
     return null
   }
 }

@@ -1,6 +1,6 @@
 import type { Entry, EntryBody } from '../core/entry.ts'
 import { type EntryPayload, withPayload } from '../core/entry-payload.ts'
-import { isJsonObject, type JsonObject } from '../core/json.ts'
+import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts'
 import { FORM } from '../record/leaf.ts'
 import { jsonOf } from './exported-line.ts'
 
@@ -16,6 +16,15 @@ export function readLeaf(text: string): Leaf | undefined {
   const isText = (value: unknown): boolean => value === null || typeof value === 'string'
   if (!isPlaced || !isText(call) || !isText(commitment) || !isJsonObject(body) || typeof body.kind !== 'string') return undefined
   return leaf as unknown as Leaf
+}
+
+/** Whether the text is the canonical one (RFC 8785) of what it says, which no other text is. */
+export function isCanonical(text: string): boolean {
+  try {
+    return canonicalJson(JSON.parse(text) as JsonValue) === text
+  } catch {
+    return false
+  }
 }
 
 /** The entry with its payload; without that what the log has. What is very long is payload as a whole. */

@@ -19,6 +19,7 @@ export interface AuditFault {
     | 'sequence'
     | 'time'
     | 'payload'
+    | 'erased'
     | 'call'
     | 'policy-set'
     | 'decision'
@@ -41,3 +42,5 @@ export class Faults {
     return this.#kept.toSorted((a, b) => (a.index ?? -1) - (b.index ?? -1)).slice(0, LIMITS.auditFaultsMax)
   }
 }
+
+export const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error))

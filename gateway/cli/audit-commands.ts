@@ -35,6 +35,7 @@ export function auditCommands(audit: Command): void {
     .argument('<dir>', 'the export')
     .option('--key <key>', "the log's key, or a file that has it; without it the enclosed one, which shows consistency only")
     .option('--since <file>', 'an older checkpoint, which the log has to go on from')
+    .option('--allow-missing-sets', 'count decisions whose policy set is not enclosed, instead of calling that a fault')
     .option('--witness <key>', 'key of a witness that must have cosigned, or a file of such keys; repeatable', collected, [])
     .option('--witnesses <count>', 'so many of them are enough; all without', count)
     .action(
@@ -43,6 +44,7 @@ export function auditCommands(audit: Command): void {
         return await verifyAudit(output, dir, {
           key: (options.key as string | undefined) ?? null,
           since: (options.since as string | undefined) ?? null,
+          allowMissingSets: options.allowMissingSets === true,
           witnesses: options.witness as readonly string[],
           needed: (options.witnesses as number | undefined) ?? null,
         })

@@ -8,6 +8,7 @@ export interface AuditVerifyOptions {
   key: string | null
   /** File of an older checkpoint. */
   since: string | null
+  allowMissingSets: boolean
   /** Keys of witnesses, or files that have them, one a line. */
   witnesses: readonly string[]
   /** How many of them must have cosigned; null is all. */
@@ -15,10 +16,15 @@ export interface AuditVerifyOptions {
 }
 
 /** Verifies an export and tells what is wrong with it. Exit 1 where anything is. Throws BAD_INPUT. */
-export async function verifyAudit(output: Output, dir: string, { key, since, witnesses, needed }: AuditVerifyOptions): Promise<ExitCode> {
+export async function verifyAudit(
+  output: Output,
+  dir: string,
+  { key, since, allowMissingSets, witnesses, needed }: AuditVerifyOptions,
+): Promise<ExitCode> {
   const report = await verifyExport(dir, {
     vkey: key === null ? null : isKey(key) ? key : await textOf(key, 'key'),
     since: since === null ? null : await textOf(since, 'older checkpoint'),
+    allowMissingSets,
     witnesses: { vkeys: (await Promise.all(witnesses.map(keysIn))).flat(), needed },
   })
   output.print(reportInWords(report), report)
@@ -33,17 +39,18 @@ const FAULTS_PRINTED = 20
 const LINE_CHARS = 1_000
 
 function reportInWords(report: AuditReport): string {
-  const { ok, entries, size, origin, keyId, part, asked, payloads, since, witnesses, faults, faultCount } = report
+  const { ok, entries, size, origin, keyId, part, asked, payloads, since, witnesses, otherFiles, faults, faultCount } = report
   const found = faults
     .slice(0, FAULTS_PRINTED)
     .map(({ index, what, why }) => `  ${index === null ? 'log' : `entry ${index}`}: ${what}: ${why}`)
   const lines = [
     `${ok ? 'verified' : 'NOT verified'}: ${entries} of ${size} entries of ${origin}, signed by key ${keyId}${part === 'whole' ? '' : ` (a part, as it says of itself: ${asked})`}`,
     ...(report.removed === null ? [] : [removalInWords(report.removed)]),
-    `payloads: ${payloads.verified} as committed to, ${payloads.erased} erased, ${payloads.leftOut} not enclosed`,
+    payloadsInWords(payloads),
     ...(report.sample ? [`sample: ${report.sample.calls} calls drawn again by the seed ${report.sample.seed}`] : []),
     decisionsInWords(report.decisions),
     ...callsInWords(report),
+    ...(otherFiles.count === 0 ? [] : [`not looked at: ${otherFiles.names.slice(0, FAULTS_PRINTED).join(', ')}`]),
     ...(witnesses === null ? [] : [witnessesInWords(witnesses)]),
     ...(since === null ? [] : [`older checkpoint: of ${since} entries`]),
     ...(ok ? [] : [`${faultCount} faults:`, ...found, ...(faultCount > found.length ? [`  and ${faultCount - found.length} more`] : [])]),
@@ -62,6 +69,13 @@ const removalInWords = ({ floor, index, at, newest }: NonNullable<AuditReport['r
 
 const witnessesInWords = ({ needed, cosigned }: NonNullable<AuditReport['witnesses']>): string =>
   `witnesses: ${needed} needed, cosigned by ${cosigned.length === 0 ? 'none' : cosigned.map(({ name, at }) => `${name} at ${at}`).join(', ')}`
+
+const payloadsInWords = ({ verified, erased, erasedUnchecked, leftOut }: AuditReport['payloads']): string =>
+  [
+    `payloads: ${verified} as committed to, ${erased} erased`,
+    ...(erasedUnchecked > 0 ? [`${erasedUnchecked} marked as erased, which a part cannot show`] : []),
+    `${leftOut} not enclosed`,
+  ].join(', ')
 
 export function decisionsInWords({
   same,
@@ -86,5 +100,9 @@ export function decisionsInWords({
 function callsInWords({ calls, part }: AuditReport): string[] {
   if (!calls) return [`calls: not looked at, since a ${part} may begin and end within them`]
   const { count, calls: ids } = calls.inDoubt
-  return [`calls: ${calls.calls}, ${count === 0 ? 'none in doubt' : `${count} in doubt: ${ids.slice(0, FAULTS_PRINTED).join(', ')}`}`]
+  const { checked, unchecked } = calls.votes
+  const lives = `calls: ${calls.calls}, ${count === 0 ? 'none in doubt' : `${count} in doubt: ${ids.slice(0, FAULTS_PRINTED).join(', ')}`}`
+  if (checked + unchecked === 0) return [lives]
+  const old = unchecked === 0 ? '' : `, ${unchecked} from before the record had the groups of voters`
+  return [lives, `votes: ${checked} by people of groups that were asked${old}`]
 }

@@ -12,7 +12,7 @@ import type { BreakGlassId, CallId, GrantId, HoldId, IntentId, OperationId, Prop
 import type { JsonObject } from './json.ts'
 import type { Operation } from './operation.ts'
 import type { AgentAttributes, AgentStatus, Principal } from './principal.ts'
-import type { Hold, HoldState } from './hold.ts'
+import type { CountedVoter, Hold, HoldState } from './hold.ts'
 import type { NoticeKind } from './notice-kind.ts'
 
 /** Who and what a decision is about: the request part of a decision entry. */
@@ -70,15 +70,36 @@ export type EntryBody =
   | { kind: 'labelled'; agent: string; subject: string | null; run: string | null; labels: readonly string[] }
   | { kind: 'run.started'; run: string; agent: string; subject: string | null; by: string }
   | { kind: 'hold.opened'; hold: Hold }
-  | { kind: 'hold.changed'; hold: HoldId; from: HoldState; to: HoldState; by: string; why?: string }
+  /** `counted`: whose votes approved or rejected it, with those groups that it asks and the voter was in then; absent in entries of before. */
+  | {
+      kind: 'hold.changed'
+      hold: HoldId
+      from: HoldState
+      to: HoldState
+      by: string
+      why?: string
+      counted?: readonly CountedVoter[]
+    }
   /** A step of the hold's escalation, from 1: members of `to` may fill the seats of `seats` from here on. */
   | { kind: 'hold.escalated'; hold: HoldId; step: number; to: string | null; seats: readonly string[]; notify: readonly string[] }
   /** Nobody has decided, and what is left of its life is short (`core/notice.ts`). Once a hold. */
   | { kind: 'hold.expiring'; hold: HoldId; expiresAt: Instant }
   /** Other arguments took the place of those in the decision before it; the next decision has them whole. */
   | { kind: 'hold.edited'; hold: HoldId; by: string; comment: string | null; changes: readonly ArgumentChange[] }
-  /** `among`: so many votes were given together, this one included; absent for one alone. */
-  | { kind: 'vote'; hold: HoldId; voter: string; verdict: 'approve' | 'reject'; comment: string | null; digest: string; among?: number }
+  /**
+   * `among`: so many votes were given together, this one included; absent for one alone. `groups`: those that the hold asks and the voter was in; absent in
+   * entries of before.
+   */
+  | {
+      kind: 'vote'
+      hold: HoldId
+      voter: string
+      verdict: 'approve' | 'reject'
+      comment: string | null
+      digest: string
+      among?: number
+      groups?: readonly string[]
+    }
   /** Another hold took the place of `replaces`: with its approval comes what `gives` says, or nothing beside the one call any more. */
   | { kind: 'grant.proposed'; hold: HoldId; replaces: HoldId; by: string; comment: string | null; gives: StandingTerms | null }
   | { kind: 'grant.opened'; grant: Grant }

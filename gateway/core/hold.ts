@@ -89,6 +89,14 @@ export interface Vote {
   at: Instant
   /** Votes that were given together with it, itself included; absent for one alone. */
   among?: number
+  /** Of the groups that the hold asks, those that the voter was in: for the record alone. */
+  groups?: readonly string[]
+}
+
+/** A person whose vote counts, with those groups that the hold asks. */
+export interface CountedVoter {
+  person: string
+  groups: readonly string[]
 }
 
 type CombinedTerms = Terms & Pick<Hold, 'escalate'> & { expiresMs: number }
@@ -180,6 +188,10 @@ export function exclusionOf(
 
 /** Groups whose members may fill these seats now. */
 export const groupsOf = ({ group, standIns }: Requirement): readonly string[] => [group, ...(standIns ?? [])]
+
+/** Of the groups that a hold asks, those that somebody is in. */
+export const askedGroups = ({ requires }: Pick<Hold, 'requires'>, { groups }: { groups: readonly string[] }): string[] =>
+  [...new Set(requires.flatMap(groupsOf))].filter((group) => groups.includes(group))
 
 const fills = (requirement: Requirement, { groups }: { groups: readonly string[] }): boolean =>
   groupsOf(requirement).some((group) => groups.includes(group))

@@ -1,24 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { type ExportedLine, tileFile } from '../audit/exported-line.ts'
+import type { ExportedLine } from '../audit/exported-line.ts'
 import { type AuditReport, verifyExport } from '../audit/verify-export.ts'
 import { type AuditExportOptions, exportAudit } from '../cli/audit-export.ts'
 import { verifyAudit } from '../cli/audit-verify.ts'
 import { replayAudit } from '../cli/audit-replay.ts'
-import { type Leaf, readLeaf } from '../audit/exported-entry.ts'
+import { readLeaf } from '../audit/exported-entry.ts'
 import { instant } from '../core/clock.ts'
 import type { EntryBody } from '../core/entry.ts'
-import { canonicalJson } from '../core/json.ts'
-import { signCheckpoint } from '../record/checkpoint.ts'
-import { leafHash, rootHash } from '../record/merkle.ts'
-import { noteSigner } from '../record/signed-note.ts'
-import { foldTile, subtreesOf, TILE_WIDTH, tilePath, tilesOf } from '../record/tile.ts'
 import { EVERYTHING, kindOf, linesIn, printed, said } from './exports.ts'
 import { buildGo, HAS_GO } from './foreign-go.ts'
+import { FORGER, forgedLog, type Written } from './forged-log.ts'
 import { FOREVER, HeldScene, PROBER } from './held-scene.ts'
 import { type Fields, fields, items } from './send.ts'
 
@@ -271,7 +266,9 @@ test('an export cannot write the verdict on itself', async () => {
   const about = join(dir, 'export.json')
   writeFileSync(about, JSON.stringify({ ...fields(JSON.parse(readFileSync(about, 'utf8'))), asked: forged }))
   writeFileSync(join(dir, 'entries.ndjson'), readFileSync(join(dir, 'entries.ndjson'), 'utf8').replace('"leaf":"{', '"leaf":" {'))
-  const { exit, text } = await said((output) => verifyAudit(output, dir, { key, since: null, witnesses: [], needed: null }))
+  const { exit, text } = await said((output) =>
+    verifyAudit(output, dir, { key, since: null, allowMissingSets: false, witnesses: [], needed: null }),
+  )
   expect(exit).toBe(1)
   expect(text).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u)
   expect(text.split('\n').map((line) => line.split(':', 1)[0])).not.toContain('verified')
@@ -279,44 +276,9 @@ test('an export cannot write the verdict on itself', async () => {
 })
 
 describe('what is wrong with a log that was written anew is found and named', () => {
-  const forger = noteSigner('gatehouse/acme', randomBytes(32))
-  type Written = Leaf & { line: ExportedLine }
-
-  const relogged = async (change: (entries: Written[]) => Written[], dense = true): Promise<string> => {
-    const dir = join(folder, 'anew')
-    rmSync(dir, { recursive: true, force: true })
-    cpSync(whole, dir, { recursive: true })
-    rmSync(join(dir, 'tiles'), { recursive: true })
-    const entries = change(linesIn(whole).map((line) => ({ ...(readLeaf(line.leaf) as Leaf), line })))
-    const seqs = new Map<string, number>()
-    const lines = entries.map(({ line, ...leaf }, index): ExportedLine => {
-      const seq = (seqs.get(leaf.process) ?? 0) + 1
-      seqs.set(leaf.process, seq)
-      return { ...line, index, leaf: canonicalJson(JSON.parse(JSON.stringify(dense ? { ...leaf, seq } : leaf))) }
-    })
-    let level = lines.map(({ leaf }) => leafHash(Buffer.from(leaf)))
-    const levels = [level]
-    while (level.length >= TILE_WIDTH) {
-      const full = Array.from({ length: Math.floor(level.length / TILE_WIDTH) }, (_, at) =>
-        level.slice(at * TILE_WIDTH, (at + 1) * TILE_WIDTH),
-      )
-      level = full.map(foldTile)
-      levels.push(level)
-    }
-    for (const address of tilesOf(lines.length)) {
-      const file = join(dir, tileFile(tilePath(address)))
-      mkdirSync(dirname(file), { recursive: true })
-      const from = address.index * TILE_WIDTH
-      writeFileSync(file, Buffer.concat(levels[address.level]?.slice(from, from + address.width) ?? []))
-    }
-    const read = subtreesOf(async (at, index) => levels[at]?.slice(index * TILE_WIDTH, (index + 1) * TILE_WIDTH) ?? [])
-    const checkpoint = { origin: 'gatehouse/acme', size: lines.length, root: await rootHash(read, lines.length) }
-    writeFileSync(join(dir, 'checkpoint'), signCheckpoint(checkpoint, [forger]))
-    writeFileSync(join(dir, 'log.vkey'), `${forger.vkey}\n`)
-    writeFileSync(join(dir, 'entries.ndjson'), `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`)
-    return dir
-  }
-  const byForger = async (dir: string): Promise<AuditReport> => verifyExport(dir, { vkey: forger.vkey, since: null })
+  const relogged = (change: (entries: Written[]) => Written[], dense = true): Promise<string> =>
+    forgedLog(whole, join(folder, 'anew'), change, dense)
+  const byForger = async (dir: string): Promise<AuditReport> => verifyExport(dir, { vkey: FORGER.vkey, since: null })
   const of = (call: keyof typeof calls, kind: string) => (entry: Written) => entry.call === calls[call] && entry.body.kind === kind
   const without = (drop: (entry: Written) => boolean) => (entries: Written[]) => entries.filter((entry) => !drop(entry))
   const bodies = (which: (entry: Written) => boolean, change: (body: Fields) => unknown) => (entries: Written[]) =>

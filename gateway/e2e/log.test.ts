@@ -26,7 +26,7 @@ const checkpoint = async () => openCheckpoint((await get('/v1/checkpoint')).text
 /** The leaves of a tree of this size, as bundles of entries hold them. */
 async function leaves(size: number, token: string): Promise<Uint8Array[]> {
   const found: Uint8Array[] = []
-  for (const { index, width } of tilesOf(size).filter(({ level }) => level === 0)) {
+  for (const { index, width } of [...tilesOf(size)].filter(({ level }) => level === 0)) {
     const bundle = Buffer.from(await bytes(`/v1/${bundlePath(index, width)}`, token))
     for (let at = 0; at < bundle.length; at += 2 + bundle.readUInt16BE(at))
       found.push(bundle.subarray(at + 2, at + 2 + bundle.readUInt16BE(at)))

@@ -72,7 +72,7 @@ test('several votes: each on its own digest, with an entry of its own that says 
     const { digest } = await holdOf({ callId, holdId, intent: '' as never })
     expect(await bed.entries(callId)).toContainEqual({
       ...{ kind: 'vote', hold: holdId, voter: 'maria', verdict: 'approve', comment: 'all on the list' },
-      ...{ digest, among: 3 },
+      ...{ digest, among: 3, groups: ['finance-managers'] },
     })
   }
 })

@@ -37,7 +37,10 @@ test('one approval of one group: hold and call are approved, the vote is bound t
     verdict: 'approve',
     comment: 'fine by me',
     digest: hold.digest,
+    groups: ['finance-managers'],
   })
+  const counted = [{ person: 'maria', groups: ['finance-managers'] }]
+  expect(await bed.entries(both.callId)).toContainEqual(expect.objectContaining({ kind: 'hold.changed', to: 'approved', counted }))
   expect(bed.approved).toContain(both.callId)
   expect(told).toContainEqual({ kind: 'call', id: both.callId })
 })
@@ -56,8 +59,9 @@ test('the first vote against ends it, with its words', async () => {
   expect(await stateOf(both)).toEqual(['rejected', 'rejected'])
   const entries = await bed.entries(both.callId)
   expect(entries).toContainEqual(expect.objectContaining({ kind: 'vote', voter: 'raj', comment: 'not this vendor' }))
+  const counted = [{ person: 'raj', groups: ['finance-managers'] }]
   // The words are payload, of the vote alone.
-  expect(entries).toContainEqual({ kind: 'hold.changed', hold: both.holdId, from: 'open', to: 'rejected', by: 'raj' })
+  expect(entries).toContainEqual({ kind: 'hold.changed', hold: both.holdId, from: 'open', to: 'rejected', by: 'raj', counted })
   await expect(bed.cases.approveHold(as('chen'), both.holdId, undefined)).rejects.toEqual(code('NOT_FOUND'))
 })
 

@@ -1,6 +1,6 @@
 import type { Call } from '../core/call.ts'
 import { GatewayError } from '../core/errors.ts'
-import { type Hold, ineligibility, satisfied, seating, type Vote } from '../core/hold.ts'
+import { askedGroups, type Hold, ineligibility, satisfied, seating, type Vote } from '../core/hold.ts'
 import type { HoldId } from '../core/ids.ts'
 import type { Person } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
@@ -155,7 +155,12 @@ export async function admit(
   if (why !== null) throw new GatewayError('NOT_ELIGIBLE', why)
   const said = comment(words, 'comment') ?? null
   const among = shown?.among === undefined || shown.among === 1 ? {} : { among: shown.among }
-  const ballot = { hold, call, publishers, vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now(), ...among } }
+  const ballot = {
+    hold,
+    call,
+    publishers,
+    vote: { holdId: id, voter: by.name, verdict, comment: said, at: deps.clock.now(), groups: askedGroups(hold, person), ...among },
+  }
   const votes = await deps.store.votes(id)
   if (!again && votes.some((vote) => vote.voter === by.name)) {
     // Who may vote can have changed since: whoever comes next finishes what the votes mean today.
@@ -221,7 +226,9 @@ async function cast(deps: OperatorDeps, ballot: Ballot, before: readonly Vote[])
 /** What the last vote makes of the hold, and of all that hangs on it. */
 function endingOf(deps: OperatorDeps, ballot: Ballot, to: 'approved' | 'rejected', votes: readonly Vote[]) {
   const approvers = votersNow(deps, ballot, votes, 'approve')
-  return { to, callState: to, ...streaksFor(deps, ballot.call, to), ...openingOf(deps, ballot.hold, ballot.call, to, approvers) }
+  const deciding = to === 'approved' ? approvers : votersNow(deps, ballot, votes, 'reject')
+  const counted = deciding.map((person) => ({ person: person.name, groups: askedGroups(ballot.hold, person) }))
+  return { to, callState: to, counted, ...streaksFor(deps, ballot.call, to), ...openingOf(deps, ballot.hold, ballot.call, to, approvers) }
 }
 
 /** A clean approval makes a streak longer, a refusal ends it; what was edited ended it then, and is no clean approval. */

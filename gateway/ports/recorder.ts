@@ -7,7 +7,7 @@ import type { EntryBody } from '../core/entry.ts'
 import type { HistoryKind, Reservation } from '../core/facts.ts'
 import type { BreakGlass } from '../core/break-glass.ts'
 import type { Grant, GrantAmount, GrantQuestion, StandingTerms, UsableGrant } from '../core/grant.ts'
-import type { Hold, HoldState, Vote } from '../core/hold.ts'
+import type { CountedVoter, Hold, HoldState, Vote } from '../core/hold.ts'
 import type { CallId, GrantId, HoldId, IntentId, OperationId, RunId } from '../core/ids.ts'
 import type { JsonObject } from '../core/json.ts'
 
@@ -165,6 +165,8 @@ export interface HoldChange {
   by: string
   why?: string
   vote?: Vote
+  /** Whose votes make this change, where votes do. */
+  counted?: readonly CountedVoter[]
   /** How many votes `to` was worked out with, this one not counted: with another number in the record it is a lost race. */
   votesBefore?: number
   /** The vote is bound to this digest; another digest in the row is a lost race. */

@@ -27,7 +27,7 @@ function defined(leaves: readonly Hash[]): Hash {
 /** The tiles of the first `size` leaves, made from the leaves alone, as bytes. */
 function tiles(size: number): ReadonlyMap<string, Uint8Array> {
   return new Map(
-    tilesOf(size).map(({ level, index, width }) => {
+    [...tilesOf(size)].map(({ level, index, width }) => {
       const span = TILE_WIDTH ** level
       const hashes = Array.from({ length: width }, (_, at) => {
         const from = (index * TILE_WIDTH + at) * span

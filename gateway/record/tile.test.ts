@@ -38,7 +38,7 @@ test.each([
 
 // The example of C2SP tlog-tiles, "Partial Tiles".
 test('a tree of 70,000 entries has 273 full tiles of leaves and a partial one, and so on up', () => {
-  const tiles = tilesOf(70_000)
+  const tiles = [...tilesOf(70_000)]
   const at = (level: number) => tiles.filter((tile) => tile.level === level)
   expect(at(0)).toHaveLength(274)
   expect(at(0).at(-1)).toEqual({ level: 0, index: 273, width: 112 })
@@ -51,14 +51,14 @@ test('a tree of 70,000 entries has 273 full tiles of leaves and a partial one, a
 })
 
 test('a tree of 256 entries has a full tile and one hash above it', () => {
-  expect(tilesOf(256)).toEqual([
+  expect([...tilesOf(256)]).toEqual([
     { level: 0, index: 0, width: 256 },
     { level: 1, index: 0, width: 1 },
   ])
 })
 
 test('what grew since a size is what has to be written', () => {
-  expect(tilesOf(600, 513)).toEqual([
+  expect([...tilesOf(600, 513)]).toEqual([
     { level: 0, index: 2, width: 88 },
     { level: 1, index: 0, width: 2 },
   ])

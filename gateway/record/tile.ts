@@ -41,15 +41,13 @@ export function parseTilePath(path: string): TileAddress | { level: 'entries'; i
 }
 
 /** The tiles of a tree of this size, by level; those with `from` entries before it are left out where they were full then. */
-export function tilesOf(size: number, from = 0): TileAddress[] {
-  const tiles: TileAddress[] = []
+export function* tilesOf(size: number, from = 0): Generator<TileAddress> {
   for (let level = 0, span = 1; Math.floor(size / span) > 0; level += 1, span *= TILE_WIDTH) {
     const hashes = Math.floor(size / span)
     const first = Math.floor(Math.floor(from / span) / TILE_WIDTH)
     for (let index = first; index * TILE_WIDTH < hashes; index += 1)
-      tiles.push({ level, index, width: Math.min(TILE_WIDTH, hashes - index * TILE_WIDTH) })
+      yield { level, index, width: Math.min(TILE_WIDTH, hashes - index * TILE_WIDTH) }
   }
-  return tiles
 }
 
 /** The hashes of a tile's bytes, in order. Throws where that is not whole. */

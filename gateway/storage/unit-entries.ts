@@ -43,11 +43,12 @@ function releaseBodies({ intent, guards, consumes, redecision, reserves }: Relea
 
 /** The entries of a hold's change; `from` is the state that the row had. */
 export function holdChangeBodies(change: HoldChange, from: Extract<EntryBody, { kind: 'hold.changed' }>['from']): EntryBody[] {
-  const { hold, vote, edit, redecision, replacement, to, by, why, proposes, opens, breaks } = change
+  const { hold, vote, edit, redecision, replacement, to, by, why, counted, proposes, opens, breaks } = change
   const bodies: EntryBody[] = []
   if (vote) {
-    const { voter, verdict, comment, among } = vote
-    bodies.push({ kind: 'vote', hold, voter, verdict, comment, digest: change.digest ?? '', ...(among === undefined ? {} : { among }) })
+    const { voter, verdict, comment, among, groups } = vote
+    const known = { ...(among === undefined ? {} : { among }), ...(groups === undefined ? {} : { groups }) }
+    bodies.push({ kind: 'vote', hold, voter, verdict, comment, digest: change.digest ?? '', ...known })
   }
   if (change.voteOnly) return bodies
   if (edit) bodies.push({ kind: 'hold.edited', hold, by, comment: edit.comment, changes: edit.changes })
@@ -56,7 +57,15 @@ export function holdChangeBodies(change: HoldChange, from: Extract<EntryBody, { 
     const { id, reason, until, reviewDue } = breaks
     bodies.push({ kind: 'grant.break_glass', id, hold, by, reason, until, reviewDue })
   }
-  bodies.push({ kind: 'hold.changed', hold, from, to, by, ...(why === undefined ? {} : { why }) })
+  bodies.push({
+    kind: 'hold.changed',
+    hold,
+    from,
+    to,
+    by,
+    ...(why === undefined ? {} : { why }),
+    ...(counted === undefined ? {} : { counted }),
+  })
   if (replacement) bodies.push({ kind: 'hold.opened', hold: replacement })
   if (proposes && replacement) bodies.push({ kind: 'grant.proposed', hold: replacement.id, replaces: hold, by, ...proposes })
   if (opens) bodies.push({ kind: 'grant.opened', grant: opens })
