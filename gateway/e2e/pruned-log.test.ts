@@ -216,6 +216,7 @@ describe.skipIf(!postgres)('a log whose beginning was removed', () => {
       const checkpoint = { origin: 'gatehouse/acme', size: leaves.length, root: await rootHash(read, leaves.length) }
       writeFileSync(join(dir, CHECKPOINT), signCheckpoint(checkpoint, [signer]))
       writeFileSync(join(dir, ENTRIES), `${own.map((line) => JSON.stringify(line)).join('\n')}\n`)
+      writeFileSync(join(dir, 'log.vkey'), `${signer.vkey}\n`)
       return verifyExport(dir, { vkey: signer.vkey, since: null })
     }
 

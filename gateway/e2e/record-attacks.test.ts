@@ -189,7 +189,7 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'an entry is altered in the database, past its triggers',
-    guard: ['gateway/audit/verify-export.ts', "faults.add('leaf', index, 'its text is not what the log has the hash of')"],
+    guard: ['gateway/audit/check-entries.ts', "faults.add('leaf', index, 'its text is not what the log has the hash of')"],
     needsPostgres: true,
     async run() {
       const { callId = '' } = await scene.clients.http.call(scene.fresh(FORBIDDEN))
@@ -207,7 +207,7 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'an entry is removed from the database, past its triggers',
-    guard: ['gateway/audit/verify-export.ts', "faults.add('missing', this.#next, count === 1 ?"],
+    guard: ['gateway/audit/check-entries.ts', "faults.add('missing', this.#next, count === 1 ?"],
     needsPostgres: true,
     async run() {
       const { id, index } = await written()
@@ -220,7 +220,7 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'two entries change places in the database, past its triggers',
-    guard: ['gateway/audit/verify-export.ts', "if (logged && !sameHash(logged, hash)) faults.add('leaf'"],
+    guard: ['gateway/audit/check-entries.ts', "if (logged && !sameHash(logged, hash)) faults.add('leaf'"],
     needsPostgres: true,
     async run() {
       const { index } = await written()
