@@ -106,6 +106,8 @@ export const LIMITS = Object.freeze({
   followerPageEntriesMax: 500,
   followerPagesPerTurnMax: 8,
   followerRestMs: 200,
+  logGuardMs: 5_000,
+  logRecheckMs: 10_000,
   followerLeaseMs: 3_000,
   followerRetryMsMax: 30_000,
   sinksMax: 16,

@@ -33,6 +33,7 @@ import { openChannels } from './notify/channels.ts'
 import { startSender } from './notify/sender.ts'
 import { authenticateOperator, LocalOperator, operatorOf } from './local-operator.ts'
 import { gaugeDatabase } from './database-gauges.ts'
+import { openLogGuard } from './open-log-guard.ts'
 import { openPolicies } from './open-policies.ts'
 import { openSinks } from './open-sinks.ts'
 import { openWitnesses } from './open-witnesses.ts'
@@ -98,6 +99,8 @@ export interface GatewayOptions {
   prepare?: (vault: Vault) => Promise<void>
   /** Test hook at the borders between stages. */
   onStage?: (stage: Stage) => void
+  /** Why the database may be older than what was signed of its log: somebody restored it. An entry says so. */
+  restored?: string
   /** How long a held call waits at the MCP door before it is told so, in milliseconds; at most and by default `LIMITS.mcpHoldWaitSecondsMax`. */
   mcpHoldWaitMs?: number
 }
@@ -187,7 +190,7 @@ async function start(options: GatewayOptions, closers: Closers): Promise<Running
   closers.add(() => Promise.all([...connectors.values()].map((connector) => connector.close())))
   const storage = await opening
   const factKey = counterKey(key.key)
-  const record = await openRecord(storage, configuration, compiled, key.key, factKey, dialer, telemetry, bus, closers)
+  const record = await openRecord(storage, options, configuration, compiled, key.key, factKey, dialer, telemetry, bus, closers)
   const vault = createVault({
     store: record.storage.credentials,
     organisation: configuration.organisation,
@@ -266,6 +269,7 @@ function openDatabaseEarly(
 
 async function openRecord(
   storage: Awaited<ReturnType<typeof openDatabaseEarly>>,
+  { dataDir, restored }: GatewayOptions,
   configuration: Configuration,
   { policySource: source }: Organisation,
   key: Uint8Array,
@@ -291,8 +295,10 @@ async function openRecord(
   const told = channels.length === 0 ? [] : [noticesFollower(directoryOf(registry, channels))]
   const { organisation } = configuration
   const sinks = openSinks(configuration.sinks, { organisation, version: VERSION, dialer, clock: systemClock, calls: storage.calls })
+  const guard = await openLogGuard({ store: storage.log, signer, dataDir, restored: restored ?? null, recorder, telemetry })
+  closers.add(() => guard.close())
   const followers = storage.follow(
-    [logFollower(growLog(signer.name, [signer])), callFigures, searchFollower(), ...told, ...sinks],
+    [logFollower(growLog(signer.name, [signer], () => guard.kept)), callFigures, searchFollower(), ...told, ...sinks],
     (follower) => telemetry.count('follower_failures', { follower }),
   )
   if (sinks.length > 0) telemetry.gauge('sinks_stopped', () => followers.stopped())

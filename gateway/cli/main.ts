@@ -24,11 +24,13 @@ function program(): Command {
     .addOption(configOption())
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--port <port>', 'port to listen on; 0 takes a free one', port, 4000)
+    .option('--restored <why>', 'go on from a database that was put back to an older state; an entry says so')
     .action(
       run(async (output, options) => {
         const { serve } = await import('./serve.ts')
         const where = { config: String(options.config), host: String(options.host), port: Number(options.port) }
-        return await serve(output, { ...options, ...where }, environment)
+        const restored = options.restored === undefined ? {} : { restored: String(options.restored) }
+        return await serve(output, { data: options.data, ...where, ...restored }, environment)
       }),
     )
   root

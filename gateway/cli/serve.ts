@@ -7,11 +7,13 @@ export interface ServeOptions {
   data: string
   host: string
   port: number
+  /** See `GatewayOptions.restored`. */
+  restored?: string
 }
 
 /** Runs a gateway until SIGINT or SIGTERM, then drains it; SIGHUP has it look at the policy files. A second signal ends the process at once. */
-export async function serve(output: Output, { config, data, host, port }: ServeOptions, environment: Environment): Promise<ExitCode> {
-  const gateway = await startGateway({ configFile: config, dataDir: data, host, port, environment, logStream: process.stderr })
+export async function serve(output: Output, { config, data, ...asked }: ServeOptions, environment: Environment): Promise<ExitCode> {
+  const gateway = await startGateway({ configFile: config, dataDir: data, ...asked, environment, logStream: process.stderr })
   // Listened for before the address is told: who reads it may end the process at once.
   const ended = untilSignal()
   for (const notice of gateway.notices) output.remark(notice)

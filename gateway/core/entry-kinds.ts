@@ -42,6 +42,7 @@ const KINDS: Readonly<Record<EntryKind, true>> = {
   view: true,
   erased: true,
   'log.pruned': true,
+  'log.restored': true,
   'policy.proposed': true,
   'policy.reviewed': true,
   'policy.activated': true,

@@ -181,6 +181,14 @@ export type EntryBody =
       by: string
       why: string
     }
+  /** The database was put back to an older state: of the log `from` only `to` is left, null where nothing is. Who keeps a checkpoint of between will see it. */
+  | {
+      kind: 'log.restored'
+      from: { size: number; root: string }
+      to: { size: number; root: string } | null
+      by: string
+      why: string
+    }
   | {
       kind: 'policy.proposed'
       proposal: ProposalId

@@ -7,6 +7,8 @@ export interface LogEdge {
   /** Entries in the log. */
   size: number
   levels: readonly (readonly Uint8Array[])[]
+  /** The signed checkpoint that is stored of that size; null before the first. */
+  checkpoint: string | null
 }
 
 /** What entries add to the log. */
@@ -20,7 +22,7 @@ export interface LogGrowth {
   checkpoint: string
 }
 
-/** Adds entries, which have no payloads, to a log whose edge this is. */
+/** Adds entries, which have no payloads, to a log whose edge this is. Throws RECORD_ALTERED where that is not what was signed. */
 export type GrowLog = (edge: LogEdge, entries: readonly Entry[]) => Promise<LogGrowth>
 
 export interface LoggedCheckpoint {
@@ -93,6 +95,15 @@ export interface LogRange {
   places?: readonly number[]
 }
 
+/** An index of the log with what the database has of it. */
+export interface LogPlace {
+  index: number
+  /** Of the leaf, as it stands in the tree. */
+  hash: Uint8Array | null
+  /** Without payload. */
+  entry: Entry | null
+}
+
 /** Payload and salt of an entry, which its commitment is over. */
 export interface OpenPayload {
   text: string
@@ -139,6 +150,10 @@ export interface LogStore {
   floor(): Promise<LogFloor>
   /** At most a tile of hashes of a level of tiles from an index on, as far as there are any. */
   hashes(level: number, from: number, count: number): Promise<readonly Uint8Array[]>
+  /** Hashes of leaves at these indexes, at most `LIMITS.pageRowsMax`; none where there is none. */
+  leafHashes(indexes: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>>
+  /** Each index from one on, at most a tile of them, with what is there. */
+  places(from: number, count: number): Promise<readonly LogPlace[]>
   /** Those that were not removed: entries without payloads from an index of the log on, at most `LIMITS.pageRowsMax`. */
   entries(from: number, count: number): Promise<readonly Entry[]>
   /** Entries of a range that were not removed, with payloads still sealed, by the log's order, at most `LIMITS.pageRowsMax`. */

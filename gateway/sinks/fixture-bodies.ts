@@ -70,6 +70,9 @@ export const BODIES = {
       why: 'retention',
     },
   ],
+  'log.restored': [
+    { kind: 'log.restored', from: { size: 900, root: 'cm9vdA==' }, to: { size: 400, root: 'cm9vdA==' }, by: 'local', why: 'disk lost' },
+  ],
   labelled: [{ kind: 'labelled', agent: 'clerk', subject: null, run: null, labels: ['untrusted'] }],
   'run.started': [{ kind: 'run.started', run: 'run_1', agent: 'clerk', subject: null, by: 'olga' }],
   'hold.opened': [{ kind: 'hold.opened', hold }],

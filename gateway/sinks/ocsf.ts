@@ -186,6 +186,11 @@ const TRANSLATIONS: Translations = {
       detail: why,
       message: `the log begins at ${floor}: ${entries} entries removed by ${by}`,
     }),
+  'log.restored': ({ from, to, by, why }) =>
+    ofEntity('log', String(to?.size ?? 0), 'Update', by, {
+      detail: why,
+      message: `the log was put back from ${from.size} entries to ${to?.size ?? 0} by ${by}`,
+    }),
   labelled: ({ agent, labels }) => plain('Labels', `agent ${agent} carries ${labels.join(', ')}`),
   'run.started': ({ run, by }) => ofEntity('run', run, 'Create', by),
   'hold.opened': ({ hold }) => ofEntity('hold', hold.id, 'Create', GATEWAY, { code: hold.state }),

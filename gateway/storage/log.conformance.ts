@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { createInProcessBus } from '../bus/in-process.ts'
@@ -6,20 +5,20 @@ import { growLog } from '../record/grow-log.ts'
 import { leafOf } from '../record/leaf.ts'
 import { consistencyProof, inclusionProof, leafHash, rootHash, verifyConsistency, verifyInclusion } from '../record/merkle.ts'
 import { openCheckpoint } from '../record/checkpoint.ts'
-import { noteSigner } from '../record/signed-note.ts'
 import { subtreesOf, TILE_WIDTH } from '../record/tile.ts'
 import { startFollowers } from './followers.ts'
 import { logFollower } from './log.ts'
+import { testSigner } from './test-log.ts'
 import type { TestStore } from './test-store.ts'
 import { finished, permitted } from './test-units.ts'
 
-const ORIGIN = 'gatehouse/test'
+const ORIGIN = testSigner.name
 const BOUND = { timeout: 20_000, interval: 20 }
 
 /** The log over the record, whichever database it is in. */
 export function logConformance(at: () => TestStore): void {
   describe('the log', () => {
-    const signer = noteSigner(ORIGIN, randomBytes(32))
+    const signer = testSigner
     const store = () => at().storage.log
     const subtrees = () => subtreesOf((level, index) => store().hashes(level, index * TILE_WIDTH, TILE_WIDTH))
     const written = async (): Promise<number> =>

@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import { instant } from '../core/clock.ts'
 import type { Entry } from '../core/entry.ts'
 import { LIMITS } from '../limits.ts'
-import type { GrowLog, LogEdge, LogFloor, LoggedCheckpoint, LogGrowth, LogRange, LogStore } from '../ports/log.ts'
-import { bareEntry } from './entries.ts'
+import type { GrowLog, LogEdge, LogFloor, LoggedCheckpoint, LogGrowth, LogPlace, LogRange, LogStore } from '../ports/log.ts'
+import { bareEntry, type EntryRow } from './entries.ts'
 import type { Follower } from './follower-positions.ts'
 import { reading } from './outage.ts'
 import type { Db, Tx } from './tables.ts'
@@ -25,8 +25,9 @@ export const logFollower = (grow: GrowLog): Follower => ({
   from: 'beginning',
   bare: true,
   async take(tx, entries) {
-    const { size } = await tx.selectFrom('log_state').select('size').forUpdate().executeTakeFirstOrThrow()
-    const growth = await grow(await edgeOf(tx, size), entries)
+    const state = await tx.selectFrom('log_state').select(['size', 'checkpoint']).forUpdate().executeTakeFirstOrThrow()
+    const { size } = state
+    const growth = await grow({ ...state, levels: await levelsOf(tx, size) }, entries)
     await append(tx, size, entries, growth)
   },
 })
@@ -49,11 +50,11 @@ async function append(tx: Tx, from: number, entries: readonly Entry[], { leaves,
   if (numUpdatedRows !== 1n) throw new Error('the log grew meanwhile')
 }
 
-async function edgeOf(tx: Tx, size: number): Promise<LogEdge> {
+async function levelsOf(tx: Tx, size: number): Promise<LogEdge['levels']> {
   const levels: Promise<Uint8Array[]>[] = []
   for (let level = 0, count = size; count > 0; level += 1, count = Math.floor(count / TILE_WIDTH))
     levels.push(hashesFrom(tx, level, count - (count % TILE_WIDTH), TILE_WIDTH))
-  return { size, levels: await Promise.all(levels) }
+  return await Promise.all(levels)
 }
 
 /** Of entries that were removed, a tile has its leaf hashes together. */
@@ -123,11 +124,44 @@ async function entriesIn(db: Db, { from, before, since, until, calls, places }: 
   return (await query.execute()).map((row) => ({ index: row.index, entry: bareEntry(row), sealed: row.sealed }))
 }
 
+async function leafHashesAt(db: Db, indexes: readonly number[]): Promise<ReadonlyMap<number, Uint8Array>> {
+  if (indexes.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('log_hash')
+    .select(['index', 'hash'])
+    .where('level', '=', 0)
+    .where(sql<boolean>`index = any(${[...indexes]}::int8[])`)
+    .execute()
+  return new Map(rows.map(({ index, hash }) => [index, decoded(hash)]))
+}
+
+interface PlaceRow extends Omit<EntryRow, 'process'> {
+  index: number
+  hash: string | null
+  process: string | null
+}
+
+async function placesFrom(db: Db, from: number, count: number): Promise<readonly LogPlace[]> {
+  const { rows } = await sql<PlaceRow>`select s.index, h.hash, e.process, e.seq, e.at_ms, e.call_id, e.body, e.commitment, null as sealed
+    from generate_series(${from}::int8, ${from + Math.min(count, TILE_WIDTH) - 1}::int8) as s (index)
+    left join log_hash h on h.level = 0 and h.index = s.index
+    left join log_leaf l on l.index = s.index
+    left join entry e on e.process = l.process and e.seq = l.seq
+    order by s.index`.execute(db)
+  return rows.map(({ index, hash, process, ...row }) => ({
+    index,
+    hash: hash === null ? null : decoded(hash),
+    entry: process === null ? null : bareEntry({ ...row, process }),
+  }))
+}
+
 /** The log by the contract of `LogStore`. */
 export const logStoreOn = (db: Db): LogStore => ({
   checkpoint: () => reading(() => checkpointOf(db)),
   floor: () => reading(() => floorOf(db)),
   hashes: (level, from, count) => reading(() => hashesFrom(db, level, from, Math.min(count, TILE_WIDTH))),
+  leafHashes: (indexes) => reading(() => leafHashesAt(db, indexes)),
+  places: (from, count) => reading(() => placesFrom(db, from, count)),
   entries: (from, count) => reading(() => loggedEntries(db, from, count)),
   range: (range, first) => reading(() => entriesIn(db, range, first)),
 })

@@ -8,14 +8,12 @@ import { withoutPayload } from '../core/entry-payload.ts'
 import { newRunId } from '../core/ids.ts'
 import type { EntryFilter, EntryPlace } from '../ports/record-search.ts'
 import { growLog } from '../record/grow-log.ts'
-import { noteSigner } from '../record/signed-note.ts'
 import { entriesPage } from './entry-pages.ts'
+import { testSigner } from './test-log.ts'
 import { startFollowers } from './followers.ts'
 import { logFollower } from './log.ts'
 import { approve, lastProcess, type TestStore } from './test-store.ts'
 import { denied, finished, held, permitted } from './test-units.ts'
-
-const ORIGIN = 'gatehouse/test'
 
 /** Who did an entry, as the filter `by` means it. */
 const personOf = (body: EntryBody): string | undefined => {
@@ -155,7 +153,7 @@ export function recordSearchConformance(at: () => TestStore): void {
       const { heldCall } = await scene()
       const { request, decision } = heldCall
       await recorder.note(heldCall.call.id, { kind: 'decision', request, decision, release: heldCall.hold.id })
-      const following = startFollowers([logFollower(growLog(ORIGIN, [noteSigner(ORIGIN, randomBytes(32))]))], {
+      const following = startFollowers([logFollower(growLog(testSigner.name, [testSigner]))], {
         ...{ database: storage.database, sealer: storage.sealer, writer: storage.writer, clock, bus: createInProcessBus() },
       })
       const size = (await everything()).length

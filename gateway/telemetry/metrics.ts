@@ -110,6 +110,12 @@ export const METRICS = {
     labels: [],
     help: `Of the open holds, those that expire within ${LIMITS.holdExpiringMs / 60_000} minutes.`,
   },
+  log_broken: {
+    name: 'gatehouse_log_broken',
+    type: 'gauge',
+    labels: [],
+    help: '1 while the log in the database is not what this gateway signed, so that nothing more is signed or an entry is not what the log has of it; else 0.',
+  },
   record_altered: {
     name: 'gatehouse_record_altered_total',
     type: 'counter',
