@@ -10,6 +10,12 @@ import { join } from 'node:path'
 
 const SECURITY = '- { name: sana, groups: [security], roles: [security], region: eu }\n'
 const SHADOW = '@id("org-with-it") @shadow forbid (principal, action in Gatehouse::Action::"write", resource);'
+const DECIDED = {
+  playbook: 'refund',
+  version: '1',
+  outcome: 'refund',
+  record: { cause: 'late', evidence: ['notice of the carrier'], orderValue: 100, refundedBefore: false },
+}
 const SOON = { timeout: 20_000, interval: 50 }
 const FILES = ['org', 'erp', 'crm', 'docs', 'probe']
 
@@ -28,10 +34,14 @@ const call = async (
   operation: string,
   input: JsonObject,
   code: string,
-  more: { subject?: string; run?: string } = {},
+  more: { subject?: string; run?: string; decisionRecord?: JsonObject } = {},
 ) => {
-  const { subject, run: named } = more
-  const says = { rationale: `${name}: the quarterly closing waits`, ...(named !== undefined && { run: named }) }
+  const { subject, run: named, decisionRecord } = more
+  const says = {
+    rationale: `${name}: the quarterly closing waits`,
+    ...(named !== undefined && { run: named }),
+    ...(decisionRecord && { decisionRecord }),
+  }
   const heard = await http.call({ agent, operation, input, says, ...(subject !== undefined && { subject }) })
   expect(heard.code, `${name}: ${heard.reply.text}`).toBe(code)
   made[name] = String(heard.callId)
@@ -104,10 +114,7 @@ async function scene(): Promise<void> {
     'crm.refundTicket',
     { ticketId: 'T-20042', amount: 20, currency: 'EUR', reason: 'damaged' },
     'HELD',
-    {
-      subject: 'sam',
-      run,
-    },
+    { subject: 'sam', run, decisionRecord: DECIDED },
   )
   await call('masked', 'onboarding-coordinator', 'crm.searchCustomers', {}, 'OK')
   bed.probe.faults.push('slow')
@@ -304,6 +311,16 @@ describe('an auditor asks', () => {
     expect(ids((await asLee('About', { object: 'V-1005' })).calls)).toEqual(these('granted', 'giving'))
     expect(ids((await asLee('Said', { text: 'quarterly refund' })).calls)).toEqual(these('refund'))
     expect(ids((await asLee('Said', { text: 'damaged' })).calls)).toEqual([])
+  })
+
+  test('why an agent did it, and by which playbook', async () => {
+    const why = fields((await asLee('Why', { call: made.refund })).call)
+    const { playbook } = await asLee('Playbook', { name: 'refund', version: '1' })
+    expect(playbook).toMatchObject({ outcomes: ['refund', 'refuse', 'ask', 'hand-over'], since: expect.any(String) })
+    expect(why).toMatchObject({
+      rationale: expect.stringMatching(/^refund: /),
+      decisionRecord: { ...DECIDED, checked: true, schema: fields(playbook).schema },
+    })
   })
 
   test('what was done in whose name', async () => {
