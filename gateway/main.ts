@@ -309,7 +309,7 @@ async function openRecord(
   const { witnesses } = configuration
   const transparency = createTransparencyLog(storage.log, signer, storage.sealer, witnesses.length > 0 ? storage.published : null)
   if (witnesses.length > 0) {
-    const publishing = openWitnesses(witnesses, { storage, transparency, dialer, telemetry })
+    const publishing = await openWitnesses(witnesses, { storage, transparency, dialer, telemetry })
     closers.add(() => publishing.close())
   }
   return { storage, recorder, registry, policies, channels, transparency }

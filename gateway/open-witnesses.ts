@@ -18,7 +18,7 @@ export interface WitnessDeps {
 export function openWitnesses(
   settings: readonly WitnessSettings[],
   { storage, transparency, dialer, telemetry }: WitnessDeps,
-): RunningPublishing {
+): Promise<RunningPublishing> {
   const { log: store, published, writer } = storage
   const size = async (): Promise<number> => (await store.checkpoint())?.size ?? 0
   const prove = transparency.consistency

@@ -21,7 +21,9 @@ import { buildGo, HAS_GO } from './foreign-go.ts'
 import { fields, items } from './send.ts'
 import { ORIGIN, WitnessedGateway, WitnessProcess } from './witness-scene.ts'
 
-const SOON = { timeout: 30_000, interval: 50 }
+// Witnesses are left alone for a while after they failed, and gauges are read every few seconds.
+vi.setConfig({ testTimeout: 180_000 })
+const SOON = { timeout: 60_000, interval: 50 }
 const MAIN = fileURLToPath(new URL('../../dist/gateway/cli/main.js', import.meta.url))
 const vaultKey = randomBytes(32)
 const logKey = noteSigner(ORIGIN, logKeySeed(vaultKey)).vkey
@@ -87,7 +89,7 @@ describe('a log with two witnesses', () => {
   test('keeps no call waiting for one that is killed, publishes without it, and has it again when it is back', async () => {
     const [first] = witnesses
     const lag = () => gateway.metric('gatehouse_witness_lag_seconds', '{witness="one.example"}')
-    for (let turn = 0; turn < 3; turn += 1) {
+    for (let turn = 0; turn < 2; turn += 1) {
       const { size } = await cosigned([0, 1])
       await first.end('SIGKILL')
       await gateway.calls(4)
@@ -177,7 +179,7 @@ describe.skipIf(!HAS_GO)('Go', () => {
       `${kept}_`.replace('_', note.includes(`${kept}A`) ? 'B' : 'A'),
     )
     expect(check(forged, one)).toMatchObject({ status: 1 })
-  }, 180_000)
+  })
 
   test('is a witness that takes what the gateway asks, from the first entry on', async () => {
     const program = buildGo('witness', folder)
@@ -203,7 +205,7 @@ describe.skipIf(!HAS_GO)('Go', () => {
       foreign.child.kill('SIGKILL')
       await own.close()
     }
-  }, 180_000)
+  })
 })
 
 const of = ({ vkey }: { vkey: string }) => ({ vkey: logKey, since: null, witnesses: { vkeys: [vkey], needed: null } })
@@ -248,13 +250,13 @@ describe('a split view', () => {
       // Its log grows past what was cosigned: now a proof is asked for, and it has none.
       const { size } = await gateway.published(witnesses)
       await other.calls(Math.ceil(size / 3) + 1)
-      await vi.waitFor(() => expect(other.log()).toContain('does not go on from what it has cosigned'), { ...SOON, timeout: 90_000 })
+      await vi.waitFor(() => expect(other.log()).toContain('does not go on from what it has cosigned'), SOON)
       expect(readdirSync(join(witnesses[0].dir, 'evidence')).filter((name) => name.startsWith('unproven-'))).not.toEqual([])
     } finally {
       await other.close()
     }
     expect((await gateway.published(witnesses)).by).toEqual([0, 1])
-  }, 180_000)
+  })
 
   test('by an old backup of the database: refused, and seen', async () => {
     const backup = join(folder, 'backup')
@@ -274,7 +276,7 @@ describe('a split view', () => {
     await vi.waitFor(async () => expect((await gateway.published(witnesses)).by).toEqual([]), SOON)
     const dir = await exported(gateway, 'rolled back')
     expect(await verified(dir, 1)).toMatchObject({ ok: false, faults: [{ what: 'witness' }] })
-  }, 120_000)
+  })
 })
 
 function partsOf(note = ''): [string, ReturnType<typeof readNote>['signatures']] {

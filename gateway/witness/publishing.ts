@@ -19,9 +19,11 @@ export interface RunningPublishing {
 
 /**
  * Publishes the newest checkpoint each second with the cosignatures that its witnesses give within `LIMITS.witnessAskMsMax`, and without those that they do
- * not: whoever is away delays nothing for longer. Of all replicas one does it at a time; another goes on within `LIMITS.witnessLeaseMs` of its end.
+ * not: whoever is away delays nothing for longer. Of all replicas one does it at a time; another goes on within `LIMITS.witnessLeaseMs` of its end. What was
+ * signed while nobody published is published when this resolves, so that the log does not shrink to who reads it next.
  */
-export function startPublishing(options: PublishingOptions): RunningPublishing {
+export async function startPublishing(options: PublishingOptions): Promise<RunningPublishing> {
+  await publishUnasked(options)
   const closing = new AbortController()
   const running = run(options, closing.signal)
   let closed: Promise<void> | undefined
@@ -36,6 +38,12 @@ export function startPublishing(options: PublishingOptions): RunningPublishing {
       return closed
     },
   }
+}
+
+async function publishUnasked({ store, published, owner }: PublishingOptions): Promise<void> {
+  if (!(await published.lease(owner()))) return
+  const [newest, now] = await Promise.all([store.checkpoint(), published.checkpoint()])
+  if (newest && newest.size !== now?.size) await published.publish(owner(), newest, [])
 }
 
 async function run(options: PublishingOptions, closing: AbortSignal): Promise<void> {

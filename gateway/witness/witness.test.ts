@@ -100,6 +100,18 @@ describe('a witness', () => {
     expect((await latest()).text).toContain(`${ORIGIN}\n3\n`)
   })
 
+  test('writes nothing for what it cosigned this second, and renews the date of what it cosigned before', async () => {
+    const file = join(dir, 'checkpoints', originHash(ORIGIN))
+    const first = await added(log, 0, 5)
+    const { ino } = statSync(file)
+    expect(await added(log, 5, 5)).toEqual(first)
+    expect(statSync(file).ino).toBe(ino)
+    now = instant(now + 1_000)
+    const later = readSignature((await added(log, 5, 5)).text.trimEnd())
+    expect(timedSignature(later.bytes)?.seconds).toBe(1_790_000_001)
+    expect(statSync(file).ino).not.toBe(ino)
+  })
+
   test('never dates a larger tree before a smaller one', async () => {
     await added(log, 0, 1)
     now = instant(now - 60_000)
