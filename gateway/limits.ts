@@ -28,7 +28,7 @@ export const LIMITS = Object.freeze({
   accountBodyBytesMax: 4_194_304,
   accountFieldsPerSpanMax: 20_000,
   accountDepthMax: 32,
-  accountRequestsPerMinuteMax: 120,
+  accountRequestsPerMinuteMax: 60,
   accountRequestsConcurrentMax: 4,
   accountSpansPerRequestMax: 1_024,
   accountTracesPerRequestMax: 50,

@@ -89,26 +89,35 @@ export interface Account {
   erased: boolean
 }
 
+/** What changes a text: a name is short, such as that of a model or a role, words are all else. */
+export type TextChange = (text: string, what: 'name' | 'words') => Promise<string>
+
 /** Every text of a span, each replaced by what `change` makes of it. */
-export async function withTexts(span: AccountSpan, change: (text: string) => Promise<string>): Promise<AccountSpan> {
-  const maybe = async (text: string | null): Promise<string | null> => (text === null ? null : await change(text))
+export async function withTexts(span: AccountSpan, change: TextChange): Promise<AccountSpan> {
+  const named = async (text: string | null): Promise<string | null> => (text === null ? null : await change(text, 'name'))
+  const worded = async (text: string | null): Promise<string | null> => (text === null ? null : await change(text, 'words'))
   const { tool } = span
   const messages: AccountMessage[] = []
   for (const message of span.messages)
-    messages.push({ ...message, role: await change(message.role), text: await change(message.text), tool: await maybe(message.tool) })
+    messages.push({
+      ...message,
+      role: await change(message.role, 'name'),
+      text: await change(message.text, 'words'),
+      tool: await named(message.tool),
+    })
   const finishReasons: string[] = []
-  for (const reason of span.finishReasons) finishReasons.push(await change(reason))
+  for (const reason of span.finishReasons) finishReasons.push(await change(reason, 'name'))
   return {
     ...span,
-    name: await change(span.name),
-    error: await maybe(span.error),
-    operation: await maybe(span.operation),
-    provider: await maybe(span.provider),
-    model: await maybe(span.model),
-    agent: await maybe(span.agent),
+    name: await change(span.name, 'name'),
+    error: await worded(span.error),
+    operation: await named(span.operation),
+    provider: await named(span.provider),
+    model: await named(span.model),
+    agent: await named(span.agent),
     messages,
     finishReasons,
-    tool: tool && { name: await maybe(tool.name), arguments: await maybe(tool.arguments), result: await maybe(tool.result) },
+    tool: tool && { name: await named(tool.name), arguments: await worded(tool.arguments), result: await worded(tool.result) },
   }
 }
 

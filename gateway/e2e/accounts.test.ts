@@ -398,6 +398,10 @@ describe('what is never kept', () => {
         asked(traceId, message),
         asked(traceId, 'Write to ada@customers.example about it.', { name: `chat ${CANARY}`, status: { code: 2, message } }),
         asked(traceId, '', { attributes: tool }),
+        // What is kept of a text ends within the key.
+        asked(traceId, `${'x'.repeat(LIMITS.accountTextCharsMax - 10)} ${CANARY}`, {
+          name: `${'y'.repeat(LIMITS.accountNameCharsMax - 10)} ${CANARY}`,
+        }),
         asked(traceId, '', { attributes: [attribute('gen_ai.prompt.0.content', message), attribute('user.secret', CANARY)] }),
       ),
     )
@@ -405,6 +409,7 @@ describe('what is never kept', () => {
     expect(account).toMatchObject({ masked: ['credential', 'personal-data'] })
     expect(textsOf(account)).toEqual(expect.arrayContaining(['[masked: credential]', 'Write to [masked: personal-data] about it.']))
     expect(leakOf(CANARY)(JSON.stringify(account))).toBeUndefined()
+    expect(JSON.stringify(account)).not.toContain(CANARY.slice(0, 6))
     expect(JSON.stringify(account)).not.toContain('ada@')
   })
 

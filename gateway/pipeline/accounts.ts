@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { type AccountSpan, charsOf, NOTHING_DROPPED, withoutRepeats, withTexts } from '../core/account.ts'
+import { type AccountMessage, type AccountSpan, charsOf, NOTHING_DROPPED, withoutRepeats, withTexts } from '../core/account.ts'
 import type { Principal } from '../core/principal.ts'
 import { LIMITS } from '../limits.ts'
 import type { Accounts, TracedSpan } from '../ports/accounts.ts'
@@ -49,8 +49,12 @@ async function tell(parts: Parts, { agent, subject }: Principal, spans: readonly
   return notKept
 }
 
-/** How much of a text is looked at: what begins within what is kept, and is told by what follows. */
-const LOOKED_AT = 2 * LIMITS.accountTextCharsMax
+const CHARS_MAX = { name: LIMITS.accountNameCharsMax, words: LIMITS.accountTextCharsMax } as const
+/** So much more of a text is looked at than is kept: a key that begins in what is kept is told by what follows. */
+const LOOKED_AT = 2
+const FINISH_REASONS_MAX = 8
+/** How often a text is looked at, in parts, to find out where in it something is. */
+const NARROWING = 6
 
 /** Cuts and masks the spans of one request. */
 class Shortener {
@@ -74,7 +78,7 @@ class Shortener {
     for (const span of withoutRepeats(spans.map((one) => one.span))) {
       const short = this.#bounded(span)
       if (charsOf(short) > this.#room) continue
-      const masked = await withTexts(short, (text) => this.#masked(text))
+      const masked = await withTexts(short, (text, what) => this.#masked(text, CHARS_MAX[what]))
       this.#room -= charsOf(masked)
       told.push(masked)
     }
@@ -85,54 +89,49 @@ class Shortener {
 
   /** The newest messages are those that led to what came next, so they are kept where there are too many. */
   #bounded(span: AccountSpan): AccountSpan {
-    const { tool, finishReasons } = span
-    const name = (text: string | null): string | null => (text === null ? null : this.#short(text))
+    const name = (text: string | null): string | null => (text === null ? null : this.#cutLong(text, 'name'))
+    const words = (text: string | null): string | null => (text === null ? null : this.#cutLong(text, 'words'))
+    const { tool, finishReasons, operation, provider, model, agent } = span
     const own = {
       ...span,
-      name: this.#short(span.name),
-      error: span.error === null ? null : this.#cutLong(span.error),
-      ...{ operation: name(span.operation), provider: name(span.provider), model: name(span.model), agent: name(span.agent) },
-      finishReasons: finishReasons.slice(0, 8).map((reason) => this.#short(reason)),
-      tool: tool && {
-        name: name(tool.name),
-        arguments: tool.arguments === null ? null : this.#cutLong(tool.arguments),
-        result: tool.result === null ? null : this.#cutLong(tool.result),
-      },
+      ...{ name: this.#cutLong(span.name, 'name'), error: words(span.error) },
+      ...{ operation: name(operation), provider: name(provider), model: name(model), agent: name(agent) },
+      finishReasons: finishReasons.slice(0, FINISH_REASONS_MAX).map((reason) => this.#cutLong(reason, 'name')),
+      tool: tool && { name: name(tool.name), arguments: words(tool.arguments), result: words(tool.result) },
     }
     let room = LIMITS.accountCharsPerSpanMax - charsOf({ ...own, messages: [] })
-    const kept: AccountSpan['messages'][number][] = []
+    const kept: AccountMessage[] = []
     for (const { side, role, text, tool: called } of span.messages.toReversed()) {
-      const message = { side, role: this.#short(role), text: this.#cutLong(text), tool: name(called) }
-      room -= Math.min(message.text.length, LIMITS.accountTextCharsMax) + message.role.length
+      const message = { side, role: this.#cutLong(role, 'name'), text: this.#cutLong(text, 'words'), tool: name(called) }
+      room -= Math.min(message.text.length, CHARS_MAX.words) + message.role.length
       if (room < 0 || kept.length >= LIMITS.accountMessagesPerSpanMax) break
       kept.push(message)
     }
-    this.#cut += span.messages.length - kept.length
+    this.#cut += span.messages.length - kept.length + finishReasons.length - own.finishReasons.length
     return { ...own, messages: kept.reverse() }
   }
 
-  #short(text: string): string {
-    if (text.length > LIMITS.accountNameCharsMax) this.#cut += 1
-    return text.slice(0, LIMITS.accountNameCharsMax)
+  #cutLong(text: string, what: keyof typeof CHARS_MAX): string {
+    if (text.length > CHARS_MAX[what]) this.#cut += 1
+    return text.slice(0, LOOKED_AT * CHARS_MAX[what]).toWellFormed()
   }
 
-  #cutLong(text: string): string {
-    if (text.length > LIMITS.accountTextCharsMax) this.#cut += 1
-    return text.slice(0, LOOKED_AT).toWellFormed()
-  }
-
-  async #masked(text: string): Promise<string> {
-    const known = this.#seen.get(text)
+  async #masked(text: string, charsMax: number): Promise<string> {
+    const key = `${charsMax} ${text}`
+    const known = this.#seen.get(key)
     if (known !== undefined) return known
     this.#sinceTurn += text.length
     if (this.#sinceTurn > LIMITS.scannedAtOnceCharsMax) {
       this.#sinceTurn = 0
       await turn()
     }
-    const { text: masked, findings } = maskText(this.#detectors, text, this.#narrowing)
+    const narrowing = { left: Math.min(this.#narrowing.left, NARROWING * text.length) }
+    this.#narrowing.left -= narrowing.left
+    const { text: masked, findings } = maskText(this.#detectors, text, narrowing)
+    this.#narrowing.left += Math.max(0, narrowing.left)
     for (const finding of findings) this.#found.add(finding)
-    const short = masked.slice(0, LIMITS.accountTextCharsMax).toWellFormed()
-    this.#seen.set(text, short)
+    const short = masked.slice(0, charsMax).toWellFormed()
+    this.#seen.set(key, short)
     return short
   }
 }

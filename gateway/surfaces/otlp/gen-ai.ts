@@ -1,6 +1,7 @@
 import { ACCOUNT_SPAN_KINDS, ACCOUNT_SPAN_STATUSES, type AccountMessage, type AccountSpan } from '../../core/account.ts'
 import { instant } from '../../core/clock.ts'
 import type { JsonObject, JsonValue } from '../../core/json.ts'
+import { LIMITS } from '../../limits.ts'
 import { messagesIn, unwrapped } from './chat-messages.ts'
 import type { Attributes, SentSpan } from './spans.ts'
 
@@ -80,7 +81,8 @@ export function readSpan(sent: SentSpan): ReadSpan | undefined {
   const toolName = reader.text('toolName')
   const tool = { name: toolName, arguments: reader.text('toolArguments'), result: reader.text('toolResult') }
   const messages = [...reader.said(), ...events.flatMap((event) => reader.event(event))]
-  const told = messages.length > 0 || tool.arguments !== null || tool.result !== null ? messages : reader.whole()
+  const all = messages.length > 0 || tool.arguments !== null || tool.result !== null ? messages : reader.whole()
+  const told = all.slice(-LIMITS.accountMessagesPerSpanMax)
   const { spanId, parentSpanId, name, startedAt, endedAt, status, kind } = sent
   const span: AccountSpan = {
     ...{ id: spanId, parent: parentSpanId, name, startedAt: instant(startedAt), endedAt: instant(endedAt) },
@@ -92,7 +94,11 @@ export function readSpan(sent: SentSpan): ReadSpan | undefined {
     tool: toolName === null && tool.arguments === null && tool.result === null ? null : tool,
     ...{ inputTokens: reader.count('inputTokens'), outputTokens: reader.count('outputTokens'), finishReasons: reader.finishReasons() },
   }
-  return { traceId: sent.traceId, span, leftOut: sent.leftOut + reader.unread + events.length - reader.eventsRead }
+  return {
+    traceId: sent.traceId,
+    span,
+    leftOut: sent.leftOut + reader.unread + events.length - reader.eventsRead + all.length - told.length,
+  }
 }
 
 type Name = keyof typeof NAMES
