@@ -76,6 +76,13 @@ async function giveStanding(name: string, by: string): Promise<void> {
   await bed.people(by, give, { id, digest, standing: { loosened, maxUses: 2, totals: [{ of: '/amount', most: '10000' }], until } })
 }
 
+async function breakGlass(name: string, by: string): Promise<void> {
+  const query = 'query ($id: ID!) { call(id: $id) { hold { id digest } } }'
+  const { id, digest } = fields(fields((await bed.people('lee', query, { id: made[name] })).call).hold)
+  const alone = 'mutation ($id: ID!, $digest: String!) { breakGlass(id: $id, digest: $digest, reason: "the plant stands still") { state } }'
+  await bed.people(by, alone, { id, digest })
+}
+
 async function changePolicies(): Promise<void> {
   const folder = join(bed.configFile, '../policies')
   const files = FILES.map((name) => {
@@ -106,6 +113,9 @@ async function scene(): Promise<void> {
   await giveStanding('giving', 'maria')
   await vi.waitFor(async () => expect(await stateOf('giving')).toBe('completed'), SOON)
   await pay('granted', 'V-1005', 4_000, 'OK')
+  await pay('emergency', 'V-1006', 9_000, 'HELD')
+  await breakGlass('emergency', 'yuki')
+  await vi.waitFor(async () => expect(await stateOf('emergency')).toBe('completed'), SOON)
   run = String((await bed.people('olga', 'mutation { startRun(agent: "support-triage", subject: "sam") }')).startRun)
   await call('read', 'support-triage', 'crm.listTickets', {}, 'OK', { subject: 'sam', run })
   await call(
@@ -174,11 +184,11 @@ afterAll(() => bed?.close())
 describe('an auditor asks', () => {
   test('who approved payments above 5,000, and had a part in them', async () => {
     const large = nodes((await asLee('WhoApproved', { since })).calls).filter(({ input }) => Number(fields(input).amount) > 5_000)
-    expect(large.map(({ id }) => id)).toEqual(these('giving', 'paid'))
-    for (const node of large) {
-      const voters = votesOf(node).map(({ voter }) => voter)
-      expect(voters).toEqual(['maria'])
-      expect(voters).not.toContain(node.owner)
+    expect(large.map(({ id }) => id)).toEqual(these('emergency', 'giving', 'paid'))
+    const approvers = large.map((node) => [...votesOf(node).map(({ voter }) => voter), fields(fields(node.hold).brokenGlass ?? {}).by])
+    expect(approvers).toEqual([['yuki'], ['maria', undefined], ['maria', undefined]])
+    for (const [at, node] of large.entries()) {
+      expect(approvers[at]).not.toContain(node.owner)
       expect(node.subject).toBeNull()
     }
   })
@@ -192,8 +202,11 @@ describe('an auditor asks', () => {
   })
 
   test('which policies changed while holds were open, and who reviewed them', async () => {
-    const { entries, holds } = await asLee('ChangedUnderHolds', { since })
-    const changes = bodies(entries).map(({ kind, by, verdict }) => [kind, by, verdict])
+    const told = nodes((await asLee('ChangedUnderHolds', { since })).entries).toReversed()
+    const changes = told
+      .filter(({ kind }) => String(kind).startsWith('policy.'))
+      .map(({ kind, body }) => [kind, fields(body).by, fields(body).verdict])
+    expect(changes).toHaveLength(3)
     expect(changes).toEqual(
       expect.arrayContaining([
         ['policy.proposed', 'sana', undefined],
@@ -201,10 +214,13 @@ describe('an auditor asks', () => {
         ['policy.activated', expect.any(String), undefined],
       ]),
     )
-    expect(changes).toHaveLength(3)
-    const activated = nodes(entries).find(({ kind }) => kind === 'policy.activated')
-    const under = nodes(holds).filter(({ createdAt }) => String(createdAt) < String(activated?.at))
-    expect(under.map(({ callId }) => callId)).toEqual(these('again'))
+    const before = told.slice(
+      0,
+      told.findIndex(({ kind }) => kind === 'policy.activated'),
+    )
+    const over = new Set(before.filter(({ kind }) => kind === 'hold.changed').map(({ callId }) => callId))
+    const under = before.filter(({ kind, callId }) => kind === 'hold.opened' && !over.has(callId)).map(({ callId }) => callId)
+    expect(under).toEqual(these('again'))
   })
 
   test('who looked at the arguments of a call, and what a person looked at', async () => {
@@ -281,6 +297,12 @@ describe('an auditor asks', () => {
     const decided = nodes((await asLee('VotesOf', { person: 'raj' })).calls)
     expect(decided.map(({ id, state }) => [id, state])).toEqual([[made.turned, 'rejected']])
     expect(votesOf(decided[0])).toEqual([{ voter: 'raj', verdict: 'reject', comment: 'no such order' }])
+    expect(nodes((await asLee('VotesOf', { person: 'yuki' })).calls)).toMatchObject([
+      { id: made.emergency, hold: { votes: [], brokenGlass: { by: 'yuki', reason: 'the plant stands still' } } },
+    ])
+    const given = nodes((await asLee('VotesOf', { person: 'maria' })).calls)
+    expect(given.map(({ id }) => id)).toEqual(these('granted', 'giving', 'paid'))
+    expect(given[0]).toMatchObject({ grant: { givers: ['maria'] } })
   })
 
   test('which calls were in doubt, and who ended that', async () => {
@@ -305,6 +327,13 @@ describe('an auditor asks', () => {
     expect(refused).toMatchObject([{ door: 'graphql', agent: null, code: 'UNAUTHENTICATED' }])
     const done = nodes((await asLee('DoneBy', { person: 'olga', since })).entries).map(({ kind }) => kind)
     expect(done.filter((kind) => kind !== 'person.token')).toEqual(['agent.changed', 'run.started'])
+  })
+
+  test('for whom tokens were made that carry no person', async () => {
+    const made = nodes((await asLee('TokensMade', { since })).entries)
+    const [first] = made.toReversed().map(({ kind, body }) => [kind, fields(body).person, fields(body).by])
+    expect(first).toEqual(['person.token', 'maria', 'local'])
+    expect(new Set(made.map(({ kind }) => kind))).toEqual(new Set(['person.token', 'vote', 'grant.break_glass']))
   })
 
   test('what was done about a vendor, and what agents said', async () => {

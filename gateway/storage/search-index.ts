@@ -39,11 +39,30 @@ function* ofDecision({ request, decision }: Extract<EntryBody, { kind: 'decision
   for (const word of searchWords(asserted.rationale ?? '')) yield { facet: 'word', value: word, words: [word], callId }
 }
 
+/** Who gave each grant. */
+type Givers = ReadonlyMap<string, readonly string[]>
+
+async function giversOf(tx: Tx, entries: readonly Entry[]): Promise<Givers> {
+  const grants = entries.flatMap(({ body }) => (body.kind === 'grant.used' ? [body.grant] : []))
+  if (grants.length === 0) return new Map()
+  const rows = await tx
+    .selectFrom('standing_grant')
+    .select(['id', 'facts'])
+    .where((eb) => eb('id', '=', eb.fn.any(eb.val(grants))))
+    .execute()
+  return new Map(rows.map(({ id, facts }) => [id, facts.givers]))
+}
+
+/** Who decided on a call: by a vote, alone in an emergency, or by a grant that it went on under. */
+const approver = (person: string, callId: string): Mention => ({ facet: 'voter', value: withoutNul(person), words: [], callId })
+
 /** What an entry of a call tells. Arguments and results are no part of it, but for the key of the business object. */
-function* mentioned({ callId, body }: Entry): Iterable<Mention> {
+function* mentioned({ callId, body }: Entry, givers: Givers): Iterable<Mention> {
   if (callId === null) return
   if (body.kind === 'decision') yield* ofDecision(body, callId)
-  if (body.kind === 'vote') yield { facet: 'voter', value: withoutNul(body.voter), words: [], callId }
+  if (body.kind === 'vote') yield approver(body.voter, callId)
+  if (body.kind === 'grant.break_glass') yield approver(body.by, callId)
+  if (body.kind === 'grant.used') for (const giver of givers.get(body.grant) ?? []) yield approver(giver, callId)
   if (body.kind === 'labelled') for (const label of body.labels) yield { facet: 'label', value: withoutNul(label), words: [], callId }
 }
 
@@ -91,7 +110,8 @@ class SearchIndex {
 
   /** Adds what the entries tell, once however often it is told. */
   async take(tx: Tx, entries: readonly Entry[]): Promise<void> {
-    const mentions = entries.flatMap((entry) => [...mentioned(entry)])
+    const givers = await giversOf(tx, entries)
+    const mentions = entries.flatMap((entry) => [...mentioned(entry, givers)])
     const ids = await this.#add(tx, mentions)
     const hits = new Map<string, { value: number; callId: string }>()
     for (const mention of mentions) {
@@ -133,8 +153,10 @@ async function insertValues(tx: Tx, fresh: readonly Mention[]): Promise<Readonly
   return stored(tx, fresh)
 }
 
+const KINDS = ['decision', 'vote', 'grant.break_glass', 'grant.used', 'labelled'] as const
+
 /** Writes what calls are found by, of those that were made before it, too. */
 export function searchFollower(): Follower {
   const index = new SearchIndex()
-  return { name: 'search', kinds: ['decision', 'vote', 'labelled'], from: 'beginning', take: (tx, entries) => index.take(tx, entries) }
+  return { name: 'search', kinds: KINDS, from: 'beginning', take: (tx, entries) => index.take(tx, entries) }
 }

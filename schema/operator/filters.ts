@@ -44,7 +44,10 @@ export class CallFilterInput {
   run?: string | null
   @Field(() => ID, { nullable: true, description: `The \`@id\` of a policy that determined one of its decisions. ${FOLLOWS}` })
   policy?: string | null
-  @Field(() => String, { nullable: true, description: `Who voted on one of its holds. ${FOLLOWS}` })
+  @Field(() => String, {
+    nullable: true,
+    description: `Who voted on one of its holds, approved it alone in an emergency, or gave the grant that it went on under. ${FOLLOWS}`,
+  })
   approver?: string | null
   @Field(() => String, { nullable: true, description: `A label that its result brought, or made last longer. ${FOLLOWS}` })
   label?: string | null
