@@ -32,7 +32,7 @@ import type { Channel } from './notify/channel.ts'
 import { openChannels } from './notify/channels.ts'
 import { startSender } from './notify/sender.ts'
 import { authenticateOperator, LocalOperator, operatorOf } from './local-operator.ts'
-import { gaugeDatabase } from './database-gauges.ts'
+import { gaugeDatabase, gaugeFloor } from './database-gauges.ts'
 import { openLogGuard } from './open-log-guard.ts'
 import { openPolicies } from './open-policies.ts'
 import { openSinks } from './open-sinks.ts'
@@ -303,6 +303,7 @@ async function openRecord(
   )
   if (sinks.length > 0) telemetry.gauge('sinks_stopped', () => followers.stopped())
   telemetry.gauge('follower_lag_seconds', () => followers.lagSeconds(), LIMITS.gaugeFreshMs)
+  if (configuration.retention.entries !== undefined) gaugeFloor(storage.log, telemetry)
   telemetry.gauge('record_queue_units', () => recorder.depth())
   telemetry.gauge('policies_behind', () => Number(policies.live.behind !== undefined))
   gaugeDatabase(storage, telemetry)

@@ -876,6 +876,9 @@ export const texts = {
     granted: (givers: readonly string[]) => `It went on without asking, under a standing grant of ${givers.join(' and ')}.`,
     grants: 'All grants',
     gone: 'There is no such call, or it is not for you to see',
+    removed: 'There is no such call any more',
+    removedWhy: (newest: string, at: string) =>
+      `If there was one, it was removed under retention: entries written until ${newest} were, as the log said on ${at}.`,
     goneWhy: 'Calls are shown to operators, security and auditors, and to people who may vote on them.',
     id: 'Call',
     trace: 'Trace',

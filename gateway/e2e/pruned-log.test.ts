@@ -22,6 +22,7 @@ import { openStorage, type Storage } from '../storage/open-storage.ts'
 import { prune } from '../storage/pruning.ts'
 import { freshPostgres } from '../storage/test-databases.ts'
 import { realClock } from '../storage/test-units.ts'
+import { Browsers, fits, hasBrowser, violations } from './dashboard/browser.ts'
 import { EVERYTHING, kindOf, linesIn, printed } from './exports.ts'
 import { FOREVER, HeldScene, PROBER } from './held-scene.ts'
 import { type Fields, fields, items, send } from './send.ts'
@@ -144,6 +145,30 @@ describe.skipIf(!postgres)('a log whose beginning was removed', () => {
     const { sample } = await lee('{ sample(first: 500, seed: "s") { floor size complete calls { id } } }')
     expect(fields(sample)).toMatchObject({ floor, complete: true })
     expect(items(fields(sample).calls).map((call) => fields(call).id)).toContain(calls.left)
+  })
+
+  describe.skipIf(!hasBrowser)('in the dashboard', () => {
+    const browsers = new Browsers()
+
+    test.each([360, 1440].flatMap((width) => (['light', 'dark'] as const).map((theme) => ({ width, theme }))))(
+      'a removed call says that it may have been one, at $width px, $theme',
+      async (window) => {
+        const page = await browsers.enter(scene.bed, 'lee', `/calls/${calls.removed}`, window)
+        await page.getByRole('heading', { name: 'There is no such call any more' }).waitFor()
+        await page.getByText('removed under retention').waitFor()
+        expect(await violations(page)).toEqual([])
+        expect(await fits(page)).toBe(true)
+        await browsers.forget()
+        await page.close()
+      },
+    )
+
+    test('a call of later that never was is none', async () => {
+      const page = await browsers.enter(scene.bed, 'lee', '/calls/call_7zzzzzzzzzzzzzzzzzzzzzzzzz')
+      await page.getByText('There is no such call, or it is not for you to see').waitFor()
+      await page.close()
+      expect(browsers.complaints).toEqual([])
+    })
   })
 
   test('replay decides what is there again', async () => {

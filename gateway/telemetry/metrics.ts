@@ -86,6 +86,18 @@ export const METRICS = {
     labels: ['follower'],
     help: 'Seconds that the oldest entry waits which a follower of the record has not taken: the same from every replica.',
   },
+  log_floor: {
+    name: 'gatehouse_log_floor',
+    type: 'gauge',
+    labels: [],
+    help: 'Index of the first entry of the log that was not removed under retention: the same from every replica. Absent where entries are kept for good.',
+  },
+  log_floor_held: {
+    name: 'gatehouse_log_floor_held',
+    type: 'gauge',
+    labels: [],
+    help: '1 while entries that are old enough are kept for a call that is not over or a follower that is behind, which `logFloor { heldBy }` names, else 0. Absent where entries are kept for good.',
+  },
   sinks_stopped: {
     name: 'gatehouse_sinks_stopped',
     type: 'gauge',

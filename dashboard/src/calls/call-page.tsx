@@ -16,7 +16,7 @@ import { AgentAccount } from './agent-account.tsx'
 import { CallDecision } from './call-decision.tsx'
 import { CallRequest } from './call-request.tsx'
 import { CallTime } from './call-time.tsx'
-import { CALL_CHANGED, type CallData, callQuery } from './calls-data.ts'
+import { CALL_CHANGED, type CallData, callQuery, removalQuery } from './calls-data.ts'
 import { InDoubtCheck } from './in-doubt-check.tsx'
 import { lastList } from './list-address.ts'
 import { RecordEntries } from './record-entries.tsx'
@@ -41,10 +41,7 @@ export function CallPage() {
     <main id="content" className="plain call-page">
       {back}
       {call === null ? (
-        <div className="empty">
-          <h1>{texts.call.gone}</h1>
-          <p className="quiet">{texts.call.goneWhy}</p>
-        </div>
+        <Gone id={callId} reads={mayRead(me)} />
       ) : call === undefined ? (
         isError ? (
           <Problem error={error} again={() => void refetch()} />
@@ -55,6 +52,20 @@ export function CallPage() {
         <Whole call={call} reads={mayRead(me)} />
       )}
     </main>
+  )
+}
+
+/** Who reads everything is told that it may have been removed: ids are in the order of time, and the record says how far it went. */
+function Gone({ id, reads }: { id: string; reads: boolean }) {
+  const { data: removal } = useQuery({ ...removalQuery, enabled: reads })
+  const isOld = removal?.lastCall && id <= removal.lastCall
+  return (
+    <div className="empty">
+      <h1>{isOld ? texts.call.removed : texts.call.gone}</h1>
+      <p className="quiet">
+        {isOld ? texts.call.removedWhy(moment(removal.newest ?? removal.at), moment(removal.at)) : texts.call.goneWhy}
+      </p>
+    </div>
   )
 }
 

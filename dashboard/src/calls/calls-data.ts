@@ -184,6 +184,16 @@ export const knownQuery = queryOptions({
 export const callQuery = (id: string) =>
   queryOptions({ queryKey: ['call', id], queryFn: async ({ signal }) => (await ask(CALL, { id }, signal)).call })
 
+const LOG_FLOOR = graphql(`
+  query LogFloor { logFloor { removal { at newest lastCall } } }
+`)
+
+/** What of the record was removed under retention; null where nothing was. */
+export const removalQuery = queryOptions({
+  queryKey: ['log', 'removal'],
+  queryFn: async ({ signal }) => (await ask(LOG_FLOOR, {}, signal)).logFloor.removal,
+})
+
 export const whyNotQuery = (id: string) =>
   queryOptions({
     queryKey: ['call', id, 'why-not'],
