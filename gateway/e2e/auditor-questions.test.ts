@@ -416,6 +416,15 @@ describe('an auditor asks', () => {
     )
   })
 
+  test('why did the agent ask for it, by its own account', async () => {
+    const { call } = await asLee('Why', { call: made.paid })
+    expect(fields(call)).toMatchObject({ rationale: expect.any(String), decisionRecord: null, decision: { shadow: expect.any(Array) } })
+  })
+
+  test('where does the log begin', async () => {
+    expect(await asLee('WhereItBegins')).toEqual({ logFloor: { index: 0, heldBy: null, removal: null } })
+  })
+
   test('and the guide has no other questions than those, at least twenty', () => {
     expect([...QUESTIONS.keys()].sort()).toEqual([...asked].sort())
     expect(asked.size).toBeGreaterThanOrEqual(20)
