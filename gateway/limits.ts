@@ -296,7 +296,7 @@ export const LIMITS = Object.freeze({
   retentionMsMin: 3_600_000,
   retentionEntriesMsMin: 400 * 86_400_000,
   prunedEntriesPerSweepMax: 262_144,
-  prunedEntriesLookedAtMax: 4_096,
+  prunedEntriesLookedAtMax: 1_024,
   prunedEntriesPerBatch: 1_024,
   prunedProcessesMax: 200,
   followerGoneMs: 86_400_000,

@@ -24,6 +24,7 @@ import * as witnesses from './migrations/0026-witnesses.ts'
 import * as accounts from './migrations/0027-accounts.ts'
 import * as playbooks from './migrations/0029-playbooks.ts'
 import * as logFloor from './migrations/0031-log-floor.ts'
+import * as roomOfRemovedEntries from './migrations/0032-room-of-removed-entries.ts'
 import type { Tables } from './tables.ts'
 
 /** In order, append-only: a migration that was released is never edited. */
@@ -52,6 +53,7 @@ const MIGRATIONS = {
   '0027-accounts': accounts,
   '0029-playbooks': playbooks,
   '0031-log-floor': logFloor,
+  '0032-room-of-removed-entries': roomOfRemovedEntries,
 }
 
 /**

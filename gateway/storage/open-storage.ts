@@ -35,6 +35,7 @@ import { publishedLogOn } from './published-log.ts'
 import { playbookStoreOn } from './playbooks.ts'
 import { policySetsOn } from './policy-sets.ts'
 import { recordSearchOn } from './record-search.ts'
+import { reuseRoom } from './pruning.ts'
 import type { Retention } from './retention.ts'
 import { createRegistry, type RunningRegistry } from './registry.ts'
 import { countUnsettled, type Unsettled } from './unsettled.ts'
@@ -119,7 +120,8 @@ function readiness({ pool }: Database, writer: Writer): () => Promise<boolean> {
 export async function openStorage(options: StorageOptions): Promise<Storage> {
   const { sealer, clock, bus, retention, log } = options
   const database = await openDatabase(options)
-  const writer = await openWriter(database, sealer, clock, log).catch(async (error: unknown) => {
+  const opening = reuseRoom(database, log).then(() => openWriter(database, sealer, clock, log))
+  const writer = await opening.catch(async (error: unknown) => {
     await database.close()
     throw error
   })

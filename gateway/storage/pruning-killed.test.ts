@@ -15,7 +15,7 @@ import { freshPglite, freshPostgres, type TestDatabase } from './test-databases.
 import { realClock } from './test-units.ts'
 
 const CHILD = fileURLToPath(new URL('./test-pruning-child.ts', import.meta.url))
-const ENTRIES = 8_000
+const ENTRIES = 4_000
 const signer = noteSigner('gatehouse/killed', new Uint8Array(32).fill(1))
 
 const open = ({ options }: TestDatabase): Promise<Storage> => openStorage({ ...options, clock: realClock, bus: createInProcessBus() })
@@ -83,8 +83,10 @@ describe.each(databases)('on $kind', (database) => {
     const after = await open(database)
     const { entries: left, ...rest } = await numbersOf(after)
     expect(rest).toMatchObject({ removed: announced, floor: announced, announced, first: announced, loose: 0 })
+    // The start that looks at it has made the room ready.
+    expect(rest.vacuumed).toBe(database.kind === 'pglite' ? announced : 0)
     expect(left).toBe(ENTRIES + 1 - announced)
     expect(await rootAt(after, ENTRIES)).toBe(root)
     await after.close()
-  })
+  }, 120_000)
 })

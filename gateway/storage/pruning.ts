@@ -29,23 +29,32 @@ export async function prune(options: PruningOptions, beforeMs: number, nowMs: nu
   const { database, log } = options
   const { db } = database
   await raiseFloor(db)
+  const perBatch = database.kind === 'pglite' ? TILE_WIDTH : LIMITS.prunedEntriesPerBatch
   let removed = 0
   for (let batch = 1; batch > 0 && !signal?.aborted; ) {
     const began = performance.now()
-    batch = await removeBatch(db)
+    batch = await removeBatch(db, perBatch)
     removed += batch
     // Calls get as much of the database as this does.
     await sleep(performance.now() - began)
   }
-  if (removed > 0) {
-    log?.info({ entries: removed }, 'entries were removed under retention')
-    // PGlite has no autovacuum: the room is used again.
-    if (database.kind === 'pglite') for (const table of EMPTIED) await sql`vacuum ${sql.table(table)}`.execute(db)
-  }
+  if (removed > 0) log?.info({ entries: removed }, 'entries were removed under retention')
   if (!signal?.aborted) await announce(options, beforeMs, nowMs)
 }
 
 const EMPTIED = ['entry', 'log_leaf', 'log_hash', 'call', 'search_hit'] as const
+
+/**
+ * Has the embedded database use the room again of what was removed before: at a start, since every call would wait for it. PostgreSQL does so by itself.
+ */
+export async function reuseRoom({ db, kind }: Database, log?: Log): Promise<void> {
+  if (kind !== 'pglite') return
+  const { removed, vacuumed } = await db.selectFrom('log_floor').select(['removed', 'vacuumed']).executeTakeFirstOrThrow()
+  if (removed === vacuumed) return
+  log?.info({ entries: removed - vacuumed }, 'the room of removed entries is made ready to be used again')
+  for (const table of EMPTIED) await sql`vacuum ${sql.table(table)}`.execute(db)
+  await db.updateTable('log_floor').set({ vacuumed: removed }).execute()
+}
 
 /** The log begins where it says so. Nothing where nothing new was announced, or that is not in the log yet. */
 async function raiseFloor(db: Db): Promise<void> {
@@ -56,11 +65,11 @@ async function raiseFloor(db: Db): Promise<void> {
 }
 
 /** Removes some entries below the floor and what is known of them alone. Returns how many, 0 where none is left. */
-function removeBatch(db: Db): Promise<number> {
+function removeBatch(db: Db, most: number): Promise<number> {
   return db.transaction().execute(async (tx) => {
     const { floor, removed } = await tx.selectFrom('log_floor').select(['floor', 'removed']).forUpdate().executeTakeFirstOrThrow()
     if (removed >= floor) return 0
-    const to = Math.min(floor, removed + LIMITS.prunedEntriesPerBatch)
+    const to = Math.min(floor, removed + most)
     const calls = await lockCallsOf(tx, removed, to)
     await sql`delete from entry e using log_leaf l
       where l.index >= ${removed} and l.index < ${to} and e.process = l.process and e.seq = l.seq`.execute(tx)

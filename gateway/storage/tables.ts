@@ -526,6 +526,7 @@ export interface LogFloorTable {
   last_call: string | null
   newest_ms: number | null
   held_by: string | null
+  vacuumed: Generated<number>
 }
 
 /** The last entry below what was announced, of a process that has any. */
