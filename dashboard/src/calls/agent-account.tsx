@@ -66,7 +66,7 @@ function Told({ account: { spans, truncated, masked, erased } }: { account: Acco
 }
 
 const Spans = ({ spans, label }: { spans: readonly AccountSpan[]; label: string }) => (
-  <ol className="account" aria-label={label}>
+  <ol className="agent-account" aria-label={label}>
     {spans.map((span) => (
       <li key={span.id}>
         <Span span={span} />
@@ -108,7 +108,7 @@ function Span({ span }: { span: AccountSpan }) {
         </p>
       )}
       {(messages.length > 0 || tool) && (
-        <dl className="account-said">
+        <dl className="agent-said">
           {messages.map(({ side, role, text, tool: called }, index) => (
             <Said key={`${side} ${String(index)}`} who={called === null ? roleOf(role) : texts.told.tool(role, called)} text={text} />
           ))}
