@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import type { Kill } from './cluster.ts'
+import { LIMITS } from '../../gateway/limits.ts'
 import { machine } from '../report.ts'
 import { percentile } from '../statistics.ts'
+import type { Kill } from './cluster.ts'
 import { CheckpointWatch, settle } from './run.ts'
 import { Scene, type Taken } from './scene.ts'
 import { FORMS, Traffic } from './traffic.ts'
@@ -30,6 +31,9 @@ const KILLS: readonly (readonly [what: Kill, awayMs: number])[] = [
   ['postmaster', 0],
   ['server', 15_000],
 ]
+
+/** Connections that are kept, to the database and to the system, and a few more for the export. */
+const HANDLES_MORE_MAX = LIMITS.databaseConnectionsMax + LIMITS.upstreamConnectionsPerHostMax + 20
 
 interface Back {
   readyMs: number
@@ -82,15 +86,19 @@ async function run(folder: string, { minutes, rate, everyMs }: ReturnType<typeof
   const traffic = new Traffic(scene.gateways)
   const watch = new CheckpointWatch(scene.gateways)
   try {
+    const before = await taken(scene)
     traffic.start(rate)
     await sleep(everyMs)
-    const before = await taken(scene)
     const backs = await killAgain(scene, traffic, performance.now() + minutes * 60_000, everyMs)
     await sleep(everyMs)
-    const after = await taken(scene)
     const verdict = await settle(scene, traffic, watch, join(folder, 'export'))
+    await traffic.close()
+    const after = await taken(scene)
     const refusedMs = traffic.answers.filter(({ ending }) => ending === 'refused').map(({ sentMs, endedMs }) => endedMs - sentMs)
-    return { verdict, backs, checkpoints: watch.notes.length, before, after, refusedMs }
+    const kept = after.map(({ handles }, turn) => handles - (before[turn]?.handles ?? 0))
+    const leaks = kept.filter((more) => more > HANDLES_MORE_MAX).map((more) => `a gateway keeps ${more} more handles than before`)
+    const violations = [...verdict.violations, ...leaks]
+    return { verdict: { ...verdict, violations }, backs, checkpoints: watch.notes.length, before, after, refusedMs }
   } finally {
     await traffic.close()
     await watch.close()
@@ -113,7 +121,7 @@ function report({ verdict, backs, checkpoints, before, after, refusedMs }: Outco
     `refusals took ${ms(refusedMs)} ms (median / p99 / longest)`,
     `from the database's return to the first call answered: ${ms(backs.map(({ firstCallMs }) => firstCallMs))} ms`,
     `checkpoints seen: ${checkpoints}, each the beginning of the last`,
-    `gateways early: ${each(before)}; at the end: ${each(after)}`,
+    `gateways before: ${each(before)}; when all was answered: ${each(after)}`,
     violations.length === 0 ? 'violations: none' : `VIOLATIONS:\n${violations.map((line) => `- ${line}`).join('\n')}`,
     '',
   ].join('\n')

@@ -117,6 +117,7 @@ export class Traffic {
   readonly #running = new Set<Promise<void>>()
   readonly #heard = new Set<(answer: Answered) => void>()
   #timer: NodeJS.Timeout | undefined
+  #closed: Promise<void> | undefined
   #n = 0
 
   constructor(private readonly doors: readonly Door[]) {}
@@ -157,9 +158,11 @@ export class Traffic {
     })
   }
 
+  /** Calling it twice is harmless. */
   async close(): Promise<void> {
     await this.stop()
-    await this.#agent.close()
+    this.#closed ??= this.#agent.close()
+    await this.#closed
   }
 
   #send(n: number): void {

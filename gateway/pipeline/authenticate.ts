@@ -40,7 +40,7 @@ async function identify(parts: Parts, authorization: string | undefined): Promis
 
 /**
  * Writes a `refused` entry, under the id that the agent was told where it was told one. A record that is away does not turn a refusal into something else, so that
- * failure only goes to the log; and nobody who is refused since the record is away waits for it a second time.
+ * failure only goes to the log; and nobody who is refused since the record is away waits for it a second time, nor is there a line for each of them.
  */
 export async function recordRefusal(
   parts: Parts,
@@ -61,6 +61,9 @@ export async function recordRefusal(
       message: error.message,
       faults: error.faults.slice(0, 20),
     })
-    .catch((failure: unknown) => parts.telemetry.log.error({ error: failure, code: error.code, door }, 'a refusal could not be recorded'))
+    .catch((failure: unknown) => {
+      if (error.code !== 'UNAVAILABLE')
+        parts.telemetry.log.error({ error: failure, code: error.code, door }, 'a refusal could not be recorded')
+    })
   if (error.code !== 'UNAVAILABLE') await noted
 }
