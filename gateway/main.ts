@@ -308,7 +308,11 @@ async function openRecord(
   telemetry.gauge('policies_behind', () => Number(policies.live.behind !== undefined))
   gaugeDatabase(storage, telemetry)
   const { witnesses } = configuration
-  const transparency = createTransparencyLog(storage.log, signer, storage.sealer, witnesses.length > 0 ? storage.published : null)
+  const published = witnesses.length > 0 ? storage.published : null
+  const transparency = createTransparencyLog(storage.log, signer, storage.sealer, published, (index) => {
+    telemetry.count('record_altered', { what: 'entry' })
+    log.error({ index }, 'an entry in the database is not what was recorded: somebody altered or removed it')
+  })
   if (witnesses.length > 0) {
     const publishing = await openWitnesses(witnesses, { storage, transparency, dialer, telemetry })
     closers.add(() => publishing.close())

@@ -27,10 +27,14 @@ export class PayloadCheck {
 
   /** `text`: undefined where the payload is not there, or not what the entry commits to. `bare`: it is marked as erased. */
   of(line: ExportedLine, commitment: string | null): { text: string | undefined; bare: boolean } {
-    const { index, payload, salt, erased } = line
+    const { index, payload, salt, erased, unreadable } = line
     const bare = erased === true
     if (bare && (commitment === null || payload !== undefined))
       this.#faults.add('erased', index, `it is marked as erased, and ${commitment === null ? 'never had' : 'has'} a payload`)
+    if (unreadable) {
+      this.#faults.add('payload', index, 'the gateway could not open it: it was changed in its database')
+      return { text: undefined, bare: false }
+    }
     if (payload === undefined) {
       if (commitment !== null && !bare) {
         this.tally.leftOut += 1

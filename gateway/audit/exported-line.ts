@@ -21,6 +21,8 @@ export interface ExportedLine {
   payload?: string
   salt?: string
   erased?: true
+  /** The gateway could not open the payload: it was changed in the database, or is that of another entry. */
+  unreadable?: true
   /** The seed of a sample drew it, and no call of the sample begins with it: it is there to show that. */
   shown?: true
   /** C2SP tlog-proof, where the export is a part of the log. */
@@ -70,8 +72,8 @@ export function jsonOf(text: string): JsonValue | undefined {
 }
 
 /** The text of a line, which is the same for the same line. */
-export function lineText({ index, leaf, payload, salt, erased, shown, proof }: ExportedLine): string {
-  return JSON.stringify({ index, leaf, payload, salt, erased, shown, proof })
+export function lineText({ index, leaf, payload, salt, erased, unreadable, shown, proof }: ExportedLine): string {
+  return JSON.stringify({ index, leaf, payload, salt, erased, unreadable, shown, proof })
 }
 
 /**
@@ -80,10 +82,11 @@ export function lineText({ index, leaf, payload, salt, erased, shown, proof }: E
 export function readLine(text: string): ExportedLine | undefined {
   const line = jsonOf(text)
   if (!isJsonObject(line)) return undefined
-  const { index, leaf, payload, salt, erased, shown, proof } = line
+  const { index, leaf, payload, salt, erased, unreadable, shown, proof } = line
   const isText = (value: JsonValue | undefined): boolean => value === undefined || (typeof value === 'string' && value.isWellFormed())
   const isMark = (value: JsonValue | undefined): boolean => value === undefined || value === true
-  if (!Number.isSafeInteger(index) || Number(index) < 0 || typeof leaf !== 'string' || !isMark(erased) || !isMark(shown)) return undefined
+  if (!Number.isSafeInteger(index) || Number(index) < 0 || typeof leaf !== 'string' || ![erased, unreadable, shown].every(isMark))
+    return undefined
   if (![leaf, payload, salt, proof].every(isText)) return undefined
   const read = line as unknown as ExportedLine
   return lineText(read) === text ? read : undefined

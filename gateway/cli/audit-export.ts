@@ -66,7 +66,9 @@ export async function exportAudit(output: Output, address: Address, options: Aud
       out,
       ...made,
     })
-    return 0
+    for (const { index, what } of made.altered.slice(0, LIMITS.auditFaultsMax))
+      output.remark(`entry ${index} is not as it was recorded: ${what}`)
+    return made.altered.length > 0 ? 1 : 0
   } catch (error) {
     const keep = (isBroken(error) || folder.isBegun) && !isRemoved(error)
     await folder.leave(keep)
@@ -118,8 +120,8 @@ async function write(source: LogSource, { dir, checkpoint }: ExportFolder, optio
   await pipeline(Readable.from(lines), createWriteStream(join(dir, ENTRIES), { flags: 'a' }))
   const notKept = await writeSets(source, join(dir, SETS), collected.sets)
   await writeFile(join(dir, ABOUT), `${JSON.stringify({ ...about, ...(begins > 0 && { from: begins }) })}\n`)
-  const { entries, payloads, sets } = collected
-  return { size, part: about.part, entries, payloads, sets: sets.size - notKept.length, notKept }
+  const { entries, payloads, sets, altered } = collected
+  return { altered, size, part: about.part, entries, payloads, sets: sets.size - notKept.length, notKept }
 }
 
 function aboutOf({ since, until, calls, sample }: AuditExportOptions, size: number): About {
@@ -162,6 +164,8 @@ class Collected {
   first: number | undefined
   entries = 0
   payloads = 0
+  /** What the database has not, or otherwise than it was recorded, by index. */
+  readonly altered: { index: number; what: string }[] = []
   /** Hashes of policy sets that decided. */
   readonly sets = new Set<string>()
 
@@ -205,8 +209,13 @@ interface LinesOf {
 async function* linesFrom(entries: AsyncIterable<GivenEntry>, { collected, subtrees, checkpoint, shown, next, floorNow }: LinesOf) {
   let expected = next
   for await (const entry of entries) {
-    // What retention has not removed somebody else has: who verifies finds it missing.
-    if (!subtrees && entry.index !== expected && (await floorNow()) > expected) throw removedMeanwhile()
+    if (!subtrees && entry.index !== expected) {
+      if ((await floorNow()) > expected) throw removedMeanwhile()
+      // What retention has not removed somebody else has.
+      collected.altered.push({ index: expected, what: entry.index - expected === 1 ? 'it is gone' : `${entry.index - expected} are gone` })
+    }
+    if (entry.fault === 'leaf') collected.altered.push({ index: entry.index, what: 'its text is not what the log has the hash of' })
+    if (entry.fault === 'payload') collected.altered.push({ index: entry.index, what: 'its payload does not open' })
     expected = entry.index + 1
     const line = shown.has(entry.index) ? { index: entry.index, leaf: entry.leaf, shown: true as const } : lineOf(entry)
     const proof =
@@ -216,12 +225,14 @@ async function* linesFrom(entries: AsyncIterable<GivenEntry>, { collected, subtr
     collected.add(whole)
     yield `${lineText(whole)}\n`
   }
+  if (!subtrees && expected < checkpoint.size) collected.altered.push({ index: expected, what: `${checkpoint.size - expected} are gone` })
 }
 
-const lineOf = ({ index, leaf, payload, salt, erased }: GivenEntry): ExportedLine => ({
+const lineOf = ({ index, leaf, payload, salt, erased, fault }: GivenEntry): ExportedLine => ({
   ...{ index, leaf },
   ...(payload === null || salt === null ? {} : { payload, salt }),
   ...(erased ? { erased: true } : {}),
+  ...(fault === 'payload' ? { unreadable: true } : {}),
 })
 
 const entriesIn = (source: LogSource, range: { from: number; before: number }, { since, until, payloads }: AuditExportOptions) =>

@@ -21,7 +21,9 @@ export async function replayAudit(output: Output, address: Address, { since, unt
   const { size } = await source.checkpoint()
   const faults = new Faults()
   const decisions = new DecisionCheck((hash) => source.policySet(hash), faults)
-  for await (const { index, leaf, payload } of source.entries({ from: 0, before: size, since, until }, true)) {
+  for await (const { index, leaf, payload, fault } of source.entries({ from: 0, before: size, since, until }, true)) {
+    if (fault === 'leaf') faults.add('leaf', index, 'its text in the database is not what the log has the hash of')
+    if (fault === 'payload') faults.add('payload', index, 'its payload in the database does not open')
     const entry = entryOf(leaf, payload ?? undefined)
     if (entry) await decisions.check(index, entry.body, entry.isComplete)
   }

@@ -21,6 +21,8 @@ export interface GivenEntry {
   payload: string | null
   salt: string | null
   erased: boolean
+  /** `leaf` or `payload`: the database has something else of it than was recorded. */
+  fault: string | null
 }
 
 export interface GivenCheckpoint {
@@ -31,7 +33,7 @@ export interface GivenCheckpoint {
 
 const PAGE = `query ($from: Int!, $before: Int!, $first: Int!, $since: DateTimeISO, $until: DateTimeISO, $calls: [ID!], $places: [Int!], $payloads: Boolean!) {
   logEntries(from: $from, before: $before, first: $first, since: $since, until: $until, calls: $calls, places: $places, payloads: $payloads) {
-    index leaf payload salt erased
+    index leaf payload salt erased fault
   }
 }`
 
@@ -95,10 +97,11 @@ export class LogSource {
   }
 }
 
-const given = ({ index, leaf, payload, salt, erased }: JsonObject): GivenEntry => ({
+const given = ({ index, leaf, payload, salt, erased, fault }: JsonObject): GivenEntry => ({
   index: Number(index),
   leaf: String(leaf),
   payload: typeof payload === 'string' ? payload : null,
   salt: typeof salt === 'string' ? salt : null,
   erased: erased === true,
+  fault: typeof fault === 'string' ? fault : null,
 })

@@ -255,4 +255,6 @@ export interface Entry {
   commitment: string | null
   /** The payload was erased: `body` has blanks in its place. */
   erased?: boolean
+  /** The payload does not open, since somebody altered it in the database: `body` has blanks in its place. */
+  unreadable?: boolean
 }

@@ -66,7 +66,7 @@ export async function trail(deps: OperatorDeps, by: Operator, id: CallId, payloa
   const call = await findCall(deps, by, id)
   if (!call) throw new GatewayError('NOT_FOUND', `no call \`${id}\``)
   const open = payloads && (await mayViewPayload(deps, by, call))
-  const entries = await deps.store.entries(id)
+  const entries = await deps.store.entries(id, 'marked')
   return open ? entries : entries.map((entry) => ({ ...entry, body: withoutPayload(entry.body) }))
 }
 

@@ -101,7 +101,8 @@ export interface CallStore {
   publishers(policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly string[]>
   /** The same for several holds at once: who published which. */
   publications(policies: readonly { policyId: string; policyHash: string }[]): Promise<readonly Publication[]>
-  entries(callId: CallId): Promise<readonly Entry[]>
+  /** Throws UNAVAILABLE where a payload does not open; with `marked`, such an entry comes without it and says so. */
+  entries(callId: CallId, unreadable?: 'marked'): Promise<readonly Entry[]>
   /** What this agent told of this trace for this subject, and nobody else; undefined where it told nothing. */
   account(of: AccountOf): Promise<Account | undefined>
   /** Entries of all kinds for one process or all, in order; at most `LIMITS.pageRowsMax`. */

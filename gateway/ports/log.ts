@@ -118,6 +118,8 @@ export interface ExportedEntry {
   /** Null where it has none, it was erased, or it was not asked for. */
   payload: OpenPayload | null
   erased: boolean
+  /** What the database has of it that was not recorded: its text, whose hash is another than the log's, or its payload, which does not open. */
+  fault: 'leaf' | 'payload' | null
 }
 
 /** The log for those who verify it. Throws UNAVAILABLE when the database is away. */
@@ -132,14 +134,17 @@ export interface TransparencyLog {
   floor(): Promise<LogFloor>
   /** Bytes of a tile of hashes (C2SP tlog-tiles); undefined where there is none of that width. */
   tile(level: number, index: number, width: number): Promise<Uint8Array | undefined>
-  /** Bytes of a bundle of entries; undefined where there is none of that width. Throws REMOVED for one below the log's floor. */
+  /**
+   * Bytes of a bundle of entries; undefined where there is none of that width. Throws REMOVED for one below the log's floor, RECORD_ALTERED where an entry
+   * is not what the log has of it.
+   */
   bundle(index: number, width: number): Promise<Uint8Array | undefined>
   /**
    * Entries of a range in the log's order: at most `first` and `LIMITS.pageRowsMax`, and fewer where their payloads are long; empty only at the end of the
-   * range. Throws UNAVAILABLE also where a payload does not open.
+   * range. What was altered is marked, and what is gone is left out: one entry keeps nobody from the others.
    */
   page(range: LogRange, first: number, payloads: boolean): Promise<readonly ExportedEntry[]>
-  /** The entries of a call that are in the log, in its order. */
+  /** The entries of a call that are in the log, in its order. Throws RECORD_ALTERED where one is not what the log has of it. */
   proofs(callId: string): Promise<readonly LoggedEntry[]>
 }
 

@@ -36,7 +36,7 @@ export function callStoreOn(source: EntrySource): CallStore {
     publishers: (policies) => reading(() => publishersOf(db, policies)),
     publications: (policies) => reading(() => publicationsOf(db, policies)),
     account: (of) => reading(() => accountOf(source, of)),
-    entries: (callId) => reading(() => entriesOfCall(source, callId, LIMITS.pageRowsMax)),
+    entries: (callId, unreadable) => reading(() => entriesOfCall(source, callId, LIMITS.pageRowsMax, unreadable)),
     entriesAfter: (position, first) => reading(() => entriesAfter(source, position, bounded(first))),
     decisionsBefore: (since, position, first) => reading(() => decisionsBefore(source, since, position, bounded(first))),
     labels: (agent, subject, run, since) => reading(() => labelsOf(db, agent, subject, run, since)),

@@ -12,6 +12,7 @@ import {
   withoutPayload,
   withPayload,
 } from '../core/entry-payload.ts'
+import { GatewayError } from '../core/errors.ts'
 import type { CallId } from '../core/ids.ts'
 import { LIMITS } from '../limits.ts'
 import type { EntrySealer } from '../ports/entry-sealer.ts'
@@ -125,8 +126,23 @@ export interface EntrySource {
   sealer: EntrySealer
 }
 
-/** The entries of a call in order of time, at most `first`. */
-export async function entriesOfCall({ db, sealer }: EntrySource, callId: CallId, first: number): Promise<readonly Entry[]> {
+/** The same, marked where its payload does not open: one that was altered keeps nobody from the others. */
+function entryOrMarked(sealer: EntrySealer, row: EntryRow): Entry {
+  try {
+    return entryFromRow(sealer, row)
+  } catch (error) {
+    if (error instanceof GatewayError || error instanceof SyntaxError) return { ...bareEntry(row), unreadable: true }
+    throw error
+  }
+}
+
+/** The entries of a call in order of time, at most `first`. With `marked`, those whose payload does not open are given without it; else it throws. */
+export async function entriesOfCall(
+  { db, sealer }: EntrySource,
+  callId: CallId,
+  first: number,
+  unreadable?: 'marked',
+): Promise<readonly Entry[]> {
   const rows = await db
     .selectFrom('entry')
     .select(COLUMNS)
@@ -136,7 +152,7 @@ export async function entriesOfCall({ db, sealer }: EntrySource, callId: CallId,
     .orderBy('seq')
     .limit(first)
     .execute()
-  return rows.map((row) => entryFromRow(sealer, row))
+  return rows.map((row) => (unreadable === 'marked' ? entryOrMarked : entryFromRow)(sealer, row))
 }
 
 /** Entries of all processes after a position, in order of time, then process, then seq. */

@@ -160,8 +160,11 @@ export class EntryType {
   readonly body: EntryBody
   @Field(() => Boolean, { description: 'Its payload was erased, and has blanks in its place.' })
   readonly erased: boolean
+  @Field(() => Boolean, { description: 'Its payload in the database does not open: somebody altered it. Blanks are in its place.' })
+  readonly unreadable: boolean
 
   constructor(entry: Entry) {
+    this.unreadable = entry.unreadable === true
     this.kind = entry.body.kind
     this.at = new Date(entry.at)
     this.process = entry.process

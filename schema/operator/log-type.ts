@@ -122,8 +122,15 @@ export class LogEntryType {
   readonly salt: string | null
   @Field(() => Boolean, { description: 'The payload was erased, and with it its salt.' })
   readonly erased: boolean
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'What the database has of it that was not recorded: `leaf`, where its text is not what the log has the hash of, or `payload`, where that does not open. Somebody altered it.',
+  })
+  readonly fault: string | null
 
-  constructor({ index, leaf, payload, erased }: ExportedEntry) {
+  constructor({ index, leaf, payload, erased, fault }: ExportedEntry) {
+    this.fault = fault
     this.index = index
     this.leaf = Buffer.from(leaf).toString('utf8')
     this.payload = payload?.text ?? null
