@@ -18,13 +18,14 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const request = { subject: null, owner: 'olga', actors: [] }
+const request = { agent: 'clerk', agentEpoch: 1, subject: null, owner: 'olga', actors: ['clerk'] }
+const evidence = { policySet: 'set' }
 /** As the check reads them: of each kind what it looks at. */
 const BODIES: Readonly<Record<string, unknown>> = {
-  permit: { kind: 'decision', request, decision: { verdict: { effect: 'permit' } } },
-  deny: { kind: 'decision', request, decision: { verdict: { effect: 'deny' } } },
-  intent: { kind: 'intent', intent: 'int_1', consumes: null },
-  outcome: { kind: 'outcome', intent: 'int_1' },
+  permit: { kind: 'decision', request, decision: { verdict: { effect: 'permit' }, evidence }, release: null },
+  deny: { kind: 'decision', request, decision: { verdict: { effect: 'deny' }, evidence }, release: null },
+  intent: { kind: 'intent', intent: 'int_1', consumes: null, agentEpoch: 1, policySet: 'set' },
+  outcome: { kind: 'outcome', intent: 'int_1', outcome: { kind: 'completed' } },
   resolved: { kind: 'resolved' },
   vote: { kind: 'vote', hold: 'hold_1', voter: 'sam', verdict: 'approve', digest: 'd' },
 }
@@ -37,7 +38,11 @@ async function checked(
   const faults = new Faults()
   const check = new CallCheck(faults, 'whole', new GatheredFacts(max))
   for (const [index, [call, kind]] of steps.entries())
-    await check.add(call, { index, process: 'p', seq: index + 1, body: BODIES[kind] as EntryBody }, { complete: true, readable: true })
+    await check.add(
+      call,
+      { index, process: 'p', seq: index + 1, at: 0, body: BODIES[kind] as EntryBody },
+      { complete: true, readable: true },
+    )
   const written = readdirSync(folder)
   const { calls } = await check.finish()
   await check.close()

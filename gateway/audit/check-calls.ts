@@ -1,5 +1,5 @@
 import { LIMITS } from '../limits.ts'
-import { type CallFact, factOf, type PlacedEntry } from './call-facts.ts'
+import { type CallFact, factOf, type Place, type PlacedEntry } from './call-facts.ts'
 import type { Faults } from './faults.ts'
 import { GatheredFacts } from './gathered-facts.ts'
 import { isPlain, judgeCall } from './judge-call.ts'
@@ -38,18 +38,18 @@ export class CallCheck {
 
   /** `complete`: the entry's payload is in it, or it has none. `readable`: it says what it is about. */
   async add(call: string | null, entry: PlacedEntry, { complete, readable }: { complete: boolean; readable: boolean }): Promise<void> {
-    const { index, process, seq, body } = entry
-    if (body.kind === 'erased') for (const id of body.calls) await this.#gathered.add(id, { is: 'erased', index, process, seq })
+    const { body, ...place } = entry
+    if (body.kind === 'erased') for (const id of body.calls) await this.#gathered.add(id, { is: 'erased', ...place })
     if (call === null || this.#part === 'range') return
-    const fact: CallFact | undefined = readable ? factOf(entry, complete) : { is: 'unreadable', index, process, seq }
+    const fact: CallFact | undefined = readable ? factOf(entry, complete) : { is: 'unreadable', ...place }
     if (fact) await this.#gathered.add(call, fact)
     if (fact?.is === 'intent' || fact?.is === 'outcome') this.#settle(call, fact)
   }
 
   /** A line that is marked as erased. */
-  async bare(call: string | null, { index, process, seq }: Omit<PlacedEntry, 'body'>): Promise<void> {
-    if (call === null) this.#faults.add('erased', index, 'it is marked as erased, and is of no call: only calls are')
-    else await this.#gathered.add(call, { is: 'bare', index, process, seq })
+  async bare(call: string | null, place: Place): Promise<void> {
+    if (call === null) this.#faults.add('erased', place.index, 'it is marked as erased, and is of no call: only calls are')
+    else await this.#gathered.add(call, { is: 'bare', ...place })
   }
 
   async finish(): Promise<{ calls: CallTally | null; erased: ErasureTally }> {
@@ -67,10 +67,10 @@ export class CallCheck {
   }
 
   /** Most calls end at once, and need no more than their name from then on. */
-  #settle(call: string, { index, process, seq }: CallFact): void {
+  #settle(call: string, { index, process, seq, at }: CallFact): void {
     const facts = this.#gathered.of(call)
     if (!isPlain(facts) || judgeCall(facts).found.length > 0) return
-    this.#gathered.replace(call, [...facts.filter(({ is }) => is === 'bare'), { is: 'ended', index, process, seq }])
+    this.#gathered.replace(call, [...facts.filter(({ is }) => is === 'bare'), { is: 'ended', index, process, seq, at }])
   }
 
   #count(id: string, facts: readonly CallFact[], tally: CallTally): void {

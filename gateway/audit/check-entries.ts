@@ -6,6 +6,7 @@ import { TILE_WIDTH } from '../record/tile.ts'
 import { parseProof } from '../record/tlog-proof.ts'
 import { CallCheck } from './check-calls.ts'
 import { DecisionCheck } from './check-decisions.ts'
+import { requestFaults } from './check-request.ts'
 import { PayloadCheck } from './check-payloads.ts'
 import { SampleCheck } from './check-sample.ts'
 import type { ExportedTiles } from './check-tree.ts'
@@ -158,10 +159,12 @@ export class EntryCheck {
     const payload = this.#payloads.of(line, leaf.commitment)
     const { body, isComplete } = entire(leaf, payload.text)
     await this.#decisions.check(index, body, isComplete)
-    const { process, seq, call } = leaf
-    if (payload.bare) await this.#calls.bare(call, { index, process, seq })
+    const { process, seq, at, call } = leaf
+    const place = { index, process, seq, at }
+    if (isComplete) for (const why of requestFaults(body)) this.#options.faults.add('decision', index, why)
+    if (payload.bare) await this.#calls.bare(call, place)
     const readable = isComplete || Object.keys(leaf.body).length > 1
-    await this.#calls.add(this.#isWhole(call) ? call : null, { index, process, seq, body }, { complete: isComplete, readable })
+    await this.#calls.add(this.#isWhole(call) ? call : null, { ...place, body }, { complete: isComplete, readable })
   }
 
   /** Not one that may have lost its beginning with the beginning of the log. */

@@ -1,11 +1,9 @@
 import { afterSteps } from '../core/escalation.ts'
 import { NOBODY_EXCLUDED } from '../core/exclusion.ts'
 import { exclusionOf, groupsOf, type Requirement, satisfied } from '../core/hold.ts'
-import type { CallFact } from './call-facts.ts'
-
-export type Found = [index: number, why: string]
-
-type Fact<I extends CallFact['is']> = Extract<CallFact, { is: I }>
+import { type CallFact, type Fact, factsThat as of, type Found } from './call-facts.ts'
+import { judgeHolds } from './judge-holds.ts'
+import { judgeIdentity } from './judge-identity.ts'
 
 /** What is known of how a call was let through, and by whom. */
 export interface Judged {
@@ -15,9 +13,6 @@ export interface Judged {
   /** Votes whose voters' groups the record has, and those of before it had them. */
   votes: { checked: number; unchecked: number }
 }
-
-const of = <I extends CallFact['is']>(facts: readonly CallFact[], is: I): Fact<I>[] =>
-  facts.filter((fact): fact is Fact<I> => fact.is === is)
 
 /** Kinds that nothing but a call that goes on has. */
 const GOING_ON: ReadonlySet<CallFact['is']> = new Set([
@@ -46,7 +41,14 @@ export function judgeCall(facts: readonly CallFact[]): Judged {
   const votes = { checked: 0, unchecked: 0 }
   if (facts.some(({ is }) => is === 'unreadable')) return { found: [], inDoubt: false, votes }
   if (facts.some(({ is }) => is === 'ended')) return { found: goneOn(facts), inDoubt: false, votes }
-  const found = [...faultsOfIntents(facts), ...faultsOfOutcomes(facts), ...faultsOfVotes(facts), ...faultsOfHolds(facts)]
+  const found = [
+    ...judgeIdentity(facts),
+    ...faultsOfIntents(facts),
+    ...faultsOfOutcomes(facts),
+    ...faultsOfVotes(facts),
+    ...faultsOfHolds(facts),
+    ...judgeHolds(facts),
+  ]
   for (const { groups } of of(facts, 'vote')) votes[groups === null ? 'unchecked' : 'checked'] += 1
   const inDoubt = of(facts, 'resolved').length === 0 && of(facts, 'intent').length > of(facts, 'outcome').length
   return { found, inDoubt, votes }
@@ -73,7 +75,7 @@ const opened = (facts: readonly CallFact[], hold: string): Fact<'hold.opened'> |
 function faultsOfIntents(facts: readonly CallFact[]): Found[] {
   const found: Found[] = []
   const [decided] = of(facts, 'decision')
-  const isLet = facts.some((fact) => fact.is === 'grant.used' || (fact.is === 'decision' && fact.permits))
+  const isLet = facts.some((fact) => fact.is === 'grant.used' || (fact.is === 'decision' && fact.effect === 'permit'))
   for (const [at, intent] of of(facts, 'intent').entries()) {
     const { index, consumes } = intent
     if (at > 0) found.push([index, 'it has a second intent, and would have been executed twice'])
