@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { playbookFile } from './config/playbooks.ts'
 import { agentsFile, approvalsFile, gatehouseFile, manifestFile, peopleFile } from './config/schema.ts'
 import { ERRORS } from './core/errors.ts'
+import { entriesPage } from './entries-page.ts'
 import { LIMITS } from './limits.ts'
 import { SPANS } from './ports/telemetry.ts'
 import { METRICS } from './telemetry/metrics.ts'
@@ -149,6 +150,7 @@ export function referencePages(): Readonly<Record<string, string>> {
   const schemas = Object.fromEntries(Object.entries(FILES).map(([file, schema]) => [file, schemaOf(schema)]))
   return {
     'errors.md': errorsPage(),
+    'entries.md': entriesPage(GENERATED),
     'limits.md': limitsPage(),
     'metrics.md': metricsPage(),
     'traces.md': tracesPage(),

@@ -25,7 +25,15 @@ const outcome = (rest: object) => ({
   outcome: { upstreamStatus: null, error: null, resultDigest: null, resultBytes: 0, upstreamMs: 3, ...rest },
 })
 const terms = { arguments: [{ pointer: '/to', allows: { kind: 'exactly', value: CANARY } }], maxUses: 3, totals: [], until: 1, by: 'maria' }
-const hold = { id: 'hold_1', callId: CALL.id, state: 'open', matched: [], excluded: { people: [CANARY], unknown: [] }, gives: terms }
+const hold = {
+  id: 'hold_1',
+  callId: CALL.id,
+  state: 'open',
+  matched: [],
+  excluded: { people: [CANARY], unknown: [] },
+  nonce: CANARY,
+  gives: terms,
+}
 const policies = { policySet: 'set', base: 'before', by: 'olga' }
 
 /** Bodies of each kind, as the record has them. */
@@ -35,7 +43,7 @@ export const BODIES = {
     decision({ effect: 'hold', policies: ['erp.ask'], holds: [] }),
     decision({ effect: 'deny', policies: [], reason: 'forbidden' }),
   ],
-  explained: [{ ...decision({ effect: 'permit', policies: ['erp.pay'] }), kind: 'explained', by: 'olga' }],
+  explained: [{ kind: 'explained', by: 'olga', request, decision: { verdict: { effect: 'permit', policies: ['erp.pay'] }, evidence } }],
   intent: [{ kind: 'intent', intent: 'intent_1', agentEpoch: 1, policySet: 'set', consumes: null }],
   outcome: [
     outcome({ kind: 'completed', upstreamStatus: 201 }),
