@@ -32,7 +32,7 @@ ${table('member of a leaf', ENTRY_SHAPES.Leaf)}
 
 **Payload.** An export has it beside the leaf as text, \`payload\`, with its \`salt\`: 32 bytes in base64. \`commitment\` is SHA-256 over these 32 bytes and the UTF-8 of the text, as it stands: the text is JSON, and not canonical. In the first part, blanks stand in the place of what is payload: an empty object, list or text, null, or nothing. Each kind says where what its payload has belongs. A payload with the one member \`whole\` is the entire body, of an entry that had no room in the log: long texts, lists and objects are empty in its first part, whatever this page says of them.
 
-**Lives of calls.** Entries of a call have its id as \`call\`. An \`intent\` follows a \`decision\` that permits; one that has \`consumes\` follows a \`decision\` whose \`release\` is the same hold, and a \`hold.changed\` of it to \`approved\`. An \`outcome\` names its intent in \`intent\`; where none came, \`lapsed\` and \`resolved\` stand for the newest intent of their call. Order is that of \`seq\` within a process, and of \`at\` between processes.
+**Lives of calls.** Entries of a call have its id as \`call\`. An \`intent\` follows a \`decision\` that permits, or one that holds and a \`grant.used\`; one that has \`consumes\` follows a \`decision\` whose \`release\` is the same hold, and a \`hold.changed\` of it to \`approved\`. An \`outcome\` names its intent in \`intent\`; where none came, \`lapsed\` and \`resolved\` stand for the newest intent of their call. Order is that of \`seq\` within a process, and of \`at\` between processes.
 
 ## Kinds
 
