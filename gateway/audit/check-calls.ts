@@ -28,6 +28,9 @@ export class CallCheck {
   readonly #faults: Faults
   readonly #part: 'whole' | 'calls' | 'range'
   readonly #gathered: GatheredFacts
+  /** Lines of no call that are marked as erased (accounts, explanations), after which no erasure has come yet. */
+  #loose: number[] = []
+  #told = 0
 
   /** `part`: of a range of time only erasures are looked at, since it begins and ends within calls. */
   constructor(faults: Faults, part: 'whole' | 'calls' | 'range', gathered: GatheredFacts = new GatheredFacts()) {
@@ -39,6 +42,7 @@ export class CallCheck {
   /** `complete`: the entry's payload is in it, or it has none. `readable`: it says what it is about. */
   async add(call: string | null, entry: PlacedEntry, { complete, readable }: { complete: boolean; readable: boolean }): Promise<void> {
     const { body, ...place } = entry
+    if (body.kind === 'erased') this.#told += this.#loose.splice(0).length
     if (body.kind === 'erased') for (const id of body.calls) await this.#gathered.add(id, { is: 'erased', ...place })
     if (call === null || this.#part === 'range') return
     const fact: CallFact | undefined = readable ? factOf(entry, complete) : { is: 'unreadable', ...place }
@@ -48,13 +52,17 @@ export class CallCheck {
 
   /** A line that is marked as erased. */
   async bare(call: string | null, place: Place): Promise<void> {
-    if (call === null) this.#faults.add('erased', place.index, 'it is marked as erased, and is of no call: only calls are')
+    if (call === null) this.#loose.push(place.index)
     else await this.#gathered.add(call, { is: 'bare', ...place })
   }
 
   async finish(): Promise<{ calls: CallTally | null; erased: ErasureTally }> {
     const calls: CallTally = { calls: 0, inDoubt: { count: 0, calls: [] }, votes: { checked: 0, unchecked: 0 } }
-    const erased: ErasureTally = { told: 0, unchecked: 0 }
+    const erased: ErasureTally = { told: this.#told, unchecked: 0 }
+    if (this.#part !== 'whole') erased.unchecked += this.#loose.length
+    else
+      for (const index of this.#loose)
+        this.#faults.add('erased', index, 'it is marked as erased, and no entry of the log after it says that anything was')
     for await (const [id, facts] of this.#gathered.calls()) {
       this.#countErased(id, facts, erased)
       if (facts.some(({ is }) => is !== 'bare' && is !== 'erased')) this.#count(id, facts, calls)
