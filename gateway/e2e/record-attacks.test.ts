@@ -240,7 +240,7 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'a hash of the tree is replaced in the database, past its triggers',
-    guard: ['gateway/audit/verify-export.ts', "if (logged && !sameHash(logged, hash)) faults.add('leaf'"],
+    guard: ['gateway/audit/check-entries.ts', "if (logged && !sameHash(logged, hash)) faults.add('leaf'"],
     second: 'the tiles do not add up to the root that is signed, unless a gateway went on from there',
     needsPostgres: true,
     async run() {
