@@ -1,4 +1,4 @@
-import { type Command, CommanderError, InvalidArgumentError } from 'commander'
+import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { collected, port, run } from './command.ts'
 
 /** `HOST:PORT`, an IPv6 address in brackets. */
@@ -13,7 +13,11 @@ const listen = (raw: string): { host: string; port: number } => {
 export function witnessCommand(witness: Command): void {
   witness
     .description('cosign the checkpoints of logs, each only where it goes on from the one before (C2SP tlog-witness)')
-    .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', listen, { host: '127.0.0.1', port: 4300 })
+    .addOption(
+      new Option('--listen <host:port>', 'address to listen on; port 0 takes a free one')
+        .argParser(listen)
+        .default({ host: '127.0.0.1', port: 4300 }, '127.0.0.1:4300'),
+    )
     .option('--log <key>', 'key of a log, or a file of such keys, one a line; repeatable', collected, [])
     .option('--name <name>', "the witness's name, such as `witness.example/w1`; given once, it is part of the key")
     .action(

@@ -85,7 +85,7 @@ test.each<[string, Partial<Parameters<typeof serveWitness>[1]>, RegExp]>([
   ['a host that is none of ours', { host: '192.0.2.1' }, /cannot listen/],
 ])('%s is refused', (_title, options, why) => expect(refusal(options)).rejects.toThrow(why))
 
-test.each<[string, (dir: string) => Partial<Parameters<typeof serveWitness>[1]> | void, RegExp]>([
+test.each<[string, (dir: string) => unknown, RegExp]>([
   ['another name', () => ({ name: 'witness.example/other' }), /would be another witness/],
   ['a key that others can read', (dir) => chmodSync(join(dir, 'witness.key'), 0o644), /chmod 600/],
   ['a key that is none', (dir) => writeFileSync(join(dir, 'witness.key'), 'x'), /is not the base64 of 32 bytes/],
@@ -94,5 +94,5 @@ test.each<[string, (dir: string) => Partial<Parameters<typeof serveWitness>[1]> 
   const data = join(folder, title)
   cpSync(join(folder, 'one'), data, { recursive: true })
   rmSync(join(data, 'gatehouse.lock'), { force: true })
-  await expect(refusal({ data, ...change(data) })).rejects.toThrow(why)
+  await expect(refusal({ data, ...Object(change(data)) })).rejects.toThrow(why)
 })
