@@ -9,6 +9,7 @@ import { DecisionCheck } from './check-decisions.ts'
 import { requestFaults } from './check-request.ts'
 import { PayloadCheck } from './check-payloads.ts'
 import { SampleCheck } from './check-sample.ts'
+import { TimeCheck } from './check-time.ts'
 import type { ExportedTiles } from './check-tree.ts'
 import { entire, isCanonical, type Leaf, readLeaf } from './exported-entry.ts'
 import { type About, ENTRIES, type ExportedLine, readLine } from './exported-line.ts'
@@ -35,6 +36,7 @@ export class EntryCheck {
   readonly #decisions: DecisionCheck
   readonly #calls: CallCheck
   readonly #sample: SampleCheck | null
+  readonly #time: TimeCheck
   readonly #processes = new Map<string, { seq: number; at: number }>()
   #lines = 0
   #next = 0
@@ -49,6 +51,7 @@ export class EntryCheck {
       this.#next = removal.floor
       for (const [process, seq] of removal.processes) this.#processes.set(process, { seq, at: Number.NEGATIVE_INFINITY })
     }
+    this.#time = new TimeCheck(about, faults)
     this.#calls = new CallCheck(faults, about.part)
     this.#sample = about.sample ? new SampleCheck(about.sample, { floor: removal?.floor ?? 0, size: checkpoint.size }, faults) : null
   }
@@ -83,6 +86,7 @@ export class EntryCheck {
       return
     }
     this.#checkSequence(index, leaf)
+    this.#time.add(index, leaf)
     this.#sample?.add(index, leaf, line.shown === true)
     if (line.shown) return
     try {
@@ -101,7 +105,7 @@ export class EntryCheck {
     const sample = this.#sample?.finish() ?? null
     const { calls, erased } = await this.#calls.finish()
     const payloads = { ...this.#payloads.tally, erased: erased.told, erasedUnchecked: erased.unchecked }
-    return { entries: this.#lines, payloads, decisions: this.#decisions.tally, sample, calls }
+    return { entries: this.#lines, payloads, decisions: this.#decisions.tally, sample, calls, newest: this.#time.finish() }
   }
 
   close(): Promise<void> {
@@ -144,9 +148,10 @@ export class EntryCheck {
   }
 
   #checkSequence(index: number, { process, seq, at }: Leaf): void {
-    const { faults, tiles } = this.#options
+    const { faults, tiles, about } = this.#options
     const last = this.#processes.get(process)
-    const follows = tiles && this.#missing === 0 ? seq === (last?.seq ?? 0) + 1 : seq > (last?.seq ?? 0)
+    const isDense = tiles ? this.#missing === 0 : about.part === 'range' && last !== undefined
+    const follows = isDense ? seq === (last?.seq ?? 0) + 1 : seq > (last?.seq ?? 0)
     if (!follows) faults.add('sequence', index, `entry ${seq} of process \`${process}\` follows entry ${last?.seq ?? 0}`)
     if (last && at < last.at) faults.add('time', index, `it is ${last.at - at} ms earlier than the entry before it of its process`)
     if (last === undefined && this.#processes.size >= LIMITS.auditProcessesMax)

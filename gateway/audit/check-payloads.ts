@@ -3,6 +3,8 @@ import { jsonOf, type ExportedLine } from './exported-line.ts'
 import type { Faults } from './faults.ts'
 
 export interface PayloadTally {
+  /** Entries that have or had one. */
+  all: number
   /** What the entries commit to. */
   verified: number
   /** Marked as erased: the log says who erased their call. */
@@ -17,7 +19,7 @@ const SALT_BYTES = 32
 
 /** Payloads against the commitments of their entries. An export has all that are still there, or none: one that lacks some was changed. */
 export class PayloadCheck {
-  readonly tally: PayloadTally = { verified: 0, erased: 0, erasedUnchecked: 0, leftOut: 0 }
+  readonly tally: PayloadTally = { all: 0, verified: 0, erased: 0, erasedUnchecked: 0, leftOut: 0 }
   readonly #faults: Faults
   #firstLeftOut: number | null = null
 
@@ -29,6 +31,7 @@ export class PayloadCheck {
   of(line: ExportedLine, commitment: string | null): { text: string | undefined; bare: boolean } {
     const { index, payload, salt, erased, unreadable } = line
     const bare = erased === true
+    if (commitment !== null) this.tally.all += 1
     if (bare && (commitment === null || payload !== undefined))
       this.#faults.add('erased', index, `it is marked as erased, and ${commitment === null ? 'never had' : 'has'} a payload`)
     if (unreadable) {

@@ -40,6 +40,9 @@ export interface About {
   part: 'whole' | 'calls' | 'range'
   /** In words, for people. */
   asked: string
+  /** Of a part by time: written at or after, and before; ISO 8601. */
+  since?: string
+  until?: string
   /** So many calls, drawn by this seed. */
   sample?: SampleDrawn
 }
@@ -54,14 +57,19 @@ export const FORM = 'gatehouse/export@v1'
 export function readAbout(text: string): About | undefined {
   const read = jsonOf(text)
   if (!isJsonObject(read) || read.form !== FORM || typeof read.size !== 'number' || typeof read.asked !== 'string') return undefined
-  const { size, part, asked, sample, from = 0 } = read
+  const { size, part, asked, sample, since, until, from = 0 } = read
   if (!Number.isSafeInteger(from) || Number(from) < 0) return undefined
   if (part !== 'whole' && part !== 'calls' && part !== 'range') return undefined
-  const about = { form: FORM, size, part, asked, ...(from === 0 ? {} : { from: Number(from) }) } as const
+  if (!isTime(since) || !isTime(until) || (part !== 'range' && (since ?? until) !== undefined)) return undefined
+  const times = { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) }
+  const about = { form: FORM, size, part, asked, ...times, ...(from === 0 ? {} : { from: Number(from) }) } as const
   if (sample === undefined) return about
   if (part !== 'calls' || !isJsonObject(sample) || typeof sample.seed !== 'string' || !Number.isSafeInteger(sample.count)) return undefined
   return { ...about, sample: { count: Number(sample.count), seed: sample.seed } }
 }
+
+const isTime = (value: JsonValue | undefined): value is string | undefined =>
+  value === undefined || (typeof value === 'string' && !Number.isNaN(Date.parse(value)))
 
 export function jsonOf(text: string): JsonValue | undefined {
   try {

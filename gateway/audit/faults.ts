@@ -17,6 +17,8 @@ export interface AuditFault {
     | 'proof'
     | 'sample'
     | 'sequence'
+    | 'range'
+    | 'unchecked'
     | 'time'
     | 'payload'
     | 'erased'

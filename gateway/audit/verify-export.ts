@@ -13,6 +13,7 @@ import { type Removal, removalIn } from './removal.ts'
 import type { SampleTally } from './check-sample.ts'
 import { checkConsistency, checkRemoval, checkTiles, ExportedTiles } from './check-tree.ts'
 import { ABOUT, type About, CHECKPOINT, ENTRIES, linesOf, readAbout, SETS, VKEY } from './exported-line.ts'
+import { uncheckedOf } from './completeness.ts'
 import { type AuditFault, Faults, reason } from './faults.ts'
 
 export interface VerifyOptions {
@@ -22,6 +23,8 @@ export interface VerifyOptions {
   since: string | null
   /** Decisions whose policy set is not enclosed are counted, and are no fault. */
   allowMissingSets?: boolean
+  /** What could not be checked is a fault, too. */
+  complete?: boolean
   /** Whose cosignatures its checkpoint must have; nobody's where absent. */
   witnesses?: WitnessPolicy
 }
@@ -34,6 +37,8 @@ export interface AuditReport {
   size: number
   /** Entries that the export has. */
   entries: number
+  /** When the newest of them was written, ISO 8601; null without any. A checkpoint has no time. */
+  newest: string | null
   part: About['part']
   asked: string
   key: 'given' | 'enclosed'
@@ -61,7 +66,10 @@ export interface AuditReport {
  * Verifies an export with nothing but its files and a key. Reads it once, line by line; what has to be remembered of calls is bounded in memory, and goes to temporary files beyond that. Throws BAD_INPUT
  * where the folder is no export, or holds what is no file of one, or the key or the older checkpoint are none.
  */
-export async function verifyExport(dir: string, { vkey, since, witnesses, allowMissingSets = false }: VerifyOptions): Promise<AuditReport> {
+export async function verifyExport(
+  dir: string,
+  { vkey, since, witnesses, allowMissingSets = false, complete = false }: VerifyOptions,
+): Promise<AuditReport> {
   const faults = new Faults()
   const otherFiles = await filesIn(dir)
   const about = readAbout(await textIn(dir, ABOUT))
@@ -84,13 +92,15 @@ export async function verifyExport(dir: string, { vkey, since, witnesses, allowM
   const removal = await removalOf(dir, about, faults)
   if (tiles && opened && removal) await checkRemoval(tiles, removal, opened, faults)
   const check = new EntryCheck({ checkpoint, note, tiles, faults, about, removal, allowMissingSets, sets: (hash) => setIn(dir, hash) })
-  const { entries, payloads, decisions, sample, calls } = await checkLines(dir, check, faults)
-  return {
-    ...{ ok: faults.count === 0, origin: checkpoint.origin, size: checkpoint.size, entries, part: about.part, asked: about.asked },
+  const { entries, payloads, decisions, sample, calls, newest } = await checkLines(dir, check, faults)
+  const report: Omit<AuditReport, 'ok' | 'faults' | 'faultCount'> = {
+    ...{ origin: checkpoint.origin, size: checkpoint.size, entries, part: about.part, asked: about.asked },
     ...{ key: vkey === null ? 'enclosed' : 'given', keyId: key.keyId, payloads, decisions, sample, calls },
     removed: removal ? removalTold(removal) : null,
-    ...{ since: older?.size ?? null, witnesses: witnessed, otherFiles, faults: faults.listed(), faultCount: faults.count },
+    ...{ newest, since: older?.size ?? null, witnesses: witnessed, otherFiles },
   }
+  if (complete) for (const why of uncheckedOf(report)) faults.add('unchecked', null, why)
+  return { ...report, ok: faults.count === 0, faults: faults.listed(), faultCount: faults.count }
 }
 
 /** What an export does not begin with was removed only where an entry of it says so. */

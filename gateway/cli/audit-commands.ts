@@ -36,6 +36,7 @@ export function auditCommands(audit: Command): void {
     .option('--key <key>', "the log's key, or a file that has it; without it the enclosed one, which shows consistency only")
     .option('--since <file>', 'an older checkpoint, which the log has to go on from')
     .option('--allow-missing-sets', 'count decisions whose policy set is not enclosed, instead of calling that a fault')
+    .option('--complete', 'call everything that cannot be checked a fault')
     .option('--witness <key>', 'key of a witness that must have cosigned, or a file of such keys; repeatable', collected, [])
     .option('--witnesses <count>', 'so many of them are enough; all without', count)
     .action(
@@ -45,6 +46,7 @@ export function auditCommands(audit: Command): void {
           key: (options.key as string | undefined) ?? null,
           since: (options.since as string | undefined) ?? null,
           allowMissingSets: options.allowMissingSets === true,
+          complete: options.complete === true,
           witnesses: options.witness as readonly string[],
           needed: (options.witnesses as number | undefined) ?? null,
         })

@@ -129,7 +129,8 @@ function aboutOf({ since, until, calls, sample }: AuditExportOptions, size: numb
   if (sample) return { ...about('calls', `${sample.count} calls drawn with the seed ${sample.seed}`), sample }
   if (calls) return about('calls', calls.length > LIMITS.exportCallsMax ? `${calls.length} calls` : `calls ${calls.join(', ')}`)
   if (since === null && until === null) return about('whole', 'everything')
-  return about('range', [since && `from ${since}`, until && `to ${until}`].filter(Boolean).join(' '))
+  const asked = [since && `from ${since}`, until && `to ${until}`].filter(Boolean).join(' ')
+  return { ...about('range', asked), ...(since === null ? {} : { since }), ...(until === null ? {} : { until }) }
 }
 
 /** Writes a file of which there is either all or nothing. */

@@ -9,6 +9,8 @@ export interface AuditVerifyOptions {
   /** File of an older checkpoint. */
   since: string | null
   allowMissingSets: boolean
+  /** Whether what could not be checked is a fault, too. */
+  complete?: boolean
   /** Keys of witnesses, or files that have them, one a line. */
   witnesses: readonly string[]
   /** How many of them must have cosigned; null is all. */
@@ -19,12 +21,13 @@ export interface AuditVerifyOptions {
 export async function verifyAudit(
   output: Output,
   dir: string,
-  { key, since, allowMissingSets, witnesses, needed }: AuditVerifyOptions,
+  { key, since, allowMissingSets, complete = false, witnesses, needed }: AuditVerifyOptions,
 ): Promise<ExitCode> {
   const report = await verifyExport(dir, {
     vkey: key === null ? null : isKey(key) ? key : await textOf(key, 'key'),
     since: since === null ? null : await textOf(since, 'older checkpoint'),
     allowMissingSets,
+    complete,
     witnesses: { vkeys: (await Promise.all(witnesses.map(keysIn))).flat(), needed },
   })
   output.print(reportInWords(report), report)
@@ -45,6 +48,7 @@ function reportInWords(report: AuditReport): string {
     .map(({ index, what, why }) => `  ${index === null ? 'log' : `entry ${index}`}: ${what}: ${why}`)
   const lines = [
     `${ok ? 'verified' : 'NOT verified'}: ${entries} of ${size} entries of ${origin}, signed by key ${keyId}${part === 'whole' ? '' : ` (a part, as it says of itself: ${asked})`}`,
+    checkedInWords(report),
     ...(report.removed === null ? [] : [removalInWords(report.removed)]),
     payloadsInWords(payloads),
     ...(report.sample ? [`sample: ${report.sample.calls} calls drawn again by the seed ${report.sample.seed}`] : []),
@@ -69,6 +73,14 @@ const removalInWords = ({ floor, index, at, newest }: NonNullable<AuditReport['r
 
 const witnessesInWords = ({ needed, cosigned }: NonNullable<AuditReport['witnesses']>): string =>
   `witnesses: ${needed} needed, cosigned by ${cosigned.length === 0 ? 'none' : cosigned.map(({ name, at }) => `${name} at ${at}`).join(', ')}`
+
+function checkedInWords({ payloads, decisions, newest, part }: AuditReport): string {
+  const { same, unasked, withoutPayload, withoutPolicySet, differ } = decisions
+  const again = same + differ
+  const counts = `${again} of ${again + unasked + withoutPayload + withoutPolicySet} decisions, ${payloads.verified} of ${payloads.all} payloads`
+  const ends = part === 'range' ? '; a part by time cannot show what a process wrote before its first and after its last entry here' : ''
+  return `checked: ${counts}; newest entry of ${newest ?? 'no time'}, the checkpoint has no time of its own${ends}`
+}
 
 const payloadsInWords = ({ verified, erased, erasedUnchecked, leftOut }: AuditReport['payloads']): string =>
   [

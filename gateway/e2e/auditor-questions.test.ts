@@ -5,8 +5,12 @@ import { type Door, openDoor } from './doors.ts'
 import { type Bed, startBed } from './harness.ts'
 import { httpForms } from './http-form.ts'
 import { type Fields, fields, items, send } from './send.ts'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { verifyExport } from '../audit/verify-export.ts'
+import { exportAudit } from '../cli/audit-export.ts'
+import { EVERYTHING, printed } from './exports.ts'
 
 const SECURITY = '- { name: sana, groups: [security], roles: [security], region: eu }\n'
 const SHADOW = '@id("org-with-it") @shadow forbid (principal, action in Gatehouse::Action::"write", resource);'
@@ -446,4 +450,17 @@ describe('what a question may cost', () => {
     const samples = Array.from({ length: 10 }, (_, i) => `s${i}: sample(first: 500, seed: "s") { size }`)
     await refused(`{ ${samples.join(' ')} }`)
   })
+})
+
+test('and an export of all of that verifies: every grant, emergency approval and change of policies is one that can have been', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-questions-'))
+  try {
+    const out = join(folder, 'whole')
+    await printed(async (output) => exportAudit(output, { url: bed.url, token: await bed.personToken('lee') }, { ...EVERYTHING, out }))
+    const { faults, calls } = await verifyExport(out, { vkey: readFileSync(join(out, 'log.vkey'), 'utf8'), since: null })
+    expect(faults).toEqual([])
+    expect(calls?.calls).toBeGreaterThan(10)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readLeaf } from '../audit/exported-entry.ts'
 import { verifyExport } from '../audit/verify-export.ts'
 import { exportAudit } from '../cli/audit-export.ts'
+import { verifyAudit } from '../cli/audit-verify.ts'
 import { instant } from '../core/clock.ts'
 import type { EntryBody } from '../core/entry.ts'
-import { EVERYTHING, printed } from './exports.ts'
+import { EVERYTHING, linesIn, printed, said } from './exports.ts'
 import { FORGER, forgedLog, type Written } from './forged-log.ts'
 import { FOREVER, HeldScene, LED, PROBER } from './held-scene.ts'
 import { type Fields, fields, items } from './send.ts'
@@ -207,5 +208,61 @@ describe('a hold that cannot have gone like that', () => {
     const { ok, faults } = await checked(change)
     expect(ok).toBe(false)
     expect(faults).toContainEqual({ index: expect.any(Number), what: 'call', why: expect.stringMatching(why) })
+  })
+})
+
+describe('a part by time', () => {
+  let range: string
+  const lines = (change: (all: string[]) => string[]): void => {
+    const file = join(range, 'entries.ndjson')
+    writeFileSync(file, `${change(readFileSync(file, 'utf8').trimEnd().split('\n')).join('\n')}\n`)
+  }
+  const checkedRange = async () => verifyExport(range, { vkey: readFileSync(join(whole, 'log.vkey'), 'utf8'), since: null })
+  const times = { since: '2020-01-01T00:00:00.000Z', until: '2100-01-01T00:00:00.000Z' }
+
+  beforeAll(async () => {
+    range = join(folder, 'range')
+    const address = { url: scene.bed.url, token: await scene.bed.personToken('lee') }
+    await printed((output) => exportAudit(output, address, { ...EVERYTHING, ...times, out: range }))
+    cpSync(range, `${range} as it was`, { recursive: true })
+  })
+  beforeEach(() => cpSync(`${range} as it was`, range, { recursive: true }))
+
+  test('says of what time it is, and when its newest entry was written', async () => {
+    expect(JSON.parse(readFileSync(join(range, 'export.json'), 'utf8'))).toMatchObject(times)
+    const { ok, newest } = await checkedRange()
+    expect(ok).toBe(true)
+    expect(Math.max(...linesIn(range).map(({ leaf }) => readLeaf(leaf)?.at ?? 0))).toBe(Date.parse(newest ?? ''))
+  })
+
+  test('from which an entry was dropped', async () => {
+    const [at] = linesIn(range).flatMap(({ leaf }, place) => (readLeaf(leaf)?.body.kind === 'vote' ? [place] : []))
+    lines((all) => all.toSpliced(at ?? 0, 1))
+    expect((await checkedRange()).faults).toMatchObject([{ what: 'sequence' }])
+  })
+
+  test.each<[string, object, RegExp]>([
+    ['that says of a later one', { since: '2090-01-01T00:00:00.000Z' }, /outside of the time of the export/],
+    ['that says of an earlier one', { until: '2021-01-01T00:00:00.000Z' }, /outside of the time of the export/],
+    ['that says of none', { since: undefined, until: undefined }, /and not of which/],
+  ])('%s', async (_title, change, why) => {
+    const file = join(range, 'export.json')
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...change }))
+    expect((await checkedRange()).faults).toContainEqual(expect.objectContaining({ what: 'range', why: expect.stringMatching(why) }))
+  })
+
+  test('is not complete, and the verdict says so', async () => {
+    const options = {
+      key: readFileSync(join(whole, 'log.vkey'), 'utf8').trim(),
+      since: null,
+      allowMissingSets: false,
+      witnesses: [],
+      needed: null,
+    }
+    const { exit, text } = await said((output) => verifyAudit(output, range, { ...options, complete: true }))
+    expect(exit).toBe(1)
+    expect(text).toContain('unchecked: it is a part of the log')
+    expect(text.split('\n')[1]).toMatch(/^checked: \d+ of \d+ decisions, \d+ of \d+ payloads; newest entry of \d{4}-.*Z, the checkpoint/)
+    expect((await said((output) => verifyAudit(output, whole, { ...options, complete: true }))).exit).toBe(0)
   })
 })
