@@ -40,9 +40,9 @@ export type CallFact = Place &
     /** Marked as erased. */
     | { is: 'bare' }
     /** That the call was erased. */
-    | { is: 'erased' }
+    | { is: 'erased'; by: string }
     /** It was decided, executed and ended as most are, and nothing is wrong with it: stands in the place of the facts of that. */
-    | { is: 'ended' }
+    | { is: 'ended'; involved: readonly string[] }
   )
 
 export interface DecisionFact {
@@ -162,6 +162,14 @@ function saidOfHold(body: EntryBody, complete: boolean): Said | undefined {
       return undefined
   }
 }
+
+/** Who may not erase a call: its owner, its subject and whoever acted. */
+export const involvedIn = (facts: readonly CallFact[]): readonly string[] =>
+  facts.flatMap((fact) => {
+    if (fact.is === 'ended') return fact.involved
+    if (fact.is !== 'decision' || fact.release !== null) return []
+    return [fact.owner, ...(fact.subject === null ? [] : [fact.subject]), ...fact.actors]
+  })
 
 export type Fact<I extends CallFact['is']> = Extract<CallFact, { is: I }>
 

@@ -1,5 +1,5 @@
 import { LIMITS } from '../limits.ts'
-import { type CallFact, factOf, type Place, type PlacedEntry } from './call-facts.ts'
+import { type CallFact, factOf, factsThat, involvedIn, type Place, type PlacedEntry } from './call-facts.ts'
 import type { Faults } from './faults.ts'
 import { GatheredFacts } from './gathered-facts.ts'
 import { isPlain, judgeCall } from './judge-call.ts'
@@ -43,7 +43,7 @@ export class CallCheck {
   async add(call: string | null, entry: PlacedEntry, { complete, readable }: { complete: boolean; readable: boolean }): Promise<void> {
     const { body, ...place } = entry
     if (body.kind === 'erased') this.#told += this.#loose.splice(0).length
-    if (body.kind === 'erased') for (const id of body.calls) await this.#gathered.add(id, { is: 'erased', ...place })
+    if (body.kind === 'erased') for (const id of body.calls) await this.#gathered.add(id, { is: 'erased', ...place, by: body.by })
     if (call === null || this.#part === 'range') return
     const fact: CallFact | undefined = readable ? factOf(entry, complete) : { is: 'unreadable', ...place }
     if (fact) await this.#gathered.add(call, fact)
@@ -78,7 +78,10 @@ export class CallCheck {
   #settle(call: string, { index, process, seq, at }: CallFact): void {
     const facts = this.#gathered.of(call)
     if (!isPlain(facts) || judgeCall(facts).found.length > 0) return
-    this.#gathered.replace(call, [...facts.filter(({ is }) => is === 'bare'), { is: 'ended', index, process, seq, at }])
+    this.#gathered.replace(call, [
+      ...facts.filter(({ is }) => is === 'bare'),
+      { is: 'ended', index, process, seq, at, involved: involvedIn(facts) },
+    ])
   }
 
   #count(id: string, facts: readonly CallFact[], tally: CallTally): void {
@@ -96,6 +99,9 @@ export class CallCheck {
 
   #countErased(id: string, facts: readonly CallFact[], tally: ErasureTally): void {
     const bare = facts.filter(({ is }) => is === 'bare')
+    const involved = involvedIn(facts)
+    for (const { index, by } of factsThat(facts, 'erased'))
+      if (involved.includes(by)) this.#faults.add('erased', index, `\`${by}\` erased call \`${id}\`, and had a part in it`)
     if (facts.some(({ is }) => is === 'erased')) tally.told += bare.length
     else if (this.#part !== 'whole') tally.unchecked += bare.length
     else

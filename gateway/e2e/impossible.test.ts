@@ -211,6 +211,18 @@ describe('a hold that cannot have gone like that', () => {
   })
 })
 
+test.each<[string, string, boolean]>([
+  ['by somebody who had no part in the call', 'aisha', true],
+  ['by the owner of its agent', 'olga', false],
+  ['by its agent', 'prober', false],
+])('an erasure %s', async (_title, by, isOk) => {
+  const erasure = inserted(of('plain', 'outcome'), () => ({ kind: 'erased', calls: [calls.plain], by, why: 'x', entries: 1 }))
+  const { ok, faults } = await checked(erasure)
+  expect(ok).toBe(isOk)
+  if (!isOk)
+    expect(faults).toContainEqual({ index: expect.any(Number), what: 'erased', why: expect.stringContaining(`\`${by}\` erased call`) })
+})
+
 describe('a part by time', () => {
   let range: string
   const lines = (change: (all: string[]) => string[]): void => {
