@@ -228,6 +228,26 @@ describe('holds', () => {
     expect(await bed.storage.calls.call(callId)).toMatchObject({ state: 'rejected' })
   })
 
+  test('what is recorded of a call is read alike by trail, entries and views, by whoever may see the call', async () => {
+    const { callId } = await held()
+    await ask('maria', 'query ($id: ID!) { call(id: $id) { input } }', { id: callId })
+    const query = `query ($id: ID!) { trail(call: $id) { entries { kind } views { by } }
+      entries(filter: { call: $id }, first: 50) { edges { node { kind } } } views(call: $id) { edges { node { by } } } }`
+    for (const name of ['olga', 'raj', 'lee']) {
+      const { body } = await ask(name, query, { id: callId })
+      const { trail, entries, views } = (body as { data: Record<'trail' | 'entries' | 'views', object> }).data
+      const listed = (page: object) => (page as { edges: { node: object }[] }).edges.map(({ node }) => node)
+      expect(trail).toEqual({ entries: listed(entries).reverse(), views: [{ by: 'maria' }] })
+      expect(listed(views)).toEqual([{ by: 'maria' }])
+    }
+    expect(
+      await ask('chen', 'query ($id: ID!) { entries(filter: { call: $id }) { edges { node { kind } } } }', { id: callId }),
+    ).toMatchObject({
+      body: failure('FORBIDDEN'),
+    })
+    expect(await ask('olga', '{ views(person: "maria") { edges { node { by } } } }')).toMatchObject({ body: failure('FORBIDDEN') })
+  })
+
   test.each([
     ["the owner's vote", 'paul', 'NOT_ELIGIBLE'],
     ["the auditor's", 'lee', 'FORBIDDEN'],

@@ -48,7 +48,7 @@ const withIds = ({ rows, more, lookedTo }: EntriesPage) => ({
 export class RecordResolver {
   @Query(() => EntryConnection, {
     description:
-      'Entries of all kinds, without payloads, newest first: what people and gateways did, of calls and beside them. Errors: FORBIDDEN (for security and auditors only), BAD_INPUT, ID_MALFORMED, UNAVAILABLE.',
+      'Entries of all kinds, without payloads, newest first: what people and gateways did, of calls and beside them. For who may see the call that the filter names; without one for security and auditors. Errors: FORBIDDEN, BAD_INPUT, ID_MALFORMED, UNAVAILABLE.',
   })
   async entries(
     @Ctx() context: OperatorContext,
@@ -64,7 +64,7 @@ export class RecordResolver {
 
   @Query(() => ViewConnection, {
     description:
-      'Who looked at payloads, newest first: of a call, by a person, or all. Errors: FORBIDDEN (for security and auditors only), BAD_INPUT, ID_MALFORMED, UNAVAILABLE.',
+      'Who looked at payloads, newest first: of a call, by a person, or all. Of a call for who may see it; else for security and auditors. Errors: FORBIDDEN, BAD_INPUT, ID_MALFORMED, UNAVAILABLE.',
   })
   async views(
     @Ctx() context: OperatorContext,
