@@ -87,3 +87,21 @@ test('a call of more entries than any has is a fault, and is judged by the first
   const { faults } = await checked([...plain('a').slice(0, 2), ...Array.from({ length: 12_000 }, (): Step => ['a', 'vote'])], 5_000)
   expect(faults[0]?.why).toMatch(/more than 10000 entries/)
 })
+
+test.each<[string, (string | number)[], [number | null, RegExp][]]>([
+  ['of which the log says so', ['bare', 'bare', 2], []],
+  ['before which alone the log says so', [1, 'bare'], [[1, /no entry of the log after it/]]],
+  ['more than the log says', ['bare', 'bare', 'bare', 2], [[null, /^3 entries are marked as erased, and the log says that 2 lost/]]],
+])('lines of no call that are marked as erased: %s', async (_title, lines, found) => {
+  const faults = new Faults()
+  const check = new CallCheck(faults, 'whole', new GatheredFacts())
+  for (const [index, line] of lines.entries()) {
+    const place = { index, process: 'p', seq: index + 1, at: 0 }
+    const body: EntryBody = { kind: 'erased', calls: [], by: 'gatehouse', why: 'retention', entries: Number(line) }
+    if (line === 'bare') await check.bare(null, place)
+    else await check.add(null, { ...place, body }, { complete: true, readable: true })
+  }
+  await check.finish()
+  await check.close()
+  expect(faults.listed().map(({ index, why }) => [index, why])).toEqual(found.map(([index, why]) => [index, expect.stringMatching(why)]))
+})

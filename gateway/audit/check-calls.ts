@@ -28,9 +28,12 @@ export class CallCheck {
   readonly #faults: Faults
   readonly #part: 'whole' | 'calls' | 'range'
   readonly #gathered: GatheredFacts
-  /** Lines of no call that are marked as erased (accounts, explanations), after which no erasure has come yet. */
-  #loose: number[] = []
+  /** Lines of no call that are marked as erased (accounts, explanations), after which no erasure has come yet; the first of them by index. */
+  #loose: { count: number; first: number[] } = { count: 0, first: [] }
   #told = 0
+  /** Lines that are marked as erased, and how many payloads the log says were. */
+  #marked = 0
+  #destroyed = 0
 
   /** `part`: of a range of time only erasures are looked at, since it begins and ends within calls. */
   constructor(faults: Faults, part: 'whole' | 'calls' | 'range', gathered: GatheredFacts = new GatheredFacts()) {
@@ -42,8 +45,12 @@ export class CallCheck {
   /** `complete`: the entry's payload is in it, or it has none. `readable`: it says what it is about. */
   async add(call: string | null, entry: PlacedEntry, { complete, readable }: { complete: boolean; readable: boolean }): Promise<void> {
     const { body, ...place } = entry
-    if (body.kind === 'erased') this.#told += this.#loose.splice(0).length
-    if (body.kind === 'erased') for (const id of body.calls) await this.#gathered.add(id, { is: 'erased', ...place, by: body.by })
+    if (body.kind === 'erased') {
+      this.#told += this.#loose.count
+      this.#loose = { count: 0, first: [] }
+      this.#destroyed += body.entries
+      for (const id of body.calls) await this.#gathered.add(id, { is: 'erased', ...place, by: body.by })
+    }
     if (call === null || this.#part === 'range') return
     const fact: CallFact | undefined = readable ? factOf(entry, complete) : { is: 'unreadable', ...place }
     if (fact) await this.#gathered.add(call, fact)
@@ -52,17 +59,27 @@ export class CallCheck {
 
   /** A line that is marked as erased. */
   async bare(call: string | null, place: Place): Promise<void> {
-    if (call === null) this.#loose.push(place.index)
-    else await this.#gathered.add(call, { is: 'bare', ...place })
+    this.#marked += 1
+    if (call === null) {
+      this.#loose.count += 1
+      if (this.#loose.first.length < LIMITS.auditFaultsMax) this.#loose.first.push(place.index)
+    } else await this.#gathered.add(call, { is: 'bare', ...place })
   }
 
   async finish(): Promise<{ calls: CallTally | null; erased: ErasureTally }> {
     const calls: CallTally = { calls: 0, inDoubt: { count: 0, calls: [] }, votes: { checked: 0, unchecked: 0 } }
     const erased: ErasureTally = { told: this.#told, unchecked: 0 }
-    if (this.#part !== 'whole') erased.unchecked += this.#loose.length
-    else
-      for (const index of this.#loose)
+    if (this.#part !== 'whole') erased.unchecked += this.#loose.count
+    else {
+      for (const index of this.#loose.first)
         this.#faults.add('erased', index, 'it is marked as erased, and no entry of the log after it says that anything was')
+      if (this.#marked > this.#destroyed)
+        this.#faults.add(
+          'erased',
+          null,
+          `${this.#marked} entries are marked as erased, and the log says that ${this.#destroyed} lost their payload`,
+        )
+    }
     for await (const [id, facts] of this.#gathered.calls()) {
       this.#countErased(id, facts, erased)
       if (facts.some(({ is }) => is !== 'bare' && is !== 'erased')) this.#count(id, facts, calls)

@@ -26,7 +26,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 function copyConfiguration(): string {
   const home = dirname(acmeConfiguration())
   const copy = join(folder, 'configuration')
-  for (const name of ['gatehouse.yaml', 'people.yaml', 'agents.yaml', 'approvals.yaml', 'connectors', 'policies', 'keys']) {
+  for (const name of ['gatehouse.yaml', 'people.yaml', 'agents.yaml', 'approvals.yaml', 'connectors', 'policies', 'playbooks', 'keys']) {
     cpSync(join(home, name), join(copy, name), { recursive: true })
   }
   rmSync(join(copy, 'policies', 'tests'), { recursive: true, force: true })
