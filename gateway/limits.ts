@@ -59,6 +59,7 @@ export const LIMITS = Object.freeze({
   auditFactsAtOnceMax: 200_000,
   auditFactsPerCallMax: 10_000,
   auditProcessesMax: 100_000,
+  auditPolicyChangesMax: 100_000,
   auditLineBytesMax: 67_108_864,
   witnessesMax: 16,
   witnessAskMsMax: 3_000,

@@ -6,6 +6,7 @@ import { TILE_WIDTH } from '../record/tile.ts'
 import { parseProof } from '../record/tlog-proof.ts'
 import { CallCheck } from './check-calls.ts'
 import { DecisionCheck } from './check-decisions.ts'
+import { RulesCheck } from './check-rules.ts'
 import { requestFaults } from './check-request.ts'
 import { PayloadCheck } from './check-payloads.ts'
 import { SampleCheck } from './check-sample.ts'
@@ -37,6 +38,8 @@ export class EntryCheck {
   readonly #calls: CallCheck
   readonly #sample: SampleCheck | null
   readonly #time: TimeCheck
+  /** Null where the log is not whole: its beginning, or what nobody asked for, may have been what put policies in force. */
+  readonly #rules: RulesCheck | null
   readonly #processes = new Map<string, { seq: number; at: number }>()
   #lines = 0
   #next = 0
@@ -52,6 +55,7 @@ export class EntryCheck {
       for (const [process, seq] of removal.processes) this.#processes.set(process, { seq, at: Number.NEGATIVE_INFINITY })
     }
     this.#time = new TimeCheck(about, faults)
+    this.#rules = about.part === 'whole' && !removal ? new RulesCheck(faults) : null
     this.#calls = new CallCheck(faults, about.part)
     this.#sample = about.sample ? new SampleCheck(about.sample, { floor: removal?.floor ?? 0, size: checkpoint.size }, faults) : null
   }
@@ -102,6 +106,7 @@ export class EntryCheck {
     if (tiles && this.#next < checkpoint.size)
       faults.add('missing', this.#next, `the export ends here, and the checkpoint signs ${checkpoint.size} entries`)
     this.#payloads.finish()
+    this.#rules?.finish()
     const sample = this.#sample?.finish() ?? null
     const { calls, erased } = await this.#calls.finish()
     const payloads = { ...this.#payloads.tally, erased: erased.told, erasedUnchecked: erased.unchecked }
@@ -164,6 +169,7 @@ export class EntryCheck {
     const payload = this.#payloads.of(line, leaf.commitment)
     const { body, isComplete } = entire(leaf, payload.text)
     await this.#decisions.check(index, body, isComplete)
+    this.#rules?.add(index, body)
     const { process, seq, at, call } = leaf
     const place = { index, process, seq, at }
     if (isComplete) for (const why of requestFaults(body)) this.#options.faults.add('decision', index, why)

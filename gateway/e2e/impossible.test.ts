@@ -211,6 +211,44 @@ describe('a hold that cannot have gone like that', () => {
   })
 })
 
+describe('policies that were not in force', () => {
+  const isChange = ({ body }: Written): boolean => body.kind === 'policy.activated'
+  const reviewed = (by: string): Change =>
+    all(
+      inserted(isChange, () => ({ kind: 'policy.reviewed', proposal: 'prop_1', policySet: 'set', by, verdict: 'approve', comment: null })),
+      inserted(isChange, () => ({
+        ...{ kind: 'policy.proposed', proposal: 'prop_1', change: 'publish' },
+        ...{ policySet: 'set', base: 'before', by: 'sana', note: '' },
+      })),
+    )
+
+  test.each<[string, Change, RegExp]>([
+    [
+      'that nobody put in force',
+      (entries) => entries.filter((entry) => !isChange(entry)),
+      /no entry of the log says that it was put in force/,
+    ],
+    ['by a review that was none', bodies(isChange, (body) => ({ ...body, source: 'review' })), /no entry says who proposed it/],
+    [
+      'by a review of another set',
+      all(
+        reviewed('aisha'),
+        bodies(isChange, (body) => ({ ...body, source: 'review', proposal: 'prop_1' })),
+      ),
+      /and nobody approved it/,
+    ],
+    ['approved by who proposed them', reviewed('sana'), /`sana` approved policies that they proposed themselves/],
+  ])('%s', async (_title, change, why) => {
+    const { ok, faults } = await checked(change)
+    expect(ok).toBe(false)
+    expect(faults).toContainEqual({ index: expect.any(Number), what: 'policy-set', why: expect.stringMatching(why) })
+  })
+
+  test('a review by somebody else is none', async () => {
+    expect(await checked(reviewed('aisha'))).toMatchObject({ ok: true })
+  })
+})
+
 test.each<[string, string, boolean]>([
   ['by somebody who had no part in the call', 'aisha', true],
   ['by the owner of its agent', 'olga', false],
