@@ -30,29 +30,29 @@ export async function runBench(bench: Bench): Promise<Report> {
   const decisions = isWanted(bench, 'decisions') ? await measureDecisions(bench.decisions ?? DECISIONS, bench.apiKey, bench.say) : null
   if (bench.only.length > 0 && bench.only.every((prefix) => 'decisions'.startsWith(prefix)))
     return { ...header(bench.plan), rows: [], memory: [], profiles: [], decisions }
-  const made = bench.databases.includes('postgres') ? await makeDatabase(bench.databaseUrl) : undefined
-  try {
-    const urls: Readonly<Record<DatabaseKind, string>> = { postgres: made?.url ?? '', pglite: '' }
-    const open = (run: string): Promise<Field> =>
-      openField({
-        apiKey: bench.apiKey,
-        folderOf: (kind) => join(bench.folder, run, kind),
-        databases: bench.databases.map((kind) => ({ kind, url: urls[kind] })),
-      })
-    const report = await over(await open('speed'), (field) => measure(bench, field))
-    // Memory is told of gateways that are new, and were not profiled.
-    const memory = bench.plan.rssCalls > 0 ? await over(await open('memory'), (field) => remember(bench, field)) : []
-    return { ...report, memory, decisions }
-  } finally {
-    await made?.drop()
-  }
+  const report = await inField(bench, 'speed', (field) => measure(bench, field))
+  // Memory is told of gateways that are new, and were not profiled.
+  const memory = bench.plan.rssCalls > 0 ? await inField(bench, 'memory', (field) => remember(bench, field)) : []
+  return { ...report, memory, decisions }
 }
 
-async function over<T>(field: Field, use: (field: Field) => Promise<T>): Promise<T> {
+/** Everything of a run is its own: a gateway with another vault key refuses a database whose log it did not sign. */
+async function inField<T>(bench: Bench, run: string, use: (field: Field) => Promise<T>): Promise<T> {
+  const made = bench.databases.includes('postgres') ? await makeDatabase(bench.databaseUrl) : undefined
+  const urls: Readonly<Record<DatabaseKind, string>> = { postgres: made?.url ?? '', pglite: '' }
   try {
-    return await use(field)
+    const field = await openField({
+      apiKey: bench.apiKey,
+      folderOf: (kind) => join(bench.folder, run, kind),
+      databases: bench.databases.map((kind) => ({ kind, url: urls[kind] })),
+    })
+    try {
+      return await use(field)
+    } finally {
+      await field.close()
+    }
   } finally {
-    await field.close()
+    await made?.drop()
   }
 }
 
