@@ -299,7 +299,7 @@ const ATTACKS: readonly Attack[] = [
       )
       await expect.poll(() => text('/metrics'), FOREVER).toMatch(/^gatehouse_log_broken 1$/m)
       expect((await send(scene.bed.url, { path: '/v1/checkpoint' })).status).toBe(404)
-      expect(scene.bed.log()).toContain('is older than what this gateway signed')
+      await expect.poll(() => scene.bed.log(), FOREVER).toContain('is older than what this gateway signed')
     },
   },
 ]
