@@ -1,7 +1,6 @@
 import type { EntryBody } from '../core/entry.ts'
 import type { Excluded } from '../core/exclusion.ts'
 import type { Verdict } from '../core/decision.ts'
-import type { GrantAmount, GrantTotal } from '../core/grant.ts'
 import type { CountedVoter, HoldState, Requirement } from '../core/hold.ts'
 import { LIMITS } from '../limits.ts'
 
@@ -22,11 +21,11 @@ export interface Place {
 export type CallFact = Place &
   (
     | DecisionFact
-    | { is: 'grant.used'; grant: string; amounts: readonly GrantAmount[] }
+    | { is: 'grant.used' }
     | GrantFact
     | { is: 'intent'; intent: string; consumes: string | null; agentEpoch: number; policySet: string }
-    | { is: 'outcome'; intent: string; nothing: boolean }
-    | { is: 'resolved'; nothing: boolean }
+    | { is: 'outcome'; intent: string }
+    | { is: 'resolved' }
     | { is: 'cancelled' }
     | HoldFact
     | { is: 'vote'; hold: string; voter: string; approves: boolean; digest: string; groups: readonly string[] | null }
@@ -70,9 +69,6 @@ export interface GrantFact {
   operation: string
   operationVersion: string
   givers: readonly string[]
-  maxUses: number
-  totals: readonly GrantTotal[]
-  until: number
 }
 
 export interface HoldFact {
@@ -102,29 +98,14 @@ function saidBy(body: EntryBody, complete: boolean): Said | undefined {
       return { is: 'intent', intent, consumes, agentEpoch, policySet }
     }
     case 'outcome':
-      return { is: 'outcome', intent: body.intent, nothing: body.outcome.kind === 'not_sent' || body.outcome.kind === 'failed' }
+      return { is: 'outcome', intent: body.intent }
     case 'resolved':
-      return { is: 'resolved', nothing: body.effect === 'DID_NOT_HAPPEN' }
     case 'cancelled':
-      return { is: 'cancelled' }
     case 'grant.used':
-      return { is: 'grant.used', grant: body.grant, amounts: body.amounts }
+      return { is: body.kind }
     case 'grant.opened': {
-      const { id, holdId, callId, agent, subject, operation, operationVersion, givers, maxUses, totals, until } = body.grant
-      return {
-        is: body.kind,
-        grant: id,
-        hold: holdId,
-        call: callId,
-        agent,
-        subject,
-        operation,
-        operationVersion,
-        givers,
-        maxUses,
-        totals,
-        until,
-      }
+      const { id, holdId, callId, agent, subject, operation, operationVersion, givers } = body.grant
+      return { is: body.kind, grant: id, hold: holdId, call: callId, agent, subject, operation, operationVersion, givers }
     }
     default:
       return saidOfHold(body, complete)
